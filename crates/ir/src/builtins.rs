@@ -1,0 +1,122 @@
+//! Functions of the static stage.
+
+use std::rc::Rc;
+
+use formwork_diag::{Diagnostic, Span};
+use formwork_ops::Poly;
+
+use crate::elaborate::Elaborator;
+use crate::numbers::opaque;
+use crate::value::{Callable, Value};
+
+/// Their names.
+pub(crate) const NAMES: &[&str] = &[
+    "round_up", "round_down", "floor", "ceil", "min", "max", "sqrt", "log", "pow", "len", "each", "map", "contains", "fail", "float", "starts_with",
+];
+
+impl Elaborator<'_> {
+    pub(crate) fn builtin(&mut self, name: &'static str, arguments: Vec<Value>, span: Span) -> Value {
+        if arguments.iter().any(|a| matches!(a, Value::Unknown)) {
+            return Value::Unknown;
+        }
+        let result = match (name, arguments.as_slice()) {
+            ("each", [Value::Int(n), Value::Callable(f)]) => return self.each(n, &f.clone(), span),
+            ("map", [Value::List(items), Value::Callable(f)]) => {
+                let f = f.clone();
+                let values = items.iter().map(|item| self.apply_values(&f, vec![item.clone()], span));
+                return Value::List(Rc::new(values.collect()));
+            }
+            ("fail", [Value::Str(message)]) => {
+                let message = message.to_string();
+                return self.fail(Diagnostic::new("unsupported", span, message));
+            }
+            _ => compute(name, &arguments),
+        };
+        result.unwrap_or_else(|message| self.fail(Diagnostic::new("bad-arithmetic", span, message)))
+    }
+
+    /// `each(n, |i| ..)`: a list with one value for each index.
+    fn each(&mut self, n: &Poly, f: &Callable, span: Span) -> Value {
+        let Some(n) = n.constant().filter(|n| (0..=1_000_000).contains(n)) else {
+            return self.fail(Diagnostic::new("layer-count", span, "`each` makes 0 to 1000000 values"));
+        };
+        let values = (0..n).map(|i| self.apply_values(f, vec![Value::int(i)], span));
+        Value::List(Rc::new(values.collect()))
+    }
+}
+
+fn compute(name: &str, arguments: &[Value]) -> Result<Value, String> {
+    let describe = || arguments.iter().map(Value::describe).collect::<Vec<_>>().join(", ");
+    let refuse = || Err(format!("`{name}` does not apply to {}", describe()));
+    match (name, arguments) {
+        ("round_up" | "round_down", [x, Value::Int(step)]) => {
+            let Some(step_value) = step.constant().filter(|s| *s > 0) else {
+                return Err(format!("`{name}` needs a positive step"));
+            };
+            let Some((n, d)) = exact(x) else { return refuse() };
+            let unit = d.checked_mul(step_value).ok_or("the step is too large")?;
+            let down = n.div_euclid(unit);
+            let times = if name == "round_up" && n.rem_euclid(unit) != 0 { down + 1 } else { down };
+            let value = times.checked_mul(step_value).ok_or("the result is too large")?;
+            Ok(whole(&format!("{name}({}, {step})", text(x)), value, x))
+        }
+        ("floor" | "ceil", [x]) => {
+            let value = match exact(x) {
+                Some((n, d)) => n.div_euclid(d) + i128::from(name == "ceil" && n.rem_euclid(d) != 0),
+                None => {
+                    let Some(v) = x.as_f64() else { return refuse() };
+                    let v = if name == "floor" { v.floor() } else { v.ceil() };
+                    #[expect(clippy::cast_possible_truncation, reason = "checked against the range below")]
+                    if v.abs() < 1e18 { v as i128 } else { return Err(format!("{v} is too large")) }
+                }
+            };
+            Ok(whole(&format!("{name}({})", text(x)), value, x))
+        }
+        ("min" | "max", [a, b]) => {
+            let (Some(x), Some(y)) = (a.as_f64(), b.as_f64()) else { return refuse() };
+            Ok(if (x <= y) == (name == "min") { a.clone() } else { b.clone() })
+        }
+        ("sqrt" | "log" | "float", [x]) => {
+            let Some(v) = x.as_f64() else { return refuse() };
+            let value = match name {
+                "sqrt" => v.sqrt(),
+                "log" => v.ln(),
+                _ => v,
+            };
+            if value.is_finite() { Ok(Value::float(value)) } else { Err(format!("`{name}` of {v} is not a finite number")) }
+        }
+        ("pow", [a, b]) => {
+            let (Some(x), Some(y)) = (a.as_f64(), b.as_f64()) else { return refuse() };
+            let value = x.powf(y);
+            if value.is_finite() { Ok(Value::float(value)) } else { Err(format!("{x} to the power {y} is not a finite number")) }
+        }
+        ("len", [Value::List(items)]) => Ok(Value::int(i128::try_from(items.len()).unwrap_or(0))),
+        ("contains", [Value::List(items), x]) => Ok(Value::Bool(items.iter().any(|item| item.equals(x)))),
+        ("starts_with", [Value::Str(a), Value::Str(b)]) => Ok(Value::Bool(a.starts_with(&**b))),
+        _ => refuse(),
+    }
+}
+
+fn exact(v: &Value) -> Option<(i128, i128)> {
+    match v {
+        Value::Int(p) => Some((p.constant()?, 1)),
+        Value::Ratio(n, d) => Some((*n, *d)),
+        _ => None,
+    }
+}
+
+fn text(v: &Value) -> String {
+    match v {
+        Value::Int(p) => p.to_string(),
+        Value::Ratio(n, d) => format!("{n}/{d}"),
+        other => other.as_f64().map_or_else(String::new, |f| f.to_string()),
+    }
+}
+
+/// A rounded size: a plain number from plain numbers, else one under the text of its expression.
+fn whole(text: &str, value: i128, from: &Value) -> Value {
+    match from {
+        Value::Int(p) if p.atoms().next().is_some() => Value::Int(opaque(text, value)),
+        _ => Value::int(value),
+    }
+}

@@ -1,0 +1,30 @@
+//! The typed IR: a family applied to arguments.
+//!
+//! Takes syntax trees ([`formwork_syntax`]) and the op catalogue ([`formwork_ops`]), gives a [`Model`]: a tree of modules with
+//! dataflow, whose every value has a symbolic shape and every size a place in a file. Emits no code and reads no files.
+
+mod builtins;
+mod call;
+mod data_in;
+mod elaborate;
+mod eval;
+mod family;
+mod frame;
+mod hf;
+mod library;
+mod model;
+mod numbers;
+mod op_call;
+mod params;
+pub mod pattern;
+mod repeat;
+mod scope;
+mod types;
+mod value;
+mod weights;
+
+pub use family::{Arguments, STANDARD_FAMILY, apply, family_of_config, family_of_instance, import_config};
+pub use library::Library;
+pub use model::{Argument, LayerKind, Model, ModelInput, Module, ModuleId, Node, NodeKind, OpNode, Repeat, Value, ValueId};
+pub use params::{ParamEntry, join, parameters};
+pub use weights::{Mapping, Source, WeightMap};

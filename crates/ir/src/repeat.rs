@@ -1,0 +1,196 @@
+//! Loops over layers: a layer is built once for each distinct tuple of per-layer values, never once for each index.
+
+use formwork_diag::Diagnostic;
+use formwork_ops::Poly;
+use formwork_syntax::ast::{Body, Name, Repeat as Loop, Statement};
+
+use crate::elaborate::Elaborator;
+use crate::model::{LayerKind, Node, NodeKind, Repeat, ValueId};
+use crate::scope::Scope;
+use crate::types::Ty;
+use crate::value::{Tensor, Value};
+
+/// Most layers of one loop.
+const MAX_LAYERS: i128 = 1_000_000;
+
+impl Elaborator<'_> {
+    pub(crate) fn repeat(&mut self, it: &Loop, scope: &Scope) {
+        let Some((start, count)) = self.range(it, scope) else { return };
+        let Some((rows, schedule)) = self.schedule(it, scope, start, count.constant().unwrap_or(0)) else { return };
+        let (probes, body) = split_probes(&it.body);
+        let mut carried: Vec<(Name, Tensor)> = Vec::new();
+        for name in assigned(&body) {
+            if let Some(Value::Tensor(tensor)) = scope.get(&name.text) {
+                if !carried.iter().any(|(n, _)| n.text == name.text) {
+                    carried.push((name, tensor));
+                }
+            }
+        }
+        let Some(initial) = carried.iter().map(|(_, t)| self.local(t)).collect::<Option<Vec<ValueId>>>() else { return };
+        let probes = probes.iter().filter_map(|(name, path)| self.loop_probe(name, path, &carried, &it.index.text)).collect();
+        let mut kinds = Vec::new();
+        for (kind, row) in rows.iter().enumerate() {
+            let inner = scope.child();
+            for (binding, value) in it.values.iter().zip(row) {
+                inner.set(&binding.name.text, value.clone());
+            }
+            let Some((module, captures)) = self.layer(it, &body, &inner, &carried, kind) else { return };
+            let label = it.values.iter().zip(row).map(|(b, v)| format!("{}: {}", b.name.text, short(v))).collect::<Vec<_>>();
+            kinds.push(LayerKind { module, captures, label: label.join(", ") });
+        }
+        let Some(frame) = self.frame() else { return };
+        let outputs: Vec<ValueId> = carried.iter().map(|(n, t)| frame.value(&n.text, t.ty.clone(), it.span)).collect();
+        let node = Repeat { index: it.index.text.clone(), count, path: it.path.text.clone(), kinds, schedule, probes };
+        frame.push(Node { kind: NodeKind::Repeat(node), inputs: initial, outputs: outputs.clone(), span: it.span });
+        for ((name, _), id) in carried.iter().zip(outputs) {
+            let value = self.tensor(id, name.span);
+            scope.set(&name.text, value);
+        }
+    }
+
+    fn range(&mut self, it: &Loop, scope: &Scope) -> Option<(i128, Poly)> {
+        let start = self.eval(&it.start, scope, &Ty::Int);
+        let end = self.eval(&it.end, scope, &Ty::Int);
+        let (Value::Int(start), Value::Int(end)) = (&start, &end) else {
+            if !matches!(start, Value::Unknown) && !matches!(end, Value::Unknown) {
+                self.fail(Diagnostic::new("type-mismatch", it.end.span, "the range of a loop is two integers"));
+            }
+            return None;
+        };
+        let count = end - start;
+        let (Some(first), Some(layers)) = (start.constant(), count.constant()) else { return None };
+        if layers < 0 || layers > MAX_LAYERS {
+            let error = Diagnostic::new("layer-count", it.end.span, format!("a loop runs 0 to {MAX_LAYERS} times, not {layers}"));
+            let error = self.explain(error, &[&count]);
+            self.fail(error);
+            return None;
+        }
+        if !it.path.text.contains(&format!("{{{}}}", it.index.text)) {
+            let what = format!("the layers' path does not mention `{{{}}}`, so all would share their weights", it.index.text);
+            self.fail(Diagnostic::new("bad-path", it.path.span, what));
+            return None;
+        }
+        Some((first, count))
+    }
+
+    /// The distinct rows of per-layer values, and for each layer its row.
+    fn schedule(&mut self, it: &Loop, scope: &Scope, start: i128, count: i128) -> Option<(Vec<Vec<Value>>, Vec<usize>)> {
+        let mut rows: Vec<Vec<Value>> = Vec::new();
+        let mut schedule = Vec::new();
+        for i in start..start + count {
+            if it.values.is_empty() {
+                schedule.push(0);
+                continue;
+            }
+            let inner = scope.child();
+            inner.set(&it.index.text, Value::int(i));
+            let mut row = Vec::new();
+            for binding in &it.values {
+                let value = self.eval(&binding.value, &inner, &Ty::Any);
+                if matches!(value, Value::Unknown) {
+                    return None;
+                }
+                inner.set(&binding.name.text, value.clone());
+                row.push(value);
+            }
+            let same = |other: &Vec<Value>| other.iter().zip(&row).all(|(a, b)| a.equals(b));
+            let kind = rows.iter().position(same).unwrap_or_else(|| {
+                rows.push(row);
+                rows.len() - 1
+            });
+            schedule.push(kind);
+        }
+        if rows.is_empty() {
+            rows.push(it.values.iter().map(|_| Value::Null).collect());
+            rows.truncate(usize::from(it.values.is_empty()));
+        }
+        Some((rows, schedule))
+    }
+
+    fn layer(
+        &mut self,
+        it: &Loop,
+        body: &Body,
+        scope: &Scope,
+        carried: &[(Name, Tensor)],
+        kind: usize,
+    ) -> Option<(crate::model::ModuleId, Vec<ValueId>)> {
+        let stem = it.path.text.split('.').rfind(|part| !part.contains('{')).unwrap_or("layer");
+        let name = stem.strip_suffix('s').unwrap_or(stem);
+        let name = if kind == 0 { name.to_string() } else { format!("{name}_{}", kind + 1) };
+        self.begin_frame(&name, "", "", it.span);
+        scope.set(&it.index.text, Value::Unknown);
+        for (name, tensor) in carried {
+            let Some(frame) = self.frame() else { return None };
+            let id = frame.input(&name.text, tensor.ty.clone(), tensor.span);
+            let value = self.tensor(id, tensor.span);
+            scope.set(&name.text, value);
+        }
+        self.body(body, scope, &Ty::Any);
+        let mut outputs = Vec::new();
+        for (name, tensor) in carried {
+            match scope.get(&name.text) {
+                Some(Value::Tensor(new)) => {
+                    let same = new.ty.shape.len() == tensor.ty.shape.len()
+                        && new.ty.shape.iter().zip(&tensor.ty.shape).all(|(a, b)| a.same(b));
+                    if !same {
+                        let what = format!("`{}` is {} after a layer and {} before it", name.text, new.ty, tensor.ty);
+                        let error = Diagnostic::new("carried-shape", new.span, what).because(tensor.span, "before the loop");
+                        let dims: Vec<&Poly> = new.ty.shape.iter().chain(&tensor.ty.shape).collect();
+                        let error = self.explain(error, &dims);
+                        self.fail(error);
+                    }
+                    outputs.push(self.local(&new));
+                }
+                _ => outputs.push(None),
+            }
+        }
+        let frame = self.frames.pop()?;
+        let (module, captures) = frame.finish(outputs.into_iter().collect::<Option<_>>()?);
+        Some((self.add_module(module), captures))
+    }
+
+    fn loop_probe(&mut self, name: &Name, path: &Name, carried: &[(Name, Tensor)], index: &str) -> Option<(usize, String)> {
+        if !path.text.contains(&format!("{{{index}}}")) {
+            self.fail(Diagnostic::new("bad-path", path.span, format!("a probe inside a loop mentions `{{{index}}}`")));
+        }
+        let at = carried.iter().position(|(n, _)| n.text == name.text);
+        if at.is_none() {
+            let what = format!("`{}` is not carried from layer to layer", name.text);
+            self.fail(Diagnostic::new("misplaced-probe", name.span, what));
+        }
+        Some((at?, path.text.clone()))
+    }
+}
+
+/// Probes at the start of a layer, and the rest.
+fn split_probes(body: &Body) -> (Vec<(Name, Name)>, Body) {
+    let leading = body.statements.iter().take_while(|s| matches!(s, Statement::Probe(..))).count();
+    let probes = body.statements[..leading].iter().filter_map(|s| match s {
+        Statement::Probe(name, path) => Some((name.clone(), path.clone())),
+        _ => None,
+    });
+    let rest = Body { statements: body.statements[leading..].to_vec(), result: body.result.clone(), span: body.span };
+    (probes.collect(), rest)
+}
+
+/// Names that a body binds, in order.
+fn assigned(body: &Body) -> Vec<Name> {
+    body.statements
+        .iter()
+        .flat_map(|s| match s {
+            Statement::Bind(targets, _) => targets.clone(),
+            Statement::Repeat(inner) => assigned(&inner.body),
+            Statement::Require(_) | Statement::Probe(..) => Vec::new(),
+        })
+        .collect()
+}
+
+fn short(value: &Value) -> String {
+    match value {
+        Value::Variant(v) => v.name.clone(),
+        Value::Str(s) => s.to_string(),
+        other => other.describe().rsplit(' ').next().unwrap_or("").to_string(),
+    }
+}
+

@@ -1,0 +1,54 @@
+//! Elementwise nonlinearities.
+
+use crate::{Attr, AttrType, Call, Facts, Flops, Form, Input, Lit, Op, OpError, Poly};
+
+/// Elementwise and special FLOPs of each element.
+fn pointwise(call: &Call<'_>, name: &'static str, plain: i128, special: i128, args: Vec<Lit>) -> Result<Facts, OpError> {
+    let x = call.input("x")?;
+    let n = x.numel();
+    Ok(Facts {
+        outputs: vec![x.clone()],
+        params: Vec::new(),
+        flops: Flops::pointwise(&Poly::int(plain) * &n, &Poly::int(special) * &n),
+        state: None,
+        form: Form::Function { name, args },
+    })
+}
+
+macro_rules! activations {
+    ($($id:ident $name:literal, $summary:literal, $source:literal, $plain:literal + $special:literal;)*) => {$(
+        pub(crate) static $id: Op = Op {
+            name: $name,
+            summary: $summary,
+            source: $source,
+            inputs: &[Input::tensor("x")],
+            attrs: &[],
+            stream_of: None,
+            facts: |call| pointwise(call, $name, $plain, $special, Vec::new()),
+        };
+    )*};
+}
+
+activations! {
+    RELU "relu", "y = max(x, 0)", "Nair and Hinton 2010", 1 + 0;
+    RELU2 "relu2", "y = max(x, 0)²", "So et al. 2021, arXiv:2109.08668", 2 + 0;
+    GELU "gelu", "y = x/2 · (1 + erf(x/√2))", "Hendrycks and Gimpel 2016, arXiv:1606.08415", 4 + 1;
+    GELU_TANH "gelu_tanh", "y = x/2 · (1 + tanh(√(2/π)·(x + 0.044715·x³)))", "Hendrycks and Gimpel 2016, arXiv:1606.08415", 8 + 1;
+    GELU_QUICK "gelu_quick", "y = x · sigmoid(1.702·x)", "Hendrycks and Gimpel 2016, arXiv:1606.08415", 2 + 1;
+    SILU "silu", "y = x · sigmoid(x)", "Elfwing et al. 2017, arXiv:1702.03118", 1 + 1;
+    SIGMOID "sigmoid", "y = 1 / (1 + exp(-x))", "torch.sigmoid", 0 + 1;
+    TANH "tanh", "y = tanh(x)", "torch.tanh", 0 + 1;
+}
+
+pub(crate) static SOFTCAP: Op = Op {
+    name: "softcap",
+    summary: "y = cap · tanh(x / cap)",
+    source: "Gemma Team 2024, arXiv:2408.00118, section 2",
+    inputs: &[Input::tensor("x")],
+    attrs: &[Attr::required("cap", AttrType::Float)],
+    stream_of: None,
+    facts: |call| {
+        let cap = call.float("cap")?;
+        pointwise(call, "softcap", 2, 1, vec![Lit::F32(cap)])
+    },
+};

@@ -1,0 +1,151 @@
+//! Scaled dot-product attention with grouped heads.
+
+use crate::{
+    AttentionFlops, Attr, AttrDefault, AttrType, AttrValue, Call, Facts, Flops, Form, Input, Lit, Op, OpError, Poly,
+    State, Type, Visibility,
+};
+
+pub(crate) static ATTENTION: Op = Op {
+    name: "attention",
+    summary: "y = softmax(scale · q·kᵀ + bias, over visible keys) · v; H query heads share K key/value heads",
+    source: "Vaswani et al. 2017, section 3.2.1; Ainslie et al. 2023, arXiv:2305.13245",
+    inputs: &[Input::tensor("q"), Input::tensor("k"), Input::tensor("v"), Input::optional("bias")],
+    attrs: &[
+        Attr::required("mask", AttrType::Declared("mask")),
+        Attr::with("scale", AttrType::Float, AttrDefault::Null),
+        Attr::with("softcap", AttrType::Float, AttrDefault::Null),
+    ],
+    stream_of: Some(1),
+    facts,
+};
+
+struct Heads {
+    batch: Poly,
+    queries: Poly,
+    keys: Poly,
+    heads: Poly,
+    kv_heads: Poly,
+    d_k: Poly,
+    d_v: Poly,
+}
+
+fn facts(call: &Call<'_>) -> Result<Facts, OpError> {
+    let h = heads(call)?;
+    let visibility = visibility(call.attr("mask"))?;
+    let cached = matches!(visibility, Visibility::Causal | Visibility::Window(_) | Visibility::Chunked(_));
+    let past = if cached { Poly::symbol("past") } else { Poly::zero() };
+    if let Some(bias) = call.optional_input("bias") {
+        check_bias(bias, &h, &past)?;
+    }
+    let scale = match call.attr("scale") {
+        AttrValue::Null => inverse_sqrt(&h.d_k),
+        _ => Lit::F32(call.float("scale")?),
+    };
+    let softcap = match call.attr("softcap") {
+        AttrValue::Null => None,
+        _ => Some(Lit::F32(call.float("softcap")?)),
+    };
+    let window = match &visibility {
+        Visibility::Window(w) => Some(w.clone()),
+        _ => None,
+    };
+    let pairs = &h.batch * &h.heads;
+    Ok(Facts {
+        outputs: vec![Type::f32(vec![h.batch.clone(), h.queries.clone(), h.heads.clone(), h.d_v.clone()])],
+        params: Vec::new(),
+        flops: Flops {
+            attention: Some(AttentionFlops {
+                per_pair: &(&Poly::int(2) * &pairs) * &(&h.d_k + &h.d_v),
+                elementwise_per_pair: &Poly::int(5 + if softcap.is_some() { 3 } else { 0 }) * &pairs,
+                queries: h.queries.clone(),
+                keys: &h.keys + &past,
+                visibility: visibility.clone(),
+                cached,
+            }),
+            ..Flops::none()
+        },
+        state: cached.then(|| State::KeyValue { heads: h.kv_heads, d_k: h.d_k, d_v: h.d_v, window }),
+        form: Form::Attention { mask: mask(&visibility), scale, softcap, cached },
+    })
+}
+
+fn heads(call: &Call<'_>) -> Result<Heads, OpError> {
+    let dims = |name: &'static str| -> Result<[Poly; 4], OpError> {
+        let ty = call.input(name)?;
+        ty.shape.clone().try_into().map_err(|_| {
+            OpError::new(format!("`{name}` must be [B, S, heads, d_head], not {ty}"))
+                .at(name)
+                .help("split the heads first: `|> heads(n)`")
+        })
+    };
+    let [batch, queries, heads, d_k] = dims("q")?;
+    let [_, keys, kv_heads, k_width] = dims("k")?;
+    let [_, values, v_heads, d_v] = dims("v")?;
+    if !d_k.same(&k_width) {
+        return Err(OpError::unequal(format!("queries of width {d_k} meet keys of width {k_width}"), &d_k, &k_width).at("k"));
+    }
+    if !kv_heads.same(&v_heads) || !keys.same(&values) {
+        let message = format!("keys [{keys}, {kv_heads}] and values [{values}, {v_heads}] do not belong together");
+        return Err(OpError::unequal(message, &kv_heads, &v_heads).at("v"));
+    }
+    if let (Some(q), Some(kv)) = (heads.constant(), kv_heads.constant()) {
+        if kv <= 0 || q % kv != 0 {
+            let divisors: Vec<String> = (1..=q.min(4096)).filter(|d| q % d == 0).map(|d| d.to_string()).collect();
+            let message = format!("{q} query heads cannot be shared evenly among {kv} key/value heads");
+            return Err(OpError::unequal(message, &heads, &kv_heads)
+                .at("k")
+                .help(format!("divisors of {q}: {}", divisors.join(", "))));
+        }
+    }
+    Ok(Heads { batch, queries, keys, heads, kv_heads, d_k, d_v })
+}
+
+fn check_bias(bias: &Type, h: &Heads, past: &Poly) -> Result<(), OpError> {
+    let expected = Type::f32(vec![h.heads.clone(), h.queries.clone(), &h.keys + past]);
+    let fits = bias.shape.len() == 3 && bias.shape.iter().zip(&expected.shape).all(|(a, b)| a.same(b));
+    if fits {
+        return Ok(());
+    }
+    Err(OpError::new(format!("the bias is {bias}, the scores are {expected}")).at("bias"))
+}
+
+/// The value of `mask`, an enum of the standard library.
+fn visibility(mask: &AttrValue) -> Result<Visibility, OpError> {
+    let AttrValue::Variant(name, _) = mask else {
+        return Err(OpError::new("`mask` is not a mask"));
+    };
+    let size = |field: &str| match mask.field(field) {
+        Some(AttrValue::Int(size)) if size.constant().is_some_and(|s| s > 0) => Ok(size.clone()),
+        _ => Err(OpError::new(format!("`{field}` of mask `{name}` must be a positive size"))),
+    };
+    match name.as_str() {
+        "full" => Ok(Visibility::Full),
+        "causal" => Ok(Visibility::Causal),
+        "window" => Ok(Visibility::Window(size("size")?)),
+        "symmetric" => Ok(Visibility::Symmetric(size("half")?)),
+        "chunked" => Ok(Visibility::Chunked(size("size")?)),
+        _ => Err(OpError::new(format!("mask `{name}` has no kernel"))),
+    }
+}
+
+fn mask(visibility: &Visibility) -> Lit {
+    let apply = |name: &str, size: &Poly| Lit::Apply(format!("Mask::{name}"), vec![Lit::Size(size.clone())]);
+    match visibility {
+        Visibility::Full => Lit::Path("Mask::Full".into()),
+        Visibility::Causal => Lit::Path("Mask::Causal".into()),
+        Visibility::Window(w) => apply("SlidingWindow", w),
+        Visibility::Symmetric(w) => apply("SymmetricWindow", w),
+        Visibility::Chunked(c) => apply("Chunked", c),
+    }
+}
+
+fn inverse_sqrt(d: &Poly) -> Lit {
+    #[expect(clippy::cast_precision_loss, reason = "a head is narrower than 2^53")]
+    let value = d.constant().map_or(1.0, |d| 1.0 / (d as f64).sqrt());
+    Lit::Constant {
+        name: "ATTENTION_SCALE",
+        ty: "f32",
+        doc: format!("Factor on the attention scores, 1/sqrt({d})."),
+        value: Box::new(Lit::f32(value)),
+    }
+}

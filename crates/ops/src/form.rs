@@ -1,0 +1,113 @@
+//! The form of an op's call in generated code, as data that the code generator prints.
+
+use crate::{Float, Poly};
+
+/// How generated code calls an op.
+#[derive(Clone, Debug)]
+pub enum Form {
+    /// A field loaded by `w.load(name, args..)` and called as `self.field.forward(ctx, inputs..)`.
+    Layer {
+        /// The field's type in the runtime.
+        ty: &'static str,
+        /// The loader's method.
+        load: &'static str,
+        /// Arguments of the loader after the name.
+        args: Vec<Lit>,
+    },
+    /// A field made by `Type::new(constant)`, called as `self.field.method(ctx, x, stream)`; the first operand is taken by value.
+    Helper {
+        /// The field's name.
+        field: &'static str,
+        /// The field's type in the runtime.
+        ty: &'static str,
+        /// The constant it is made from.
+        config: Lit,
+        /// The method.
+        method: &'static str,
+    },
+    /// `ops::name(x, args..)`; the first operand is taken by value.
+    Function {
+        /// The function.
+        name: &'static str,
+        /// Arguments after the operands.
+        args: Vec<Lit>,
+    },
+    /// `ops::name(ctx, inputs.., args..)`; operands are borrowed.
+    Source {
+        /// The function.
+        name: &'static str,
+        /// Arguments after the operands.
+        args: Vec<Lit>,
+    },
+    /// `x.name(args..)`; the operand is taken by value.
+    Method {
+        /// The method.
+        name: &'static str,
+        /// Arguments.
+        args: Vec<Lit>,
+    },
+    /// `a + b`.
+    Infix {
+        /// The operator.
+        symbol: &'static str,
+        /// The right side, where it is a number.
+        right: Option<Lit>,
+    },
+    /// A field of a token stream, e.g. `&tokens.positions`.
+    StreamField {
+        /// The field.
+        name: &'static str,
+    },
+    /// `Attention::new(mask, scale)..run(ctx, &q, &k, &v, stream)`.
+    Attention {
+        /// The mask.
+        mask: Lit,
+        /// The factor on the scores.
+        scale: Lit,
+        /// The soft-cap on the scores.
+        softcap: Option<Lit>,
+        /// Whether it reads and appends to a cache.
+        cached: bool,
+    },
+}
+
+/// A literal of generated code.
+#[derive(Clone, Debug)]
+pub enum Lit {
+    /// A size, written with the spec's names.
+    Size(Poly),
+    /// A single-precision number.
+    F32(Float),
+    /// A double-precision number.
+    F64(Float),
+    /// A flag.
+    Bool(bool),
+    /// `Type::Name`.
+    Path(String),
+    /// `Type::Name(args..)`.
+    Apply(String, Vec<Lit>),
+    /// `Type { field: value, .. }`.
+    Struct(String, Vec<(&'static str, Lit)>),
+    /// `[a, b]`.
+    Array(Vec<Lit>),
+    /// `&[a, b]`.
+    Slice(Vec<Lit>),
+    /// A constant of its own in the crate's configuration.
+    Constant {
+        /// Its name, if free.
+        name: &'static str,
+        /// Its type.
+        ty: &'static str,
+        /// Its doc comment.
+        doc: String,
+        /// Its value.
+        value: Box<Lit>,
+    },
+}
+
+impl Lit {
+    /// A single-precision number without a name.
+    pub fn f32(value: f64) -> Self {
+        Self::F32(Float { value, name: None })
+    }
+}

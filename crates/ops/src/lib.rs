@@ -1,0 +1,44 @@
+//! The op catalogue.
+//!
+//! An op is defined once, in one file: its shapes, parameters, FLOPs, state, call form and, with the feature `kernels`, the kernel
+//! that computes it. No list of ops exists outside [`ALL`].
+
+mod dim;
+mod form;
+mod op;
+
+pub use dim::{Atom, Poly};
+pub use form::{Form, Lit};
+pub use op::{
+    AttentionFlops, Attr, AttrDefault, AttrType, AttrValue, Call, Facts, Float, Flops, Input, InputKind, Kind, Op,
+    OpError, Param, Role, State, Type, Visibility,
+};
+
+macro_rules! catalogue {
+    ($($module:ident: $($op:ident),+;)*) => {
+        $(mod $module;)*
+
+        /// Every op, by name.
+        pub static ALL: &[&Op] = &[$($(&$module::$op),+),*];
+    };
+}
+
+catalogue! {
+    activation: GELU, GELU_QUICK, GELU_TANH, RELU, RELU2, SIGMOID, SILU, SOFTCAP, TANH;
+    arithmetic: ADD, MUL, SCALE, SUB;
+    attention: ATTENTION;
+    batch_norm: BATCH_NORM;
+    embedding: EMBEDDING;
+    layer_norm: LAYER_NORM;
+    layout: FIRST_TOKEN, HEADS, MERGE_HEADS, SPLIT;
+    linear: LINEAR;
+    positions: POSITIONS, SINUSOIDAL;
+    relative_bias: RELATIVE_BIAS;
+    rms_norm: RMS_NORM;
+    rope: ROPE;
+}
+
+/// The op of a name.
+pub fn find(name: &str) -> Option<&'static Op> {
+    ALL.iter().copied().find(|op| op.name == name)
+}

@@ -1,0 +1,54 @@
+//! Positions of a token stream, as ids and as sinusoids.
+
+use crate::{Attr, AttrDefault, AttrType, Call, Facts, Flops, Form, Input, Kind, Lit, Op, OpError, Type};
+
+pub(crate) static POSITIONS: Op = Op {
+    name: "positions",
+    summary: "position of each token in its sequence; padding does not count",
+    source: "Vaswani et al. 2017, section 3.5",
+    inputs: &[Input::tokens("tokens")],
+    attrs: &[],
+    stream_of: None,
+    facts: positions,
+};
+
+pub(crate) static SINUSOIDAL: Op = Op {
+    name: "sinusoidal",
+    summary: "y[p] = [sin(p·f), cos(p·f)], f_i = theta^(-2i/d)",
+    source: "Vaswani et al. 2017, section 3.5, the halves concatenated",
+    inputs: &[Input::tokens("tokens")],
+    attrs: &[
+        Attr::required("d", AttrType::Int),
+        Attr::with("theta", AttrType::Float, AttrDefault::Float(10000.0)),
+    ],
+    stream_of: None,
+    facts: sinusoidal,
+};
+
+fn positions(call: &Call<'_>) -> Result<Facts, OpError> {
+    let shape = call.input("tokens")?.shape.clone();
+    Ok(Facts {
+        outputs: vec![Type { kind: Kind::Ids, shape }],
+        params: Vec::new(),
+        flops: Flops::none(),
+        state: None,
+        form: Form::StreamField { name: "positions" },
+    })
+}
+
+fn sinusoidal(call: &Call<'_>) -> Result<Facts, OpError> {
+    let d = call.int("d")?;
+    if d.constant().is_some_and(|d| d % 2 != 0) {
+        return Err(OpError::new(format!("sinusoidal positions need an even width, got {d}")));
+    }
+    let mut shape = call.input("tokens")?.shape.clone();
+    shape.push(d.clone());
+    let output = Type::f32(shape);
+    Ok(Facts {
+        flops: Flops::pointwise(output.numel(), output.numel()),
+        outputs: vec![output],
+        params: Vec::new(),
+        state: None,
+        form: Form::Source { name: "sinusoidal", args: vec![Lit::Size(d), Lit::F64(call.float("theta")?)] },
+    })
+}

@@ -1,0 +1,92 @@
+//! Rotary position embedding of queries and keys.
+
+use crate::{Attr, AttrType, AttrValue, Call, Facts, Float, Flops, Form, Input, Lit, Op, OpError, Poly};
+
+pub(crate) static ROPE: Op = Op {
+    name: "rope",
+    summary: "rotate pairs of features by position · theta^(-2i/d_rot)",
+    source: "Su et al. 2021, arXiv:2104.09864; scalings as in transformers' modeling_rope_utils",
+    inputs: &[Input::tensor("x")],
+    attrs: &[Attr::required("config", AttrType::Declared("rope_config"))],
+    stream_of: Some(0),
+    facts,
+};
+
+fn facts(call: &Call<'_>) -> Result<Facts, OpError> {
+    let (x, config) = (call.input("x")?, call.attr("config"));
+    if x.shape.len() != 4 {
+        return Err(OpError::new(format!("`rope` takes [B, S, heads, d_head], not {x}")).at("x").help("split the heads first: `|> heads(n)`"));
+    }
+    let d_rot = match config.field("d_rot") {
+        Some(AttrValue::Int(d)) => d.clone(),
+        _ => x.last(),
+    };
+    let (rotated, width) = (d_rot.constant().unwrap_or(0), x.last().constant().unwrap_or(0));
+    if rotated % 2 != 0 || rotated <= 0 {
+        return Err(OpError::new(format!("the rotated width {d_rot} must be even and positive")).at("x"));
+    }
+    if rotated > width {
+        let message = format!("the rotated width {d_rot} is larger than the head width {}", x.last());
+        return Err(OpError::unequal(message, &d_rot, &x.last()).at("x"));
+    }
+    let rotated = &(&x.rows() * &d_rot) * &Poly::int(3);
+    Ok(Facts {
+        outputs: vec![x.clone()],
+        params: Vec::new(),
+        flops: Flops::pointwise(rotated, Poly::zero()),
+        state: None,
+        form: Form::Helper { field: "rope", ty: "Rope", config: constant(config, d_rot)?, method: "apply" },
+    })
+}
+
+fn constant(config: &AttrValue, d_rot: Poly) -> Result<Lit, OpError> {
+    let interleaved = matches!(config.field("layout"), Some(AttrValue::Variant(name, _)) if name == "interleaved");
+    let layout = if interleaved { "RopeLayout::Interleaved" } else { "RopeLayout::HalfSplit" };
+    let value = Lit::Struct(
+        "RopeConfig".into(),
+        vec![
+            ("d_rot", Lit::Size(d_rot)),
+            ("theta", number(config, "theta")?),
+            ("layout", Lit::Path(layout.into())),
+            ("scaling", scaling(config.field("scaling"))?),
+        ],
+    );
+    Ok(Lit::Constant {
+        name: "ROPE",
+        ty: "RopeConfig",
+        doc: "Rotary position embedding.".into(),
+        value: Box::new(value),
+    })
+}
+
+fn scaling(value: Option<&AttrValue>) -> Result<Lit, OpError> {
+    let Some(AttrValue::Variant(name, _)) = value else {
+        return Ok(Lit::Path("RopeScaling::None".into()));
+    };
+    let value = value.unwrap_or(&AttrValue::Null);
+    let (variant, fields): (&str, &[&'static str]) = match name.as_str() {
+        "linear" => ("Linear", &["factor"]),
+        "dynamic" => ("DynamicNtk", &["factor", "original_max"]),
+        "llama3" => ("Llama3", &["factor", "low_freq_factor", "high_freq_factor", "original_max"]),
+        "yarn" => ("Yarn", &["factor", "beta_fast", "beta_slow", "original_max", "attention_factor", "truncate"]),
+        "longrope" => ("LongRope", &["short", "long", "original_max", "attention_factor"]),
+        _ => return Ok(Lit::Path("RopeScaling::None".into())),
+    };
+    let fields = fields.iter().map(|f| Ok((*f, number(value, f)?))).collect::<Result<_, OpError>>()?;
+    Ok(Lit::Struct(format!("RopeScaling::{variant}"), fields))
+}
+
+/// A field as a literal: sizes as sizes, everything else as double precision.
+fn number(config: &AttrValue, name: &str) -> Result<Lit, OpError> {
+    let missing = || OpError::new(format!("the rotary configuration has no `{name}`"));
+    match config.field(name).ok_or_else(missing)? {
+        AttrValue::Bool(flag) => Ok(Lit::Bool(*flag)),
+        AttrValue::List(items) => {
+            let items = items.iter().map(|v| v.number().map(|value| Lit::F64(Float { value, name: None })));
+            Ok(Lit::Slice(items.collect::<Option<_>>().ok_or_else(missing)?))
+        }
+        AttrValue::Int(size) if name == "original_max" => Ok(Lit::Size(size.clone())),
+        AttrValue::Float(float) => Ok(Lit::F64(float.clone())),
+        other => Ok(Lit::F64(Float { value: other.number().ok_or_else(missing)?, name: None })),
+    }
+}

@@ -1,0 +1,78 @@
+//! Values of a TOML or JSON file with their places.
+
+use formwork_diag::Span;
+
+/// A value and its place.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Data {
+    /// What it is.
+    pub kind: DataKind,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// The kinds of values.
+#[derive(Clone, Debug, PartialEq)]
+pub enum DataKind {
+    /// JSON's null.
+    Null,
+    /// A flag.
+    Bool(bool),
+    /// A whole number.
+    Int(i128),
+    /// Any other number.
+    Float(f64),
+    /// Text.
+    Str(String),
+    /// A list.
+    List(Vec<Data>),
+    /// Keys in file order.
+    Table(Vec<Entry>),
+}
+
+/// A key and its value.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// The key.
+    pub key: String,
+    /// Where the key stands.
+    pub key_span: Span,
+    /// The value.
+    pub value: Data,
+}
+
+impl Data {
+    /// The value of a key.
+    pub fn get(&self, key: &str) -> Option<&Data> {
+        self.entries().iter().find(|e| e.key == key).map(|e| &e.value)
+    }
+
+    /// The entries of a table; none for anything else.
+    pub fn entries(&self) -> &[Entry] {
+        match &self.kind {
+            DataKind::Table(entries) => entries,
+            _ => &[],
+        }
+    }
+
+    /// The text of a string.
+    pub fn as_str(&self) -> Option<&str> {
+        match &self.kind {
+            DataKind::Str(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// "a table", "an integer", ... for messages.
+    pub fn describe(&self) -> &'static str {
+        match &self.kind {
+            DataKind::Null => "null",
+            DataKind::Bool(_) => "a boolean",
+            DataKind::Int(_) => "an integer",
+            DataKind::Float(_) => "a float",
+            DataKind::Str(_) => "a string",
+            DataKind::List(_) => "a list",
+            DataKind::Table(_) => "a table",
+        }
+    }
+}

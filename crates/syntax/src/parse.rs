@@ -1,0 +1,190 @@
+//! `.fw` text to a tree. Errors are collected; a tree always comes back.
+
+use formwork_diag::{Diagnostic, Diagnostics, FileId, Span};
+use pest::Parser as _;
+use pest::iterators::Pair;
+
+use crate::ast::{Expr, Family, File, Item, Name};
+use crate::build::Builder;
+use crate::split::{Piece, split};
+
+#[derive(pest_derive::Parser)]
+#[grammar = "grammar.pest"]
+#[expect(missing_docs, reason = "made by pest")]
+pub(crate) struct Grammar;
+
+/// Largest file that is read.
+pub const MAX_FILE_BYTES: usize = 1 << 20;
+/// Most operators in one expression: later stages recurse over it.
+const MAX_OPERATORS: usize = 256;
+
+/// Parses a whole file.
+pub fn parse_file(file: FileId, text: &str) -> (File, Diagnostics) {
+    let mut out = File::default();
+    let mut errors = Diagnostics::new();
+    if text.len() > MAX_FILE_BYTES {
+        errors.push(Diagnostic::plain("too-large", format!("a spec may have {MAX_FILE_BYTES} bytes, this one has {}", text.len())));
+        return (out, errors);
+    }
+    let pieces = match split(text, file, 0, text.len()) {
+        Ok(pieces) => pieces,
+        Err(error) => return (out, vec![error]),
+    };
+    for piece in pieces {
+        let source = &text[piece.start..piece.end];
+        if begins_family(source) {
+            if let Some(family) = parse_family(file, text, piece, &mut errors) {
+                out.items.push(Item::Family(family));
+            }
+            continue;
+        }
+        let builder = Builder { file, offset: piece.start };
+        match run(Rule::one_item, file, source, piece.start) {
+            Ok(pair) => match builder.shared(inner(pair)) {
+                Ok(item) => out.items.push(Item::Shared(item)),
+                Err(error) => errors.push(error),
+            },
+            Err(error) => errors.push(error),
+        }
+    }
+    (out, errors)
+}
+
+/// Parses one expression, e.g. a string that stands for a number in TOML. `offset` is where it begins in the file.
+///
+/// # Errors
+/// Returns the syntax error with its place.
+pub fn parse_expr(file: FileId, text: &str, offset: usize) -> Result<Expr, Diagnostic> {
+    if text.len() > 4096 {
+        return Err(Diagnostic::new("too-deep", Span::new(file, offset, offset + 1), "an expression may have 4096 bytes"));
+    }
+    split(text, file, text.len(), text.len())?;
+    let depth = text.bytes().filter(|b| b"([{".contains(b)).count();
+    if depth > 64 {
+        return Err(Diagnostic::new("too-deep", Span::new(file, offset, offset + text.len()), "brackets nest deeper than 64"));
+    }
+    let pair = run(Rule::one_expr, file, text, offset)?;
+    Builder { file, offset }.expr(inner(pair))
+}
+
+fn begins_family(source: &str) -> bool {
+    let head = source.lines().find(|l| !l.trim_start().starts_with("//") && !l.trim().is_empty());
+    head.is_some_and(|l| l.trim_start().starts_with("family"))
+}
+
+fn parse_family(file: FileId, text: &str, piece: Piece, errors: &mut Diagnostics) -> Option<Family> {
+    let Some(open) = piece.open else {
+        errors.push(Diagnostic::new("syntax", Span::new(file, piece.start, piece.end), "a family needs a body `{ .. }`"));
+        return None;
+    };
+    let close = text[..piece.end].rfind('}')?;
+    let head = match run(Rule::one_head, file, &text[piece.start..open], piece.start) {
+        Ok(head) => inner(head),
+        Err(error) => {
+            errors.push(error);
+            return None;
+        }
+    };
+    let (doc, name) = Builder { file, offset: piece.start }.head(head);
+    let mut family = Family::new(doc, name);
+    match split(text, file, open + 1, close) {
+        Err(error) => errors.push(error),
+        Ok(members) => {
+            for member in members {
+                let parsed = run(Rule::one_member, file, &text[member.start..member.end], member.start);
+                let builder = Builder { file, offset: member.start };
+                if let Err(error) = parsed.and_then(|pair| builder.member(inner(pair), &mut family)) {
+                    errors.push(error);
+                }
+            }
+        }
+    }
+    Some(family)
+}
+
+impl Family {
+    fn new(doc: String, name: Name) -> Self {
+        Self {
+            doc,
+            name,
+            params: Vec::new(),
+            lets: Vec::new(),
+            requires: Vec::new(),
+            models: Vec::new(),
+            shared: Vec::new(),
+            hf: Vec::new(),
+            weights: Vec::new(),
+        }
+    }
+}
+
+/// The only child of a `one_*` rule that is not the end of input.
+fn inner(pair: Pair<'_, Rule>) -> Pair<'_, Rule> {
+    let outer = pair.clone();
+    pair.into_inner().next().unwrap_or(outer)
+}
+
+fn run<'t>(rule: Rule, file: FileId, text: &'t str, offset: usize) -> Result<Pair<'t, Rule>, Diagnostic> {
+    let mut pairs = Grammar::parse(rule, text).map_err(|error| syntax_error(&error, file, offset))?;
+    let pair = pairs.next().ok_or_else(|| Diagnostic::plain("syntax", "nothing to parse"))?;
+    check_operators(&pair, file, offset)?;
+    Ok(pair)
+}
+
+fn check_operators(pair: &Pair<'_, Rule>, file: FileId, offset: usize) -> Result<(), Diagnostic> {
+    let mut stack = vec![pair.clone()];
+    while let Some(pair) = stack.pop() {
+        let children = pair.clone().into_inner();
+        if matches!(pair.as_rule(), Rule::expr | Rule::postfix) && children.len() > MAX_OPERATORS {
+            let span = pair.as_span();
+            let place = Span::new(file, offset + span.start(), offset + span.end());
+            return Err(Diagnostic::new("too-deep", place, format!("an expression may have {MAX_OPERATORS} operators")));
+        }
+        stack.extend(children);
+    }
+    Ok(())
+}
+
+fn syntax_error(error: &pest::error::Error<Rule>, file: FileId, offset: usize) -> Diagnostic {
+    let (start, end) = match error.location {
+        pest::error::InputLocation::Pos(at) => (at, at + 1),
+        pest::error::InputLocation::Span((start, end)) => (start, end),
+    };
+    let span = Span::new(file, offset + start, offset + end);
+    let message = match &error.variant {
+        pest::error::ErrorVariant::ParsingError { positives, .. } => {
+            let mut expected: Vec<&str> = positives.iter().filter_map(|r| describe(*r)).collect();
+            expected.sort_unstable();
+            expected.dedup();
+            match expected.len() {
+                0 => "this does not parse".to_string(),
+                1..=5 => format!("expected {}", expected.join(" or ")),
+                _ => "expected an expression or a statement".to_string(),
+            }
+        }
+        pest::error::ErrorVariant::CustomError { message } => message.clone(),
+    };
+    Diagnostic::new("syntax", span, message)
+}
+
+/// The human name of a rule in "expected ..".
+fn describe(rule: Rule) -> Option<&'static str> {
+    Some(match rule {
+        Rule::name => "a name",
+        Rule::string => "a string",
+        Rule::expr | Rule::operand | Rule::postfix | Rule::primary => "an expression",
+        Rule::operator => "an operator",
+        Rule::body => "a body `{ .. }`",
+        Rule::ty | Rule::name_type => "a type",
+        Rule::scope => "a path `@ \"name\"`",
+        Rule::parameters | Rule::arguments => "`( .. )`",
+        Rule::EOI => "the end of the item",
+        Rule::key => "a key",
+        Rule::statement | Rule::bind => "a statement",
+        Rule::because_word => "`because \"reason\"`",
+        Rule::pattern => "a pattern",
+        Rule::field_decl => "a field",
+        Rule::range => "a range `a..b`",
+        _ => return None,
+    })
+}
