@@ -39,7 +39,7 @@ impl Elaborator<'_> {
                 return self.once(arguments, scope, span);
             }
         }
-        let callable = match self.eval(callee, scope, &Ty::Any) {
+        let callable = match self.callee(callee, scope) {
             Value::Callable(callable) => callable,
             Value::Unknown => {
                 for argument in arguments {
@@ -65,6 +65,18 @@ impl Elaborator<'_> {
         }
         let path = path.map(|p| Name { text: self.template(p, scope), span: p.span });
         self.apply(&callable, given, path.as_ref(), expected, span)
+    }
+
+    /// What is called: a value never hides a block, function or op of the same name.
+    fn callee(&mut self, callee: &Expr, scope: &Scope) -> Value {
+        if let ExprKind::Name(name) = &callee.kind {
+            if !matches!(scope.get(name), Some(Value::Callable(_))) {
+                if let Some(callable) = self.callable(name) {
+                    return Value::Callable(callable);
+                }
+            }
+        }
+        self.eval(callee, scope, &Ty::Any)
     }
 
     fn variant_call(

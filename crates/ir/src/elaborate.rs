@@ -62,7 +62,7 @@ impl<'a> Elaborator<'a> {
     pub(crate) fn new(library: &'a Library, family: Option<Rc<Family>>) -> Self {
         let own = family.iter().flat_map(|f| f.shared.iter().cloned()).map(|s| (s.name().text.clone(), declare(s)));
         let mut slots = BTreeMap::new();
-        for family in &family {
+        if let Some(family) = &family {
             let names = family.params.iter().map(|p| &p.name).chain(family.lets.iter().map(|l| &l.name));
             slots.extend(names.map(|n| (n.text.clone(), Slot::Waiting)));
         }

@@ -408,8 +408,8 @@ impl Builder {
         let span = self.span(&pair);
         let at = |kind| Ok(Expr { kind, span });
         match pair.as_rule() {
-            Rule::expr => self.operators(pair),
-            Rule::operand | Rule::pipe_step => {
+            Rule::expr | Rule::plain_expr => self.operators(pair),
+            Rule::operand | Rule::plain_operand | Rule::pipe_step => {
                 let mut parts = children(pair);
                 let value = self.expr(parts.next().ok_or_else(missing)?)?;
                 match parts.next() {
@@ -547,7 +547,7 @@ impl Builder {
         let mut steps = Vec::new();
         for part in children(pair) {
             match part.as_rule() {
-                Rule::operand => operands.push(self.expr(part)?),
+                Rule::operand | Rule::plain_operand => operands.push(self.expr(part)?),
                 Rule::operator => operators.push(operator(&part)?),
                 _ => steps.push(self.expr(part)?),
             }

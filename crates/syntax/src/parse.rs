@@ -10,7 +10,6 @@ use crate::split::{Piece, split};
 
 #[derive(pest_derive::Parser)]
 #[grammar = "grammar.pest"]
-#[expect(missing_docs, reason = "made by pest")]
 pub(crate) struct Grammar;
 
 /// Largest file that is read.
@@ -135,7 +134,7 @@ fn check_operators(pair: &Pair<'_, Rule>, file: FileId, offset: usize) -> Result
     let mut stack = vec![pair.clone()];
     while let Some(pair) = stack.pop() {
         let children = pair.clone().into_inner();
-        if matches!(pair.as_rule(), Rule::expr | Rule::postfix) && children.len() > MAX_OPERATORS {
+        if matches!(pair.as_rule(), Rule::expr | Rule::plain_expr | Rule::postfix) && children.len() > MAX_OPERATORS {
             let span = pair.as_span();
             let place = Span::new(file, offset + span.start(), offset + span.end());
             return Err(Diagnostic::new("too-deep", place, format!("an expression may have {MAX_OPERATORS} operators")));

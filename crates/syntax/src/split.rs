@@ -65,8 +65,7 @@ pub(crate) fn split(text: &str, file: FileId, start: usize, end: usize) -> Resul
             c if c.is_ascii_alphabetic() || c == b'_' => {
                 let word_end = word_end(bytes, at, end);
                 let word = &text[at..word_end];
-                let continues = previous_continues(bytes, start, at);
-                if depth.is_empty() && HEADS.contains(&word) && !continues {
+                if depth.is_empty() && HEADS.contains(&word) && begins_line(bytes, start, at) {
                     let begin = docs_start.take().unwrap_or(at);
                     pieces.push(Piece { start: begin, open: None, end });
                 }
@@ -95,10 +94,10 @@ pub(crate) fn split(text: &str, file: FileId, start: usize, end: usize) -> Resul
     Ok(pieces)
 }
 
-/// Whether the word before continues a dotted path or an arrow (`x.block`, `-> model`), so that a head word is just a name.
-fn previous_continues(bytes: &[u8], start: usize, at: usize) -> bool {
-    let before = bytes[start..at].iter().rev().find(|b| !b.is_ascii_whitespace());
-    matches!(before, Some(b'.' | b'>' | b'=' | b',' | b':' | b'|' | b'+' | b'-' | b'*' | b'?'))
+/// Whether a word is the first of its line: only there does a head word begin an item.
+fn begins_line(bytes: &[u8], start: usize, at: usize) -> bool {
+    let before = bytes[start..at].iter().rev().take_while(|b| **b != b'\n');
+    before.into_iter().all(u8::is_ascii_whitespace)
 }
 
 fn line_end(bytes: &[u8], at: usize, end: usize) -> usize {
