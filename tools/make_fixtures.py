@@ -72,7 +72,9 @@ FIXTURES = {
     "mistral": ("MistralForCausalLM", DECODER, dict(sliding_window=5, head_dim=8)),
     "mistral_full": ("MistralForCausalLM", DECODER, dict(sliding_window=None, head_dim=16)),
     "qwen2_tied": ("Qwen2ForCausalLM", DECODER, dict(tie_word_embeddings=True)),
-    "qwen2_untied": ("Qwen2ForCausalLM", DECODER, dict(num_key_value_heads=4, sliding_window=5)),
+    # As on the hub: a window is given and switched off.
+    "qwen2_untied": ("Qwen2ForCausalLM", DECODER, dict(
+        num_key_value_heads=4, use_sliding_window=False, sliding_window=5, max_window_layers=0)),
     "qwen2_window": ("Qwen2ForCausalLM", DECODER, dict(
         use_sliding_window=True, sliding_window=4, max_window_layers=1)),
     "qwen3": ("Qwen3ForCausalLM", DECODER, dict(head_dim=16)),
@@ -100,8 +102,8 @@ def randomise(model, generator):
         parameter.data = noise + 1.0 if is_scale else noise
 
 
-def legacy(config):
-    """The same configuration as transformers 4 wrote it."""
+def legacy(config, values):
+    """The same configuration as transformers 4 wrote it; `values` are those given to the class."""
     old = dict(config, torch_dtype=config["dtype"], transformers_version="4.46.0")
     for key in ("dtype", "layer_types", "rope_parameters"):
         old.pop(key, None)
@@ -109,6 +111,8 @@ def legacy(config):
         scaling = dict(config["rope_parameters"])
         old["rope_theta"] = scaling.pop("rope_theta")
         old["rope_scaling"] = None if scaling["rope_type"] == "default" else scaling
+    if "sliding_window" in old:  # transformers 5 drops a window that is switched off
+        old["sliding_window"] = values.get("sliding_window")
     if "scale_decoder_outputs" in old:  # T5: the old key says nothing about tying
         old["tie_word_embeddings"] = old.pop("scale_decoder_outputs")
     return old
@@ -132,7 +136,7 @@ def write_model(name, folder, attempt):
     if class_name.startswith("Bert"):
         return
     config = json.loads((folder / "config.json").read_text())
-    (folder / "config.legacy.json").write_text(json.dumps(legacy(config), indent=2) + "\n")
+    (folder / "config.legacy.json").write_text(json.dumps(legacy(config, values), indent=2) + "\n")
 
 
 @torch.no_grad()
