@@ -230,7 +230,8 @@ def main():
     parser.add_argument("--batch", type=int, default=2, help="rows (default 2)")
     parser.add_argument("--greedy", type=int, default=8, help="greedy tokens, 0 for none (default 8)")
     parser.add_argument("--seed", type=int, default=0, help="seed of the random ids (default 0)")
-    parser.add_argument("--text", action="append", help="use the folder's tokenizer instead of random ids; once per row, rows are cut to the shortest")
+    parser.add_argument("--text", action="append",
+                        help="use the folder's tokenizer instead of random ids; once per row, rows are cut to the shortest")
     args = parser.parse_args()
     if args.seq < 1 or args.batch < 1 or args.greedy < 0:
         parser.error("--seq and --batch must be at least 1, --greedy at least 0")

@@ -34,7 +34,8 @@ KNOBS = {
     # Shapes of well-known models.
     "gpt": (dict(tied=True), BIASES, "layer", dict(kind="gelu_tanh", bias=True), "learned"),
     "original": ({}, BIASES, dict(kind="layer", placement="post"), dict(kind="relu", bias=True), "sinusoidal"),
-    "encoder": ({}, BIASES | dict(causal=False), dict(kind="layer", placement="post"), dict(kind="gelu", bias=True), "learned"),
+    "encoder": (
+        {}, BIASES | dict(causal=False), dict(kind="layer", placement="post"), dict(kind="gelu", bias=True), "learned"),
     "llama_like": ({}, GQA, {}, "swiglu", "rope"),
     # Attention.
     "mha_rope": (dict(tied=True), {}, {}, "geglu", "rope"),
@@ -54,7 +55,8 @@ KNOBS = {
     "sandwich_layer": ({}, BIASES, dict(kind="layer", placement="sandwich"), "silu", "learned"),
     "branch_rms": ({}, dict(qk_norm=True), dict(placement="branch"), "swiglu", "rope"),
     "branch_layer": ({}, {}, dict(kind="layer", placement="branch"), "relu2", "sinusoidal"),
-    "parallel_layer": ({}, dict(bias=True), dict(kind="layer", placement="parallel"), dict(kind="gelu", bias=True), "rope"),
+    "parallel_layer": (
+        {}, dict(bias=True), dict(kind="layer", placement="parallel"), dict(kind="gelu", bias=True), "rope"),
     "parallel_rms": ({}, dict(kind="mqa"), dict(placement="parallel"), "silu", "rope"),
     "pre_batch": ({}, {}, "batch", "relu2", "learned"),
     "post_batch": ({}, BIASES, dict(kind="batch", placement="post"), dict(kind="relu", bias=True), "sinusoidal"),
