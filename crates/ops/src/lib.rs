@@ -1,0 +1,16 @@
+//! The operators of Transformer models, one file each.
+
+pub mod activations;
+pub mod attention;
+pub mod batch_norm;
+pub mod embedding;
+pub mod gated;
+pub mod kv_cache;
+pub mod layer_norm;
+pub mod linear;
+pub mod once;
+pub mod relative_bias;
+pub mod rms_norm;
+pub mod rope;
+pub mod sinusoidal;
+pub mod softcap;

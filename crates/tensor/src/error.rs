@@ -1,0 +1,62 @@
+//! Errors: what went wrong with the user's data, under a stable code.
+
+use std::fmt;
+
+/// A result whose error is an [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// An error with a stable code. Prints as `error[code]: message`, then a line of help.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error {
+    /// A kebab-case code of [`CODES`].
+    pub code: &'static str,
+    /// What went wrong, without a full stop.
+    pub message: String,
+    /// What to do about it.
+    pub help: Option<String>,
+    /// The exit status of a program that ends with it.
+    pub exit: u8,
+}
+
+impl Error {
+    /// Wrong inputs or weights: exit status 1.
+    pub fn new(code: &'static str, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), help: None, exit: 1 }
+    }
+
+    /// A wrong command line or setting: exit status 2.
+    pub fn usage(code: &'static str, message: impl Into<String>) -> Self {
+        Self { exit: 2, ..Self::new(code, message) }
+    }
+
+    /// A result that differs from its reference: exit status 3.
+    pub fn verification(code: &'static str, message: impl Into<String>) -> Self {
+        Self { exit: 3, ..Self::new(code, message) }
+    }
+
+    /// A file that cannot be read or written: exit status 4.
+    pub fn io(path: &std::path::Path, error: &std::io::Error) -> Self {
+        Self { exit: 4, ..Self::new("io", format!("{}: {error}", path.display())) }
+    }
+
+    /// Adds what to do about it.
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "error[{}]: {}", self.code, self.message)?;
+        match &self.help {
+            Some(help) => write!(f, "\nhelp: {help}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// Every code with a paragraph that explains it.
+pub const CODES: &[(&str, &str)] = &[];

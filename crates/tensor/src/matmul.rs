@@ -1,0 +1,1 @@
+//! Matrix products `y = x Wᵀ + b`.

