@@ -2,6 +2,7 @@
 
 pub mod activations;
 pub mod attention;
+mod attention_row;
 pub mod batch_norm;
 pub mod embedding;
 pub mod gated;

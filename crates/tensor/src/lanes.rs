@@ -5,6 +5,8 @@
 
 use half::{bf16, f16};
 
+pub use crate::matmul::dots;
+
 /// A stored number that widens to `f32` without a branch.
 pub trait Element: Copy + Send + Sync + 'static {
     /// Its value, exactly.

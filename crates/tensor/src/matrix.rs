@@ -1,6 +1,8 @@
 //! A weight matrix in the layout of its checkpoint.
 
-use crate::param::Param;
+use crate::matmul;
+use crate::param::{Param, Values};
+use crate::tensor::Tensor;
 
 /// How a checkpoint lays out the matrix of a linear layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,11 +44,23 @@ impl Matrix {
     pub fn d_out(&self) -> usize {
         self.d_out
     }
-}
 
-impl Matrix {
     /// `y = x Wᵀ + bias` for `x` `[.., d_in]` and `y` `[.., d_out]`.
-    pub fn multiply(&self, x: &crate::Tensor, bias: Option<&[f32]>, y: &mut crate::Tensor) {
-        let _ = (x, bias, y);
+    pub fn multiply(&self, x: &Tensor, bias: Option<&[f32]>, y: &mut Tensor) {
+        let (d_in, d_out) = (self.d_in, self.d_out);
+        let rows = x.dims().rows();
+        assert_eq!(x.dims().width(), d_in, "a matrix of {d_in} inputs cannot map {:?}", x.shape());
+        assert_eq!((y.dims().rows(), y.dims().width()), (rows, d_out), "output of a product");
+        assert!(bias.is_none_or(|bias| bias.len() == d_out), "one bias per output");
+        let product = matmul::Product { x: x.data(), bias, rows, d_in, d_out };
+        let (y, device) = y.split_device();
+        match (self.param.values(), self.layout) {
+            (Values::F32(w), Layout::OutIn) => product.out_in(device, w, y),
+            (Values::Bf16(w), Layout::OutIn) => product.out_in(device, w, y),
+            (Values::F16(w), Layout::OutIn) => product.out_in(device, w, y),
+            (Values::F32(w), Layout::InOut) => product.in_out(device, w, y),
+            (Values::Bf16(w), Layout::InOut) => product.in_out(device, w, y),
+            (Values::F16(w), Layout::InOut) => product.in_out(device, w, y),
+        }
     }
 }

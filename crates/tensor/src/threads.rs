@@ -9,6 +9,9 @@ use std::marker::PhantomData;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+/// Work below so many operations is not worth waking a thread for.
+const SMALL: usize = 1 << 14;
+
 /// Runs tasks on the calling thread and on the workers of a pool.
 pub struct Threads {
     workers: Option<rayon::ThreadPool>,
@@ -61,9 +64,9 @@ impl Threads {
     pub fn chunks<T: Send>(&self, data: &mut [T], size: usize, task: impl Fn(usize, &mut [T]) + Sync) {
         let size = size.max(1);
         let columns = Columns::new(data, 1, 1);
-        self.run(columns.rows.div_ceil(size), |index| {
+        self.run(columns.len.div_ceil(size), |index| {
             let start = index * size;
-            let end = (start + size).min(columns.rows);
+            let end = (start + size).min(columns.len);
             // SAFETY: tasks have distinct indices, so their ranges are disjoint.
             task(index, unsafe { columns.slice(start, end - start) });
         });
@@ -72,30 +75,67 @@ impl Threads {
     /// As [`chunks`](Self::chunks) over whole rows of `width`, sized so that small inputs stay on
     /// the calling thread. `task(first_row, rows)`.
     pub fn rows(&self, data: &mut [f32], width: usize, task: impl Fn(usize, &mut [f32]) + Sync) {
-        const SMALL: usize = 1 << 14;
         let rows = data.len() / width.max(1);
         let per_task = rows.div_ceil(self.count * 2).max(SMALL.div_ceil(width.max(1)));
         self.chunks(data, per_task * width, |index, piece| task(index * per_task, piece));
     }
 
     /// Visits an output `[outer, length, inner, width]` in blocks of `block` steps along `length`,
-    /// for every `outer` and `inner`: `task(outer, inner, rows)`.
+    /// for every `outer` and `inner`: `task(outer, inner, rows)`. `work` is about how many
+    /// operations a row costs.
     pub fn grid(
         &self,
         data: &mut [f32],
         [outer, length, inner, width]: [usize; 4],
         block: usize,
+        work: usize,
         task: impl Fn(usize, usize, GridRows) + Sync,
     ) {
         assert_eq!(data.len(), outer * length * inner * width, "the grid covers the output");
         let columns = Columns::new(data, inner, width);
         let blocks = length.div_ceil(block.max(1));
-        self.run(outer * inner * blocks, |index| {
+        let visit = |index: usize| {
             let (o, rest) = (index / (inner * blocks), index % (inner * blocks));
             let (i, start) = (rest / blocks, rest % blocks * block);
             let range = start..(start + block).min(length);
             task(o, i, GridRows { columns: &columns, base: o * length * inner + i, range });
+        };
+        let tasks = outer * inner * blocks;
+        if outer * inner * length * work < SMALL {
+            (0..tasks).for_each(visit);
+        } else {
+            self.run(tasks, visit);
+        }
+    }
+
+    /// Cuts the columns of an output `[rows, width]` into blocks of `step`: `task(block)`.
+    pub fn columns(&self, data: &mut [f32], width: usize, step: usize, task: impl Fn(ColumnBlock) + Sync) {
+        let step = step.max(1);
+        let columns = Columns::new(data, 1, width);
+        self.run(width.div_ceil(step), |index| {
+            let start = index * step;
+            task(ColumnBlock { columns: &columns, range: start..(start + step).min(width) });
         });
+    }
+}
+
+/// The columns of one task of [`Threads::columns`].
+pub struct ColumnBlock<'a> {
+    columns: &'a Columns<'a, f32>,
+    range: Range<usize>,
+}
+
+impl ColumnBlock<'_> {
+    /// The columns that belong to this task.
+    pub fn range(&self) -> Range<usize> {
+        self.range.clone()
+    }
+
+    /// This task's part of a row.
+    #[inline(always)]
+    pub fn row(&mut self, row: usize) -> &mut [f32] {
+        // SAFETY: the column range is this task's alone, and `self` is borrowed exclusively.
+        unsafe { self.columns.slice(row * self.columns.width + self.range.start, self.range.len()) }
     }
 }
 
@@ -124,8 +164,7 @@ impl GridRows<'_> {
 /// A mutable slice that several tasks write at disjoint places.
 pub(crate) struct Columns<'a, T> {
     start: *mut T,
-    /// Elements in all.
-    rows: usize,
+    len: usize,
     inner: usize,
     width: usize,
     slice: PhantomData<&'a mut [T]>,
@@ -136,14 +175,14 @@ unsafe impl<T: Send> Sync for Columns<'_, T> {}
 
 impl<'a, T> Columns<'a, T> {
     pub(crate) fn new(data: &'a mut [T], inner: usize, width: usize) -> Self {
-        Self { start: data.as_mut_ptr(), rows: data.len(), inner, width, slice: PhantomData }
+        Self { start: data.as_mut_ptr(), len: data.len(), inner, width, slice: PhantomData }
     }
 
     /// # Safety
     /// No two live slices may overlap.
     #[allow(clippy::mut_from_ref, reason = "disjointness is the caller's promise")]
     pub(crate) unsafe fn slice(&self, start: usize, len: usize) -> &mut [T] {
-        assert!(start + len <= self.rows, "a task stays inside the output");
+        assert!(start + len <= self.len, "a task stays inside the output");
         // SAFETY: in bounds by the assertion, unaliased by the contract.
         unsafe { std::slice::from_raw_parts_mut(self.start.add(start), len) }
     }
@@ -167,14 +206,14 @@ pub fn scratch<R>(len: usize, use_it: impl FnOnce(&mut [f32]) -> R) -> R {
 
 #[cfg(test)]
 mod tests {
-    use super::Threads;
+    use super::{SMALL, Threads};
 
     #[test]
     fn every_row_is_visited_once() {
         for count in [1, 2, 3] {
             let threads = Threads::new(count);
             let mut data = vec![0.0; 2 * 7 * 3 * 5];
-            threads.grid(&mut data, [2, 7, 3, 5], 2, |outer, inner, mut rows| {
+            threads.grid(&mut data, [2, 7, 3, 5], 2, SMALL, |outer, inner, mut rows| {
                 for step in rows.range() {
                     let value = (outer * 100 + step * 10 + inner) as f32;
                     rows.row(step).iter_mut().for_each(|x| *x += value);
