@@ -3,6 +3,8 @@
 pub mod inputs;
 pub mod model;
 pub mod runner;
+pub mod sampling;
+pub mod session;
 pub mod weights;
 
 pub use formwork_ops::attention::{Attention, Mask};
@@ -21,6 +23,8 @@ pub use formwork_tensor::{Error, Result};
 
 pub use inputs::Inputs;
 pub use model::{Info, Model, load};
+pub use sampling::Sampling;
+pub use session::Session;
 pub use weights::Weights;
 pub use weights::mapping::{Mapping, Rule, Source};
 

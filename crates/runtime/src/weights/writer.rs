@@ -40,7 +40,10 @@ impl Output {
 pub fn write(path: &Path, outputs: &[Output]) -> Result<()> {
     let mut header = Map::new();
     let mut data = Vec::new();
-    for output in outputs {
+    // Wider numbers first, so that all are aligned.
+    let integers = outputs.iter().filter(|output| matches!(output.numbers, Numbers::Integers(_)));
+    let floats = outputs.iter().filter(|output| matches!(output.numbers, Numbers::Floats(_)));
+    for output in integers.chain(floats) {
         let start = data.len();
         data.extend(output.bytes());
         let dtype = match output.numbers {
