@@ -43,7 +43,10 @@ impl Row<'_> {
     #[inline(always)]
     fn overlap(&self, segment: &Segment) -> (Range<usize>, usize) {
         let first = self.seen.start.max(segment.first);
-        let last = self.seen.end.min(segment.first + segment.len).max(first);
+        let last = self.seen.end.min(segment.first + segment.len);
+        if last <= first {
+            return (0..0, 0);
+        }
         (first - segment.first..last - segment.first, first - self.seen.start)
     }
 
@@ -53,9 +56,6 @@ impl Row<'_> {
         let mut filled = 0;
         for segment in self.segments {
             let (rows, at) = self.overlap(segment);
-            if rows.is_empty() {
-                continue;
-            }
             filled += rows.len();
             let stride = segment.key_stride;
             let scores = &mut self.scores[at..][..rows.len()];
