@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+pub use crate::codes::CODES;
+
 /// A result whose error is an [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -58,5 +60,14 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// Every code with a paragraph that explains it.
-pub const CODES: &[(&str, &str)] = &[];
+#[cfg(test)]
+mod tests {
+    use super::{CODES, Error};
+
+    #[test]
+    fn errors_print_their_code_and_help() {
+        let error = Error::new("io", "no such file").help("look again");
+        assert_eq!(error.to_string(), "error[io]: no such file\nhelp: look again");
+        assert!(CODES.is_sorted_by_key(|entry| entry.0), "codes are sorted and unique");
+    }
+}

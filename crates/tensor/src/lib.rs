@@ -7,6 +7,7 @@ compile_error!("checkpoints are little-endian and are read without conversion");
 
 mod arithmetic;
 mod buffer;
+mod codes;
 mod context;
 mod device;
 pub mod error;
