@@ -1,4 +1,7 @@
 //! A small decoder written as generated code is, for the tests.
+#![allow(dead_code, reason = "each test file uses a part")]
+
+pub mod weights;
 
 use formwork_runtime::{
     Attention, Context, Embedding, Info, Inputs, KvCache, Linear, Mapping, Mask, Model, RmsNorm,
