@@ -13,7 +13,9 @@ pub(crate) trait Scalar: Sync {
 pub(crate) fn map(mut x: Tensor, function: &impl Scalar) -> Tensor {
     let (data, device) = x.split_device();
     let simd = device.simd();
-    device.threads().rows(data, 1, |_, x| simd.run(Map { x, function }));
+    device
+        .threads()
+        .rows(data, 1, |_, x| simd.run(Map { x, function }));
     x
 }
 

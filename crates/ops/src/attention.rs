@@ -36,7 +36,14 @@ pub struct Attention<'a> {
 impl<'a> Attention<'a> {
     /// Scores are multiplied by `scale`.
     pub fn new(mask: Mask, scale: f32) -> Self {
-        Self { mask, scale, softcap: None, bias: None, sinks: None, cache: None }
+        Self {
+            mask,
+            scale,
+            softcap: None,
+            bias: None,
+            sinks: None,
+            cache: None,
+        }
     }
 
     /// Scores become `c · tanh(score / c)`.
@@ -74,10 +81,19 @@ impl<'a> Attention<'a> {
         tokens: &Tokens,
     ) -> Tensor {
         let Some(cache) = self.cache.take() else {
+            assert_eq!(tokens.slots(), k.shape()[1], "one key per token");
             return self.attend(ctx, q, k, v, tokens, None);
         };
-        assert_eq!(tokens.past, cache.len(), "the cache holds the tokens of earlier steps");
-        assert_eq!(tokens.len(), k.shape()[1], "the new keys are those of the new tokens");
+        assert_eq!(
+            tokens.past,
+            cache.len(),
+            "the cache holds the tokens of earlier steps"
+        );
+        assert_eq!(
+            tokens.len(),
+            k.shape()[1],
+            "the new keys are those of the new tokens"
+        );
         if cache.keeps_all(tokens.len()) {
             cache.append(k, v);
             return self.attend(ctx, q, k, v, tokens, Some(cache));
@@ -99,43 +115,62 @@ impl<'a> Attention<'a> {
     ) -> Tensor {
         let [b, s, heads, e] = q.axes("attention");
         let [_, _, kv_heads, d] = v.axes("attention");
-        assert!(heads % kv_heads == 0, "{heads} query heads do not share {kv_heads} key heads");
-        assert_eq!(k.shape()[2..], [kv_heads, e], "queries and keys have one width");
+        assert!(
+            heads % kv_heads == 0,
+            "{heads} query heads do not share {kv_heads} key heads"
+        );
+        assert_eq!(
+            k.shape()[2..],
+            [kv_heads, e],
+            "queries and keys have one width"
+        );
         assert_eq!(k.shape()[..3], v.shape()[..3], "every key has a value");
-        assert_eq!((k.shape()[0], tokens.batch()), (b, b), "queries and keys of one batch");
+        assert_eq!(
+            (k.shape()[0], tokens.batch()),
+            (b, b),
+            "queries and keys of one batch"
+        );
         let slots = tokens.slots();
         if let Some(bias) = self.bias {
-            assert_eq!(bias.shape(), [heads, s, slots], "one bias per head, query and key");
+            assert_eq!(
+                bias.shape(),
+                [heads, s, slots],
+                "one bias per head, query and key"
+            );
         }
         let sinks = self.sinks.map(Param::to_f32);
         let mut y = ctx.tensor(&[b, s, heads, d]);
         let simd = ctx.device().simd();
         let dims = [b, s, heads, d];
         let work = slots * (e + d);
-        ctx.device().threads().grid(y.data_mut(), dims, 16, work, |sequence, head, mut rows| {
-            let kv_head = head / (heads / kv_heads);
-            let segments = segments(cache, k, v, sequence, kv_head);
-            let valid = tokens.valid_row(sequence);
-            for step in rows.range() {
-                let seen = self.mask.seen(slots - s.min(slots) + step, slots, valid);
-                let row = (sequence * s + step) * heads + head;
-                let bias = self.bias.map(|bias| &bias.data()[(head * s + step) * slots..][..slots]);
-                threads::scratch(seen.len(), |scores| {
-                    simd.run(Row {
-                        q: &q.data()[row * e..][..e],
-                        segments: &segments,
-                        seen,
-                        valid,
-                        scale: self.scale,
-                        softcap: self.softcap,
-                        bias,
-                        sink: sink(&sinks, head),
-                        scores,
-                        y: rows.row(step),
+        ctx.device()
+            .threads()
+            .grid(y.data_mut(), dims, 16, work, |sequence, head, mut rows| {
+                let kv_head = head / (heads / kv_heads);
+                let segments = segments(cache, k, v, sequence, kv_head);
+                let valid = tokens.valid_row(sequence);
+                for step in rows.range() {
+                    let seen = self.mask.seen(slots - s.min(slots) + step, slots, valid);
+                    let row = (sequence * s + step) * heads + head;
+                    let bias = self
+                        .bias
+                        .map(|bias| &bias.data()[(head * s + step) * slots..][..slots]);
+                    threads::scratch(seen.len(), |scores| {
+                        simd.run(Row {
+                            q: &q.data()[row * e..][..e],
+                            segments: &segments,
+                            seen,
+                            valid,
+                            scale: self.scale,
+                            softcap: self.softcap,
+                            bias,
+                            sink: sink(&sinks, head),
+                            scores,
+                            y: rows.row(step),
+                        });
                     });
-                });
-            }
-        });
+                }
+            });
         y
     }
 }

@@ -47,7 +47,10 @@ impl Row<'_> {
         if last <= first {
             return (0..0, 0);
         }
-        (first - segment.first..last - segment.first, first - self.seen.start)
+        (
+            first - segment.first..last - segment.first,
+            first - self.seen.start,
+        )
     }
 
     /// Products of the query with every key.
@@ -71,19 +74,30 @@ impl Row<'_> {
                 row += 1;
             }
         }
-        assert_eq!(filled, self.scores.len(), "the mask looks at keys that were dropped");
+        assert_eq!(
+            filled,
+            self.scores.len(),
+            "the mask looks at keys that were dropped"
+        );
     }
 
     /// Scale, soft-cap, bias and padding.
     #[inline(always)]
     fn adjust<const FMA: bool>(&mut self) {
-        self.scores.iter_mut().for_each(|score| *score *= self.scale);
+        self.scores
+            .iter_mut()
+            .for_each(|score| *score *= self.scale);
         if let Some(c) = self.softcap {
-            self.scores.iter_mut().for_each(|score| *score = c * tanh::<FMA>(*score / c));
+            self.scores
+                .iter_mut()
+                .for_each(|score| *score = c * tanh::<FMA>(*score / c));
         }
         if let Some(bias) = self.bias {
             let bias = &bias[self.seen.clone()];
-            self.scores.iter_mut().zip(bias).for_each(|(score, bias)| *score += bias);
+            self.scores
+                .iter_mut()
+                .zip(bias)
+                .for_each(|(score, bias)| *score += bias);
         }
         if let Some(valid) = self.valid {
             let valid = &valid[self.seen.clone()];
@@ -158,7 +172,9 @@ impl Row<'_> {
         }
         let sums = sums.as_flattened();
         let y = &mut self.y[column..column + count];
-        y.iter_mut().zip(sums).for_each(|(y, sum)| *y = sum * inverse);
+        y.iter_mut()
+            .zip(sums)
+            .for_each(|(y, sum)| *y = sum * inverse);
     }
 }
 
@@ -171,5 +187,8 @@ fn maximum<const N: usize>(x: &[f32]) -> f32 {
             *lane = if x > *lane || x.is_nan() { x } else { *lane };
         }
     }
-    lanes.into_iter().fold(f32::NEG_INFINITY, |a, x| if x > a || x.is_nan() { x } else { a })
+    lanes.into_iter().fold(
+        f32::NEG_INFINITY,
+        |a, x| if x > a || x.is_nan() { x } else { a },
+    )
 }

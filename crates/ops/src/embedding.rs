@@ -20,7 +20,9 @@ impl Embedding {
     /// `[B, S]` to `[B, S, d]`. An id beyond the table fails the step with
     /// `token-out-of-range` and gives zeros.
     pub fn forward(&self, ctx: &Context, ids: &Ids) -> Tensor {
-        let &[rows, d] = self.weight.shape() else { unreachable!("checked by `new`") };
+        let &[rows, d] = self.weight.shape() else {
+            unreachable!("checked by `new`")
+        };
         let mut y = ctx.tensor(&[ids.batch(), ids.len(), d]);
         for (row, &id) in y.data_mut().chunks_exact_mut(d).zip(ids.data()) {
             if (id as usize) < rows {

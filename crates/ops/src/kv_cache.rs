@@ -97,7 +97,10 @@ impl KvCache {
     pub(crate) fn segments(&self, batch: usize, head: usize) -> [Segment<'_>; 2] {
         let oldest = self.len - self.len.min(self.rows);
         let turn = oldest.next_multiple_of(self.rows.max(1)).min(self.len);
-        [self.segment(batch, head, oldest, turn), self.segment(batch, head, turn, self.len)]
+        [
+            self.segment(batch, head, oldest, turn),
+            self.segment(batch, head, turn, self.len),
+        ]
     }
 
     /// Slots `first..last`, which do not wrap.
@@ -119,10 +122,18 @@ impl KvCache {
     pub(crate) fn append(&mut self, k: &Tensor, v: &Tensor) {
         let [d_k, d_v] = self.widths;
         let [b, s, heads, _] = k.axes("kv_cache");
-        assert_eq!((b, heads), (self.batch, self.heads), "keys of another batch or head count");
+        assert_eq!(
+            (b, heads),
+            (self.batch, self.heads),
+            "keys of another batch or head count"
+        );
         assert_eq!(k.shape(), [b, s, heads, d_k], "keys of another width");
         assert_eq!(v.shape(), [b, s, heads, d_v], "values of another width");
-        assert!(self.len + s <= self.capacity, "a cache of {} tokens is full", self.capacity);
+        assert!(
+            self.len + s <= self.capacity,
+            "a cache of {} tokens is full",
+            self.capacity
+        );
         let kept = s.min(self.rows);
         for sequence in 0..b {
             for step in s - kept..s {

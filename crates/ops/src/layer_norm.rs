@@ -13,12 +13,20 @@ pub struct LayerNorm {
 impl LayerNorm {
     /// With a weight and an optional bias.
     pub fn new(weight: Vec<f32>, bias: Option<Vec<f32>>, eps: f32) -> Self {
-        Self { weight: Some(weight), bias, eps }
+        Self {
+            weight: Some(weight),
+            bias,
+            eps,
+        }
     }
 
     /// Has neither weight nor bias.
     pub fn unweighted(eps: f32) -> Self {
-        Self { weight: None, bias: None, eps }
+        Self {
+            weight: None,
+            bias: None,
+            eps,
+        }
     }
 
     /// `[.., d]` to `[.., d]`.
@@ -31,7 +39,12 @@ impl LayerNorm {
         let simd = ctx.device().simd();
         ctx.device().threads().rows(y.data_mut(), d, |first, rows| {
             let x = &x.data()[first * d..][..rows.len()];
-            simd.run(Rows { x, y: rows, d, norm: self });
+            simd.run(Rows {
+                x,
+                y: rows,
+                d,
+                norm: self,
+            });
         });
         y
     }
@@ -50,11 +63,17 @@ impl Kernel for Rows<'_> {
     #[inline(always)]
     fn run<const N: usize, const FMA: bool>(self) {
         let norm = self.norm;
-        for (x, y) in self.x.chunks_exact(self.d).zip(self.y.chunks_exact_mut(self.d)) {
+        for (x, y) in self
+            .x
+            .chunks_exact(self.d)
+            .zip(self.y.chunks_exact_mut(self.d))
+        {
             let mean = total::<N>(x, |x| x) / self.d as f32;
             let variance = total::<N>(x, |x| (x - mean) * (x - mean)) / self.d as f32;
             let scale = 1.0 / (variance + norm.eps).sqrt();
-            y.iter_mut().zip(x).for_each(|(y, x)| *y = (x - mean) * scale);
+            y.iter_mut()
+                .zip(x)
+                .for_each(|(y, x)| *y = (x - mean) * scale);
             if let Some(weight) = &norm.weight {
                 y.iter_mut().zip(weight).for_each(|(y, w)| *y *= w);
             }
@@ -72,7 +91,9 @@ fn total<const N: usize>(x: &[f32], f: impl Fn(f32) -> f32) -> f32 {
     let blocks = x.chunks_exact(N);
     let tail: f32 = blocks.remainder().iter().map(|&x| f(x)).sum();
     for block in blocks {
-        sums.iter_mut().zip(block).for_each(|(sum, &x)| *sum += f(x));
+        sums.iter_mut()
+            .zip(block)
+            .for_each(|(sum, &x)| *sum += f(x));
     }
     formwork_tensor::lanes::sum(sums) + tail
 }

@@ -13,5 +13,6 @@ pub mod once;
 pub mod relative_bias;
 pub mod rms_norm;
 pub mod rope;
+mod rope_scaling;
 pub mod sinusoidal;
 pub mod softcap;

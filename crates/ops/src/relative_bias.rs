@@ -16,20 +16,32 @@ pub struct RelativeBias {
 impl RelativeBias {
     /// Over a table `[buckets, H]`.
     pub fn new(weight: &Param, bidirectional: bool, max_distance: usize) -> Self {
-        let &[buckets, heads] = weight.shape() else { panic!("a table of buckets and heads") };
+        let &[buckets, heads] = weight.shape() else {
+            panic!("a table of buckets and heads")
+        };
         let weight = weight.to_f32().into_owned();
-        Self { weight, buckets, heads, bidirectional, max_distance }
+        Self {
+            weight,
+            buckets,
+            heads,
+            bidirectional,
+            max_distance,
+        }
     }
 
     /// The bias `[H, S, T]` of the new queries on all keys so far.
     pub fn forward(&self, ctx: &Context, queries: &Tokens, keys: &Tokens) -> Tensor {
         let (s, t) = (queries.len(), keys.slots());
+        let last = queries.slots() - 1;
+        // Where key - query is -last at the start of the list, every query reads a stretch of it.
+        let buckets: Vec<usize> = (0..last + t)
+            .map(|shift| self.bucket(last, shift))
+            .collect();
         let mut bias = ctx.tensor(&[self.heads, s, t]);
-        let rows = bias.data_mut().chunks_exact_mut(t).enumerate();
-        for (index, row) in rows {
+        for (index, row) in bias.data_mut().chunks_exact_mut(t).enumerate() {
             let (head, query) = (index / s, queries.past + index % s);
-            for (key, value) in row.iter_mut().enumerate() {
-                *value = self.weight[self.bucket(query, key) * self.heads + head];
+            for (value, bucket) in row.iter_mut().zip(&buckets[last - query..]) {
+                *value = self.weight[bucket * self.heads + head];
             }
         }
         bias
@@ -38,7 +50,11 @@ impl RelativeBias {
     /// The bucket of a query that looks at a key.
     fn bucket(&self, query: usize, key: usize) -> usize {
         let ahead = self.bidirectional && key > query;
-        let buckets = if self.bidirectional { self.buckets / 2 } else { self.buckets };
+        let buckets = if self.bidirectional {
+            self.buckets / 2
+        } else {
+            self.buckets
+        };
         let distance = match self.bidirectional {
             true => query.abs_diff(key),
             false => query.saturating_sub(key),

@@ -13,7 +13,10 @@ pub struct RmsNorm {
 impl RmsNorm {
     /// Multiplies by `weight`.
     pub fn new(weight: Vec<f32>, eps: f32) -> Self {
-        Self { weight: Some(weight), eps }
+        Self {
+            weight: Some(weight),
+            eps,
+        }
     }
 
     /// Multiplies by `1 + weight`.
@@ -36,7 +39,13 @@ impl RmsNorm {
         let simd = ctx.device().simd();
         ctx.device().threads().rows(y.data_mut(), d, |first, rows| {
             let x = &x.data()[first * d..][..rows.len()];
-            simd.run(Rows { x, y: rows, d, weight: self.weight.as_deref(), eps: self.eps });
+            simd.run(Rows {
+                x,
+                y: rows,
+                d,
+                weight: self.weight.as_deref(),
+                eps: self.eps,
+            });
         });
         y
     }
@@ -55,11 +64,19 @@ impl Kernel for Rows<'_> {
 
     #[inline(always)]
     fn run<const N: usize, const FMA: bool>(self) {
-        for (x, y) in self.x.chunks_exact(self.d).zip(self.y.chunks_exact_mut(self.d)) {
+        for (x, y) in self
+            .x
+            .chunks_exact(self.d)
+            .zip(self.y.chunks_exact_mut(self.d))
+        {
             let mean = sum_of_squares::<N, FMA>(x) / self.d as f32;
             let scale = 1.0 / (mean + self.eps).sqrt();
             match self.weight {
-                Some(w) => y.iter_mut().zip(x).zip(w).for_each(|((y, x), w)| *y = x * scale * w),
+                Some(w) => y
+                    .iter_mut()
+                    .zip(x)
+                    .zip(w)
+                    .for_each(|((y, x), w)| *y = x * scale * w),
                 None => y.iter_mut().zip(x).for_each(|(y, x)| *y = x * scale),
             }
         }

@@ -15,9 +15,10 @@ pub enum SinusoidalLayout {
 pub fn sinusoidal(ctx: &Context, positions: &Ids, d: usize, layout: SinusoidalLayout) -> Tensor {
     let mut y = ctx.zeros(&[positions.batch(), positions.len(), d]);
     let half = d / 2;
+    let frequency = |i: usize| 10_000_f64.powf(-2.0 * i as f64 / d as f64);
+    let frequencies: Vec<f64> = (0..half).map(frequency).collect();
     for (row, &position) in y.data_mut().chunks_exact_mut(d).zip(positions.data()) {
-        for i in 0..half {
-            let frequency = 10_000_f64.powf(-2.0 * i as f64 / d as f64);
+        for (i, frequency) in frequencies.iter().enumerate() {
             let (sin, cos) = (f64::from(position) * frequency).sin_cos();
             let (at_sin, at_cos) = match layout {
                 SinusoidalLayout::Halves => (i, half + i),

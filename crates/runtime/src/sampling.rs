@@ -54,7 +54,10 @@ impl Sampler {
         } else if !(options.repetition_penalty.is_finite() && options.repetition_penalty > 0.0) {
             "the repetition penalty is above 0"
         } else {
-            return Ok(Self { options, state: options.seed });
+            return Ok(Self {
+                options,
+                state: options.seed,
+            });
         };
         Err(Error::usage("sampling-option", wrong))
     }
@@ -135,7 +138,11 @@ fn penalise(logits: &mut [f32], seen: &[u32], penalty: f32) {
     seen.dedup();
     for id in seen {
         if let Some(logit) = logits.get_mut(id as usize) {
-            *logit = if *logit > 0.0 { *logit / penalty } else { *logit * penalty };
+            *logit = if *logit > 0.0 {
+                *logit / penalty
+            } else {
+                *logit * penalty
+            };
         }
     }
 }
@@ -160,7 +167,9 @@ mod tests {
 
     fn many(options: Sampling, logits: &[f32]) -> Vec<u32> {
         let mut sampler = Sampler::new(options).unwrap();
-        (0..500).map(|_| sampler.sample(logits, &[]).unwrap()).collect()
+        (0..500)
+            .map(|_| sampler.sample(logits, &[]).unwrap())
+            .collect()
     }
 
     #[test]
@@ -174,21 +183,37 @@ mod tests {
     #[test]
     fn filters_narrow_the_choice() {
         let logits = [2.0, 1.0, 0.0, -1.0];
-        let warm = Sampling { temperature: 1.0, seed: 7, ..Sampling::default() };
+        let warm = Sampling {
+            temperature: 1.0,
+            seed: 7,
+            ..Sampling::default()
+        };
         assert_eq!(many(warm, &logits), many(warm, &logits));
         let share = many(warm, &logits).iter().filter(|id| **id == 0).count();
-        assert!((270..370).contains(&share), "{share} of 500 where 322 are expected");
+        assert!(
+            (270..370).contains(&share),
+            "{share} of 500 where 322 are expected"
+        );
         let only = |options| many(options, &logits).into_iter().max().unwrap();
         assert_eq!(only(Sampling { top_k: 1, ..warm }), 0);
         assert_eq!(only(Sampling { top_k: 2, ..warm }), 1);
         assert_eq!(only(Sampling { top_p: 0.7, ..warm }), 1);
         assert_eq!(only(Sampling { min_p: 1.0, ..warm }), 0);
-        assert_eq!(only(Sampling { temperature: 1e-9, ..warm }), 0);
+        assert_eq!(
+            only(Sampling {
+                temperature: 1e-9,
+                ..warm
+            }),
+            0
+        );
     }
 
     #[test]
     fn a_penalty_weakens_what_was_seen() {
-        let options = Sampling { repetition_penalty: 3.0, ..Sampling::default() };
+        let options = Sampling {
+            repetition_penalty: 3.0,
+            ..Sampling::default()
+        };
         let mut sampler = Sampler::new(options).unwrap();
         assert_eq!(sampler.sample(&[2.0, 1.0], &[0, 0]).unwrap(), 1);
         assert_eq!(sampler.sample(&[-1.0, -2.0], &[0]).unwrap(), 1);
@@ -198,12 +223,24 @@ mod tests {
     fn options_have_ranges() {
         let base = Sampling::default();
         for wrong in [
-            Sampling { temperature: -1.0, ..base },
-            Sampling { temperature: f32::NAN, ..base },
+            Sampling {
+                temperature: -1.0,
+                ..base
+            },
+            Sampling {
+                temperature: f32::NAN,
+                ..base
+            },
             Sampling { top_p: 2.0, ..base },
             Sampling { top_p: 0.0, ..base },
-            Sampling { min_p: -0.1, ..base },
-            Sampling { repetition_penalty: 0.0, ..base },
+            Sampling {
+                min_p: -0.1,
+                ..base
+            },
+            Sampling {
+                repetition_penalty: 0.0,
+                ..base
+            },
         ] {
             assert_eq!(Sampler::new(wrong).unwrap_err().code, "sampling-option");
         }

@@ -12,9 +12,19 @@ fn into_left(mut left: Tensor, right: &Tensor, name: &str, f: fn(f32, f32) -> f3
     check(&left, right, name);
     let period = right.data().len();
     let (data, device) = left.split_device();
+    if data.len() == period {
+        device.threads().rows(data, 1, |first, part| {
+            part.iter_mut()
+                .zip(&right.data()[first..])
+                .for_each(|(x, y)| *x = f(*x, *y));
+        });
+        return left;
+    }
     device.threads().rows(data, period, |_, rows| {
         for row in rows.chunks_exact_mut(period.max(1)) {
-            row.iter_mut().zip(right.data()).for_each(|(x, y)| *x = f(*x, *y));
+            row.iter_mut()
+                .zip(right.data())
+                .for_each(|(x, y)| *x = f(*x, *y));
         }
     });
     left
@@ -25,7 +35,11 @@ fn into_right(left: &Tensor, mut right: Tensor, name: &str, f: fn(f32, f32) -> f
     if left.shape() != right.shape() {
         return into_left(left.clone(), &right, name, f);
     }
-    right.data_mut().iter_mut().zip(left.data()).for_each(|(y, x)| *y = f(*x, *y));
+    right
+        .data_mut()
+        .iter_mut()
+        .zip(left.data())
+        .for_each(|(y, x)| *y = f(*x, *y));
     right
 }
 

@@ -59,7 +59,10 @@ pub fn load<const N: usize, E: Element>(from: &[E]) -> [f32; N] {
 #[inline(always)]
 pub fn load_tail<const N: usize, E: Element>(from: &[E]) -> [f32; N] {
     let mut lanes = [0.0; N];
-    lanes.iter_mut().zip(from).for_each(|(lane, x)| *lane = x.widen());
+    lanes
+        .iter_mut()
+        .zip(from)
+        .for_each(|(lane, x)| *lane = x.widen());
     lanes
 }
 
@@ -95,7 +98,13 @@ pub fn exp<const FMA: bool>(x: f32) -> f32 {
     let r = mul_add::<FMA>(power, -0.693_359_4, clamped);
     let r = mul_add::<FMA>(power, 2.121_944_4e-4, r);
     let mut p = 1.987_569_1e-4;
-    for c in [1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5] {
+    for c in [
+        1.398_199_9e-3,
+        8.333_452e-3,
+        4.166_579_6e-2,
+        1.666_666_5e-1,
+        0.5,
+    ] {
         p = mul_add::<FMA>(p, r, c);
     }
     let fraction = mul_add::<FMA>(p, r * r, r) + 1.0;
@@ -117,7 +126,8 @@ pub fn tanh<const FMA: bool>(x: f32) -> f32 {
     let large = 1.0 - 2.0 / (e + 1.0);
     // Near zero the difference above cancels; the series does not.
     let s = x * x;
-    let small = x * (1.0 + s * (-1.0 / 3.0 + s * (2.0 / 15.0 + s * (-17.0 / 315.0 + s * (62.0 / 2835.0)))));
+    let small =
+        x * (1.0 + s * (-1.0 / 3.0 + s * (2.0 / 15.0 + s * (-17.0 / 315.0 + s * (62.0 / 2835.0)))));
     if x.abs() < 0.25 { small } else { large }
 }
 
@@ -139,7 +149,12 @@ pub fn erf<const FMA: bool>(x: f32) -> f32 {
         p = mul_add::<FMA>(p, s, c);
     }
     let mut q = -1.456_607_2e-5;
-    for c in [-2.133_740_6e-4, -1.682_827e-3, -7.373_329_2e-3, -1.426_474_04e-2] {
+    for c in [
+        -2.133_740_6e-4,
+        -1.682_827e-3,
+        -7.373_329_2e-3,
+        -1.426_474e-2,
+    ] {
         q = mul_add::<FMA>(q, s, c);
     }
     x * p / q

@@ -47,7 +47,8 @@ fn read_ids() -> Result<Vec<u32>> {
         .map_err(|error| Error::io("standard input".as_ref(), &error))?;
     let parse = |word: &str| {
         let message = || format!("`{word}` in the prompt is no id");
-        word.parse().map_err(|_| Error::new("bad-prompt", message()))
+        word.parse()
+            .map_err(|_| Error::new("bad-prompt", message()))
     };
     text.split_whitespace().map(parse).collect()
 }

@@ -25,7 +25,9 @@ impl Captures {
             let (capture, after) = after.split_once('}').expect("a capture ends with `}`");
             let found = self.values.iter().rev().find(|value| value.0 == capture);
             name += before;
-            name += &found.unwrap_or_else(|| panic!("`{{{capture}}}` in `{template}` is unbound")).1;
+            name += &found
+                .unwrap_or_else(|| panic!("`{{{capture}}}` in `{template}` is unbound"))
+                .1;
             rest = after;
         }
         name + rest
@@ -39,15 +41,23 @@ pub(crate) fn matches(target: &'static str, name: &str) -> Option<Captures> {
 }
 
 fn step(target: &'static str, name: &str, captures: &mut Captures) -> bool {
-    let Some((before, after)) = target.split_once('{') else { return target == name };
-    let Some(name) = name.strip_prefix(before) else { return false };
+    let Some((before, after)) = target.split_once('{') else {
+        return target == name;
+    };
+    let Some(name) = name.strip_prefix(before) else {
+        return false;
+    };
     let (capture, after) = after.split_once('}').expect("a capture ends with `}`");
     let (label, dots) = match capture.strip_suffix('*') {
         Some(label) => (label, true),
         None => (capture, false),
     };
     let depth = captures.values.len();
-    let bound = captures.values.iter().find(|value| value.0 == label).map(|value| value.1.clone());
+    let bound = captures
+        .values
+        .iter()
+        .find(|value| value.0 == label)
+        .map(|value| value.1.clone());
     for (at, c) in name.char_indices() {
         if c == '.' && !dots {
             break;
@@ -67,8 +77,12 @@ fn step(target: &'static str, name: &str, captures: &mut Captures) -> bool {
 
 /// Matches a whole name with a glob, where `*` takes any characters.
 pub(crate) fn glob(pattern: &str, name: &str) -> bool {
-    let Some((before, after)) = pattern.split_once('*') else { return pattern == name };
-    let Some(rest) = name.strip_prefix(before) else { return false };
+    let Some((before, after)) = pattern.split_once('*') else {
+        return pattern == name;
+    };
+    let Some(rest) = name.strip_prefix(before) else {
+        return false;
+    };
     let mut starts = (0..=rest.len()).filter(|at| rest.is_char_boundary(*at));
     starts.any(|at| glob(after, &rest[at..]))
 }
@@ -84,7 +98,10 @@ mod tests {
         assert!(matches("h.{i}.weight", "h.1.2.weight").is_none());
         assert!(matches("h.{i}.weight", "h..weight").is_none());
         let captures = matches("{p*}.LayerNorm.weight", "a.b.LayerNorm.weight").unwrap();
-        assert_eq!(captures.expand("{p}.LayerNorm.gamma"), "a.b.LayerNorm.gamma");
+        assert_eq!(
+            captures.expand("{p}.LayerNorm.gamma"),
+            "a.b.LayerNorm.gamma"
+        );
         assert!(matches("{a}.{a}", "x.y").is_none() && matches("{a}.{a}", "x.x").is_some());
     }
 

@@ -1,44 +1,44 @@
 //! A small decoder written as generated code is, for the tests.
 #![allow(dead_code, reason = "each test file uses a part")]
 
-pub mod weights;
+pub(crate) mod weights;
 
 use formwork_runtime::{
     Attention, Context, Embedding, Info, Inputs, KvCache, Linear, Mapping, Mask, Model, RmsNorm,
     Rope, RopeConfig, RopeLayout, RopeScaling, Tensor, Tokens, Weights, ops,
 };
 
-pub const VOCAB: usize = 112;
-pub const D_MODEL: usize = 32;
-pub const N_LAYERS: usize = 2;
-pub const N_HEADS: usize = 4;
-pub const N_KV_HEADS: usize = 2;
-pub const D_HEAD: usize = 8;
-pub const D_FF: usize = 56;
-pub const EPS: f32 = 0.02;
-pub const SCALE: f32 = 0.353_553_4;
-pub const ROPE: RopeConfig = RopeConfig {
+pub(crate) const VOCAB: usize = 112;
+pub(crate) const D_MODEL: usize = 32;
+pub(crate) const N_LAYERS: usize = 2;
+pub(crate) const N_HEADS: usize = 4;
+pub(crate) const N_KV_HEADS: usize = 2;
+pub(crate) const D_HEAD: usize = 8;
+pub(crate) const D_FF: usize = 56;
+pub(crate) const EPS: f32 = 0.02;
+pub(crate) const SCALE: f32 = 0.353_553_4;
+pub(crate) const ROPE: RopeConfig = RopeConfig {
     d_rot: D_HEAD,
     theta: 100.0,
     layout: RopeLayout::HalfSplit,
     scaling: RopeScaling::None,
 };
 
-pub struct Decoder {
+pub(crate) struct Decoder {
     embed_tokens: Embedding,
     layers: Vec<Layer>,
     norm: RmsNorm,
     lm_head: Linear,
 }
 
-pub struct Layer {
+pub(crate) struct Layer {
     input_layernorm: RmsNorm,
     self_attn: SelfAttention,
     post_attention_layernorm: RmsNorm,
     mlp: Mlp,
 }
 
-pub struct SelfAttention {
+pub(crate) struct SelfAttention {
     q_proj: Linear,
     k_proj: Linear,
     v_proj: Linear,
@@ -46,7 +46,7 @@ pub struct SelfAttention {
     rope: Rope,
 }
 
-pub struct Mlp {
+pub(crate) struct Mlp {
     gate_proj: Linear,
     up_proj: Linear,
     down_proj: Linear,
@@ -62,7 +62,11 @@ impl Model for Decoder {
         vocab_size: VOCAB,
         max_positions: Some(64),
         parameters: 24_224,
-        mapping: Mapping { prefixes: &[], rules: &[], ignore: &[] },
+        mapping: Mapping {
+            prefixes: &[],
+            rules: &[],
+            ignore: &[],
+        },
     };
     type Cache = Vec<KvCache>;
 
@@ -70,14 +74,18 @@ impl Model for Decoder {
         let model = w.at("model");
         Self {
             embed_tokens: model.embedding("embed_tokens", VOCAB, D_MODEL),
-            layers: (0..N_LAYERS).map(|i| Layer::load(&model.at(&format!("layers.{i}")))).collect(),
+            layers: (0..N_LAYERS)
+                .map(|i| Layer::load(&model.at(&format!("layers.{i}"))))
+                .collect(),
             norm: model.rms_norm("norm", D_MODEL, EPS),
             lm_head: w.linear("lm_head", D_MODEL, VOCAB),
         }
     }
 
     fn cache(batch: usize, capacity: usize) -> Vec<KvCache> {
-        (0..N_LAYERS).map(|_| KvCache::new(batch, N_KV_HEADS, D_HEAD, D_HEAD, capacity)).collect()
+        (0..N_LAYERS)
+            .map(|_| KvCache::new(batch, N_KV_HEADS, D_HEAD, D_HEAD, capacity))
+            .collect()
     }
 
     fn forward(&self, ctx: &Context, inputs: &Inputs, cache: &mut Vec<KvCache>) -> Tensor {
@@ -128,7 +136,9 @@ impl SelfAttention {
         let k = self.k_proj.forward(ctx, &x).split_heads(N_KV_HEADS);
         let k = self.rope.apply(ctx, k, tokens);
         let v = self.v_proj.forward(ctx, &x).split_heads(N_KV_HEADS);
-        let y = Attention::new(Mask::Causal, SCALE).cached(cache).run(ctx, &q, &k, &v, tokens);
+        let y = Attention::new(Mask::Causal, SCALE)
+            .cached(cache)
+            .run(ctx, &q, &k, &v, tokens);
         self.o_proj.forward(ctx, &y.merge_heads())
     }
 }

@@ -74,11 +74,9 @@ impl<E: Element> Block<'_, E> {
                 }
             }
         }
-        for m in 0..MR {
+        for (m, sums) in sums.iter().enumerate() {
             let y = &mut self.block.row(row + m)[column..column + V * N];
-            for v in 0..V {
-                y[v * N..v * N + N].copy_from_slice(&sums[m][v]);
-            }
+            y.copy_from_slice(sums.as_flattened());
             self.product.add_bias(y, start + column);
         }
     }
@@ -86,7 +84,13 @@ impl<E: Element> Block<'_, E> {
     /// The last outputs, fewer than `N`, of all rows.
     #[inline(always)]
     fn tail<const N: usize, const FMA: bool>(&mut self, column: usize) {
-        let Product { x, d_in, d_out, rows, .. } = *self.product;
+        let Product {
+            x,
+            d_in,
+            d_out,
+            rows,
+            ..
+        } = *self.product;
         let start = self.block.range().start;
         for row in 0..rows {
             let y = &mut self.block.row(row)[column..];
