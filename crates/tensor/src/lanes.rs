@@ -9,11 +9,16 @@ pub use crate::matmul::dots;
 
 /// A stored number that widens to `f32` without a branch.
 pub trait Element: Copy + Send + Sync + 'static {
+    /// Whether widening takes so few registers that products can use their largest tiles.
+    const CHEAP: bool;
+
     /// Its value, exactly.
     fn widen(self) -> f32;
 }
 
 impl Element for f32 {
+    const CHEAP: bool = true;
+
     #[inline(always)]
     fn widen(self) -> f32 {
         self
@@ -21,6 +26,8 @@ impl Element for f32 {
 }
 
 impl Element for bf16 {
+    const CHEAP: bool = true;
+
     #[inline(always)]
     fn widen(self) -> f32 {
         f32::from_bits(u32::from(self.to_bits()) << 16)
@@ -28,6 +35,8 @@ impl Element for bf16 {
 }
 
 impl Element for f16 {
+    const CHEAP: bool = false;
+
     #[inline(always)]
     fn widen(self) -> f32 {
         const REBIAS: f32 = f32::from_bits((254 - 15) << 23); // 2^112

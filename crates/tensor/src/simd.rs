@@ -116,3 +116,19 @@ fn avx512<K: Kernel>(kernel: K) -> K::Output {
 fn avx2<K: Kernel>(kernel: K) -> K::Output {
     kernel.run::<8, true>()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Simd;
+
+    #[test]
+    fn levels_are_named() {
+        assert_eq!(Simd::named("portable").unwrap(), Simd::Portable);
+        assert_eq!(Simd::named("sse9").unwrap_err().code, "unknown-simd");
+        let missing = [("avx2", Simd::Avx2), ("avx512", Simd::Avx512)];
+        for (name, level) in missing {
+            let expected = Simd::supported().contains(&level);
+            assert_eq!(Simd::named(name).is_ok(), expected, "{name}");
+        }
+    }
+}

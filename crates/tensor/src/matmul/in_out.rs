@@ -5,6 +5,9 @@ use crate::lanes::{Element, load, load_tail, mul_add};
 use crate::simd::Kernel;
 use crate::threads::ColumnBlock;
 
+/// Fewer rows than this stream the weights row by row, with the sums in memory.
+const FEW: usize = 4;
+
 /// One task: a block of outputs of all rows.
 pub(crate) struct Block<'a, E> {
     pub(crate) product: &'a Product<'a>,
@@ -18,6 +21,9 @@ impl<E: Element> Kernel for Block<'_, E> {
     #[inline(always)]
     fn run<const N: usize, const FMA: bool>(mut self) {
         let columns = self.block.range().len();
+        if self.product.rows < FEW {
+            return (0..self.product.rows).for_each(|row| self.stream::<N, FMA>(row));
+        }
         let mut column = 0;
         while column + 4 * N <= columns && N == 16 {
             self.strip::<4, N, FMA>(column);
@@ -38,6 +44,33 @@ impl<E: Element> Kernel for Block<'_, E> {
 }
 
 impl<E: Element> Block<'_, E> {
+    /// All outputs of the block for one row, four inputs at a time.
+    #[inline(always)]
+    fn stream<const N: usize, const FMA: bool>(&mut self, row: usize) {
+        let Product { x, d_in, d_out, .. } = *self.product;
+        let range = self.block.range();
+        let x = &x[row * d_in..][..d_in];
+        let weights = |k: usize| &self.w[k * d_out + range.start..][..range.len()];
+        let y = self.block.row(row);
+        y.fill(0.0);
+        let whole = d_in - d_in % 4;
+        for k in (0..whole).step_by(4) {
+            let [a, b, c, d] = [weights(k), weights(k + 1), weights(k + 2), weights(k + 3)];
+            for (i, y) in y.iter_mut().enumerate() {
+                let sum = mul_add::<FMA>(x[k], a[i].widen(), *y);
+                let sum = mul_add::<FMA>(x[k + 1], b[i].widen(), sum);
+                let sum = mul_add::<FMA>(x[k + 2], c[i].widen(), sum);
+                *y = mul_add::<FMA>(x[k + 3], d[i].widen(), sum);
+            }
+        }
+        for (k, input) in x.iter().enumerate().skip(whole) {
+            for (y, w) in y.iter_mut().zip(weights(k)) {
+                *y = mul_add::<FMA>(*input, w.widen(), *y);
+            }
+        }
+        self.product.add_bias(y, range.start);
+    }
+
     /// Outputs `column..column + V·N` of all rows, four rows at a time.
     #[inline(always)]
     fn strip<const V: usize, const N: usize, const FMA: bool>(&mut self, column: usize) {

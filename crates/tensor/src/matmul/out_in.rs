@@ -8,7 +8,7 @@ use crate::threads::ColumnBlock;
 /// Inputs that a pass covers: tiles of that depth stay in the first-level cache.
 const DEPTH: usize = 1024;
 
-/// Outputs that a pass at full depth takes at once when there are few rows.
+/// Up to so many rows stream the weights once, eight outputs at a time.
 const FEW: usize = 4;
 
 /// One task: a block of outputs of all rows.
@@ -65,7 +65,9 @@ impl<E: Element> Block<'_, E> {
                 match rows - row {
                     1 => self.strip::<1, 4, N, FMA>(row, column, end, k, depth),
                     2 | 3 => self.strip::<2, 4, N, FMA>(row, column, end, k, depth),
-                    _ if N == 16 => self.strip::<4, 4, N, FMA>(row, column, end, k, depth),
+                    _ if N == 16 && E::CHEAP => {
+                        self.strip::<4, 4, N, FMA>(row, column, end, k, depth)
+                    }
                     _ => self.strip::<4, 2, N, FMA>(row, column, end, k, depth),
                 }
                 row += match rows - row {
