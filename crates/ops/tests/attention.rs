@@ -1,7 +1,7 @@
 //! Attention against an f64 twin: masks, caches, padding, bias, sinks, pieces, threads.
 
 use formwork_ops::attention::{Attention, Mask};
-use formwork_ops::kv_cache::KvCache;
+use formwork_ops::attention::KvCache;
 use formwork_tensor::{Context, Ids, Param, Simd, Tensor, Tokens};
 
 const H: usize = 4;

@@ -1,11 +1,11 @@
 //! Norms and activations against f64 twins, at every width from 1 to 70 and SIMD level.
 
-use formwork_ops::activations as act;
+use formwork_ops::activation as act;
 use formwork_ops::batch_norm::BatchNorm;
-use formwork_ops::gated;
+use formwork_ops::activation as gated;
 use formwork_ops::layer_norm::LayerNorm;
 use formwork_ops::rms_norm::RmsNorm;
-use formwork_ops::softcap::softcap;
+use formwork_ops::activation::softcap;
 use formwork_tensor::{Context, Simd, Tensor};
 
 fn numbers(count: usize, seed: u32) -> Vec<f32> {

@@ -3,7 +3,7 @@
 use formwork_ops::embedding::Embedding;
 use formwork_ops::once::Once;
 use formwork_ops::relative_bias::RelativeBias;
-use formwork_ops::sinusoidal::{SinusoidalLayout, sinusoidal};
+use formwork_ops::positions::{SinusoidalLayout, sinusoidal};
 use formwork_tensor::{Context, Ids, Param, Simd, Tokens};
 
 #[test]

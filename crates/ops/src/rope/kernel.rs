@@ -2,8 +2,8 @@
 
 use formwork_tensor::{Context, TableKey, Tensor, Tokens};
 
-pub use crate::rope_scaling::RopeScaling;
-use crate::rope_scaling::{attention_factor, frequencies};
+pub use super::scaling::RopeScaling;
+use super::scaling::{attention_factor, frequencies};
 
 /// Which channels form a rotated pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,8 +5,8 @@ use std::ops::Range;
 
 use formwork_tensor::{Context, Param, Tensor, Tokens, threads};
 
-use crate::attention_row::Row;
-use crate::kv_cache::{KvCache, Segment};
+use super::row::Row;
+use super::kv_cache::{KvCache, Segment};
 
 /// Which keys a query sees, besides that padding is never seen. `i` and `j` are slots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use formwork_tensor::Tensor;
 use formwork_tensor::lanes::tanh;
 
-use crate::activations::{Scalar, map};
+use super::kernel::{Scalar, map};
 
 struct Cap(f32);
 

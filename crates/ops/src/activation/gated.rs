@@ -2,7 +2,7 @@
 
 use formwork_tensor::{Kernel, Tensor};
 
-use crate::activations::{Gelu, GeluTanh, Relu, Scalar, Sigmoid, Silu};
+use super::kernel::{Gelu, GeluTanh, Relu, Scalar, Sigmoid, Silu};
 
 fn gate_with(mut gate: Tensor, up: &Tensor, function: &impl Scalar) -> Tensor {
     assert_eq!(gate.shape(), up.shape(), "gate and up have one shape");

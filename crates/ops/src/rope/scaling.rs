@@ -2,7 +2,7 @@
 
 use std::f64::consts::PI;
 
-use crate::rope::RopeConfig;
+use super::kernel::RopeConfig;
 
 /// How frequencies are changed for contexts longer than trained on.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -5,7 +5,7 @@ use std::ops::Range;
 use formwork_tensor::Kernel;
 use formwork_tensor::lanes::{dots, exp, load, load_tail, mul_add, sum, tanh};
 
-use crate::kv_cache::Segment;
+use super::kv_cache::Segment;
 
 /// The kernel of one row of attention.
 pub(crate) struct Row<'a> {
