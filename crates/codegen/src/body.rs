@@ -21,14 +21,13 @@ enum Binding {
     /// A reference: a parameter, or a kept value.
     Borrowed(String),
     /// An expression that is written where it is used.
-    Expression(TokenStream),
+    Expression { tokens: TokenStream, is_sum: bool },
 }
 
 /// Prints one module's dataflow.
 pub(crate) struct BodyWriter<'a> {
-    pub(crate) model: &'a Model,
-    pub(crate) layouts: &'a Layouts,
-    pub(crate) constants: &'a Constants<'a>,
+    layouts: &'a Layouts,
+    constants: &'a Constants<'a>,
     module: &'a Module,
     layout: &'a Layout,
     bindings: BTreeMap<ValueId, Binding>,
@@ -38,7 +37,7 @@ pub(crate) struct BodyWriter<'a> {
 impl<'a> BodyWriter<'a> {
     pub(crate) fn new(model: &'a Model, layouts: &'a Layouts, constants: &'a Constants<'a>, id: ModuleId) -> Self {
         let module = model.module(id);
-        Self { model, layouts, constants, module, layout: layouts.get(id), bindings: BTreeMap::new(), out: Vec::new() }
+        Self { layouts, constants, module, layout: layouts.get(id), bindings: BTreeMap::new(), out: Vec::new() }
     }
 
     /// The names of the module's parameters, in order, each given once.
@@ -104,7 +103,8 @@ impl<'a> BodyWriter<'a> {
         };
         if let [output] = node.outputs.as_slice() {
             if flow.inlined.contains_key(output) {
-                self.bindings.insert(*output, Binding::Expression(expression));
+                let is_sum = is_sum(node);
+                self.bindings.insert(*output, Binding::Expression { tokens: expression, is_sum });
                 return;
             }
         }
@@ -138,6 +138,7 @@ impl<'a> BodyWriter<'a> {
                 Form::Layer { ty, .. } if ty.ends_with("Norm") => "h".to_string(),
                 Form::Attention { .. } => "y".to_string(),
                 Form::Layer { .. } => self.layout.field_of.get(&key).cloned().unwrap_or_else(|| snake(value)),
+                Form::Helper { .. } | Form::Function { .. } | Form::Method { .. } => self.operand_name(node),
                 _ => snake(value),
             },
             _ => snake(value),
@@ -148,7 +149,7 @@ impl<'a> BodyWriter<'a> {
                 Binding::Owned(n) | Binding::Borrowed(n) => {
                     n == name && flow.last_use.get(other).is_some_and(|last| *last > statement)
                 }
-                Binding::Expression(_) => false,
+                Binding::Expression { .. } => false,
             })
         };
         let mut name = stem.clone();
@@ -160,14 +161,22 @@ impl<'a> BodyWriter<'a> {
         name
     }
 
+    /// The name of the local that an op changes in place, `y` if it has none.
+    fn operand_name(&self, node: &Node) -> String {
+        match node.inputs.first().and_then(|id| self.bindings.get(id)) {
+            Some(Binding::Owned(name)) => name.clone(),
+            _ => "y".to_string(),
+        }
+    }
+
     /// An operand, as its user takes it.
     fn take(&self, id: ValueId, take: Take, statement: usize, flow: &Flow) -> TokenStream {
         let last = flow.is_last(id, statement);
         match (self.bindings.get(&id), take) {
-            (Some(Binding::Expression(e)), Take::Borrow) => {
-                if e.to_string().starts_with('&') { e.clone() } else { borrowed(e) }
-            }
-            (Some(Binding::Expression(e)), _) => e.clone(),
+            (Some(Binding::Expression { tokens, is_sum: true }), Take::Borrow) => quote!(&(#tokens)),
+            (Some(Binding::Expression { tokens, .. }), Take::Borrow) if is_reference(tokens) => tokens.clone(),
+            (Some(Binding::Expression { tokens, .. }), Take::Borrow) => quote!(&#tokens),
+            (Some(Binding::Expression { tokens, .. }), _) => tokens.clone(),
             (Some(Binding::Owned(name)), take) => {
                 let name = ident(name);
                 match (take, last) {
@@ -250,9 +259,7 @@ impl<'a> BodyWriter<'a> {
     }
 
     fn is_infix(&self, id: Option<ValueId>) -> bool {
-        let Some(id) = id else { return false };
-        matches!(self.bindings.get(&id), Some(Binding::Expression(_)))
-            && self.module.nodes.iter().any(|n| n.outputs.contains(&id) && is_sum(n))
+        matches!(id.and_then(|id| self.bindings.get(&id)), Some(Binding::Expression { is_sum: true, .. }))
     }
 
     fn infix(&self, node: &Node, symbol: &str, right: Option<&Lit>, given: &[TokenStream]) -> TokenStream {
@@ -351,11 +358,10 @@ fn is_sum(node: &Node) -> bool {
     matches!(&node.kind, NodeKind::Op(op) if matches!(op.facts.form, Form::Infix { .. }))
 }
 
-fn borrowed(expression: &TokenStream) -> TokenStream {
-    let text = expression.to_string();
-    let simple = !text.contains(" + ") && !text.contains(" - ") && !text.contains(" * ");
-    let call = text.ends_with(')') && !text.starts_with('(');
-    if simple || (call && text.contains(" . forward")) { quote!(&#expression) } else { quote!(&(#expression)) }
+/// Whether an expression is already a reference (`&tokens.positions`).
+fn is_reference(expression: &TokenStream) -> bool {
+    let first = expression.clone().into_iter().next();
+    matches!(first, Some(proc_macro2::TokenTree::Punct(p)) if p.as_char() == '&')
 }
 
 fn receiver(expression: &TokenStream, infix: bool) -> TokenStream {

@@ -1,6 +1,6 @@
 //! What generated code keeps from step to step: the types, their constructors, and how code reaches them.
 
-use formwork_ir::{Model, ModuleId};
+use formwork_ir::ModuleId;
 use formwork_ops::State;
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -22,7 +22,6 @@ pub(crate) fn access(layout: &Layout, key: NodeKey, exclusive: bool) -> TokenStr
 
 /// Prints the cache of every module.
 pub(crate) struct Caches<'a> {
-    pub(crate) model: &'a Model,
     pub(crate) layouts: &'a Layouts,
     pub(crate) constants: &'a Constants<'a>,
     pub(crate) types: &'a Types,
@@ -136,8 +135,6 @@ impl Caches<'_> {
         let (batch, capacity) = if uses_capacity { (quote!(batch), quote!(capacity)) } else { (quote!(_batch), quote!(_capacity)) };
         let doc = crate::docs(&format!("What [`{}`] keeps from step to step.", self.types.name(id)));
         let new_doc = crate::docs("Room for `capacity` tokens of `batch` sequences.");
-        let model = &self.model.name;
-        let _ = model;
         Some(quote! {
             #doc
             pub struct #name { #(#fields),* }

@@ -98,16 +98,17 @@ fn may_inline(module: &Module, nodes: &[Node], at: usize, consumer: usize, slot:
     let node = &nodes[at];
     let NodeKind::Op(op) = &node.kind else {
         let is_call = matches!(node.kind, NodeKind::Call(_));
-        return is_call && unnamed_call(module, node) && (consumer == nodes.len() || infix(&nodes[consumer], slot));
+        let in_place = consumer < nodes.len() && unnamed_call(module, node) && infix(&nodes[consumer], slot);
+        return is_call && (in_place || is_result(nodes, at, consumer));
     };
-    if matches!(op.facts.form, Form::StreamField { .. }) {
+    if matches!(op.facts.form, Form::StreamField { .. }) || is_result(nodes, at, consumer) {
         return true;
     }
     if node.outputs.iter().any(|v| module.value(*v).name != op.op.name) {
         return false;
     }
     if consumer == nodes.len() {
-        return true;
+        return false;
     }
     let take = takes(&nodes[consumer]).get(slot).copied().unwrap_or(Take::Borrow);
     match take {
@@ -124,8 +125,14 @@ fn may_inline(module: &Module, nodes: &[Node], at: usize, consumer: usize, slot:
 fn made_by_inline(module: &Module, nodes: &[Node], before: usize, id: ValueId) -> bool {
     nodes[..before].iter().any(|n| match &n.kind {
         NodeKind::Op(op) => n.outputs.contains(&id) && module.value(id).name == op.op.name,
-        _ => false,
+        NodeKind::Call(_) => n.outputs.contains(&id),
+        NodeKind::Repeat(_) | NodeKind::Once(_) | NodeKind::Probe(..) => false,
     })
+}
+
+/// Whether a node is the last one and its value the only result.
+fn is_result(nodes: &[Node], at: usize, consumer: usize) -> bool {
+    consumer == nodes.len() && at + 1 == nodes.len()
 }
 
 fn unnamed_call(module: &Module, node: &Node) -> bool {

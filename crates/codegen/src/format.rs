@@ -6,7 +6,7 @@ use proc_macro2::TokenStream;
 pub(crate) fn items(tokens: &TokenStream) -> String {
     let Ok(file) = syn::parse2::<syn::File>(tokens.clone()) else { return String::new() };
     let printed = file.items.into_iter().map(|item| {
-        let single = syn::File { items: vec![item], ..empty() };
+        let single = syn::File { shebang: None, frontmatter: None, attrs: Vec::new(), items: vec![item] };
         prettyplease::unparse(&single)
     });
     printed.collect::<Vec<_>>().join("\n")
@@ -19,8 +19,8 @@ pub(crate) fn breathe(text: &str) -> String {
         let trimmed = line.trim_start();
         let previous = out.last().map(|l| l.trim().to_string()).unwrap_or_default();
         let indent = line.len() - trimmed.len();
-        let begins_method = indent == 4 && (trimmed.starts_with("///") && !previous.starts_with("///") || trimmed.starts_with("fn ") && previous == "}");
-        if begins_method && previous == "}" {
+        let begins_method = indent == 4 && (trimmed.starts_with("///") || trimmed.starts_with("fn "));
+        if begins_method && (previous == "}" || previous.ends_with(';')) {
             out.push(String::new());
         }
         out.push(line.to_string());

@@ -53,7 +53,7 @@ pub fn generate(model: &Model) -> Generated {
     let mut structs = Structs { model, layouts: &layouts, constants: &constants, types: Types::default(), items: Vec::new() };
     structs.run();
     let Structs { types, items, .. } = structs;
-    let caches = Caches { model, layouts: &layouts, constants: &constants, types: &types };
+    let caches = Caches { layouts: &layouts, constants: &constants, types: &types };
     let implementation = entry::implementation(model, &caches);
     let (root, parts): (Vec<_>, Vec<_>) = items.into_iter().partition(|i| i.is_root);
     let (root, parts) = (root.iter().map(|i| &i.tokens), parts.iter().map(|i| &i.tokens));

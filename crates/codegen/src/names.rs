@@ -85,19 +85,22 @@ impl Unique {
     }
 }
 
-/// Every identifier of a token stream.
+/// Every identifier of a token stream that stands at the start of its path.
 pub(crate) fn words_of(tokens: &proc_macro2::TokenStream) -> std::collections::BTreeSet<String> {
+    use proc_macro2::TokenTree;
     let mut out = std::collections::BTreeSet::new();
     let mut stack = vec![tokens.clone()];
     while let Some(stream) = stack.pop() {
+        let mut colons = 0;
         for tree in stream {
-            match tree {
-                proc_macro2::TokenTree::Ident(name) => {
+            match &tree {
+                TokenTree::Ident(name) if colons < 2 => {
                     out.insert(name.to_string());
                 }
-                proc_macro2::TokenTree::Group(group) => stack.push(group.stream()),
-                proc_macro2::TokenTree::Punct(_) | proc_macro2::TokenTree::Literal(_) => {}
+                TokenTree::Group(group) => stack.push(group.stream()),
+                TokenTree::Ident(_) | TokenTree::Punct(_) | TokenTree::Literal(_) => {}
             }
+            colons = if matches!(&tree, TokenTree::Punct(p) if p.as_char() == ':') { colons + 1 } else { 0 };
         }
     }
     out
@@ -106,7 +109,9 @@ pub(crate) fn words_of(tokens: &proc_macro2::TokenStream) -> std::collections::B
 /// The last component of a path that is no loop index, and longer names for when that is taken.
 pub(crate) fn path_names(path: &str) -> Vec<String> {
     let parts: Vec<&str> = path.split('.').filter(|p| !p.contains('{')).collect();
-    (1..=parts.len()).map(|n| snake(&parts[parts.len() - n..].join("_"))).collect()
+    let tails = (1..=parts.len()).map(|n| &parts[parts.len() - n..]);
+    let tails = tails.filter(|tail| tail.first().is_some_and(|p| !p.starts_with(|c: char| c.is_ascii_digit())));
+    tails.map(|tail| snake(&tail.join("_"))).collect()
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use crate::cache::Caches;
 use crate::constants::Constants;
 use crate::docs;
 use crate::layout::{Field, FieldKind, Layouts};
-use crate::names::{camel, ident, snake};
+use crate::names::{camel, ident, snake, words_of};
 
 /// The type name of every module.
 #[derive(Debug, Default)]
@@ -75,44 +75,47 @@ pub(crate) struct Structs<'a> {
 
 impl Structs<'_> {
     pub(crate) fn run(&mut self) {
-        self.visit(self.model.root, "");
+        self.visit(self.model.root, &[]);
     }
 
-    fn visit(&mut self, id: ModuleId, parent: &str) {
+    fn visit(&mut self, id: ModuleId, ancestors: &[String]) {
         if self.types.names.contains_key(&id) {
             return;
         }
         let module = self.model.module(id);
         let layouts = self.layouts;
+        let is_root = id == self.model.root;
+        let mut below = ancestors.to_vec();
+        below.extend((!is_root).then(|| layer_name(module)));
         for field in &layouts.get(id).fields {
             match &field.kind {
-                FieldKind::Module { module: child, .. } => self.visit(*child, &module.name),
+                FieldKind::Module { module: child, .. } => self.visit(*child, &below),
                 FieldKind::Layers { kinds, .. } => {
                     for kind in kinds {
-                        self.visit(*kind, &module.name);
+                        self.visit(*kind, &below);
                     }
                     self.layer_enum(id, kinds);
                 }
                 FieldKind::Layer { .. } | FieldKind::Helper { .. } => {}
             }
         }
-        let is_root = id == self.model.root;
         let name = if is_root { self.model.task.clone() } else { layer_name(module) };
-        let mut candidates = vec![camel(&name), camel(&format!("{parent}_{name}"))];
+        let mut candidates = vec![camel(&name)];
+        candidates.extend(ancestors.iter().map(|a| camel(&format!("{a}_{name}"))));
         candidates.extend((2..100).map(|n| format!("{}{n}", camel(&name))));
         self.types.names.insert(id, "__Self".into());
-        let text = self.print(id).to_string();
+        let text = self.print(id, false).to_string();
         if self.types.give(id, &candidates, &text) {
-            let tokens = self.print(id);
+            let tokens = self.print(id, true);
             self.items.push(Item { is_root, tokens });
         }
     }
 
     fn caches(&self) -> Caches<'_> {
-        Caches { model: self.model, layouts: self.layouts, constants: self.constants, types: &self.types }
+        Caches { layouts: self.layouts, constants: self.constants, types: &self.types }
     }
 
-    fn print(&self, id: ModuleId) -> TokenStream {
+    fn print(&self, id: ModuleId, with_shapes: bool) -> TokenStream {
         let module = self.model.module(id);
         let layout = self.layouts.get(id);
         let name = ident(&self.types.name(id));
@@ -124,7 +127,7 @@ impl Structs<'_> {
         let loads: Vec<TokenStream> = layout.fields.iter().map(|f| self.load(f)).collect();
         let w = if layout.fields.iter().all(|f| matches!(f.kind, FieldKind::Helper { .. })) { quote!(_w) } else { quote!(w) };
         let load_doc = docs("Takes its weights; what is missing or misshapen is reported by `Weights::finish`.");
-        let forward = self.forward(id);
+        let forward = self.forward(id, with_shapes);
         let cache = self.caches().item(id);
         quote! {
             #doc
@@ -223,7 +226,7 @@ impl Structs<'_> {
         }
     }
 
-    fn forward(&self, id: ModuleId) -> TokenStream {
+    fn forward(&self, id: ModuleId, with_shapes: bool) -> TokenStream {
         let module = self.model.module(id);
         let names = BodyWriter::parameter_names(module);
         let parameters = module.inputs.iter().zip(&names).map(|(value, name)| {
@@ -234,11 +237,12 @@ impl Structs<'_> {
         let cache = stateful.then(|| self.caches().parameter(id)).map(|ty| quote!(, cache: #ty));
         let results = vec![quote!(Tensor); module.outputs.len()];
         let result = if results.len() == 1 { quote!(Tensor) } else { quote!((#(#results),*)) };
-        let doc = docs(&self.shapes(module));
+        let doc = if with_shapes { docs(&self.shapes(module)) } else { TokenStream::new() };
         let body = BodyWriter::new(self.model, self.layouts, self.constants, id).write();
+        let ctx = if words_of(&body).contains("ctx") { quote!(ctx) } else { quote!(_ctx) };
         quote! {
             #doc
-            pub fn forward(&self, ctx: &Context, #(#parameters),* #cache) -> #result {
+            pub fn forward(&self, #ctx: &Context, #(#parameters),* #cache) -> #result {
                 #body
             }
         }

@@ -65,14 +65,14 @@ fn buckets_are_exact_then_logarithmic() {
 fn sines_and_cosines_by_layout() {
     let ctx = Context::with(1, Simd::Portable);
     let ids = Ids::new(vec![3], 1).unwrap();
-    let halves = sinusoidal(&ctx, &ids, 4, SinusoidalLayout::Halves);
+    let halves = sinusoidal(&ctx, &ids, 4, 10_000.0, SinusoidalLayout::Halves);
     let expected = [3f32.sin(), 0.03f32.sin(), 3f32.cos(), 0.03f32.cos()];
     halves
         .data()
         .iter()
         .zip(expected)
         .for_each(|(x, y)| assert!((x - y).abs() < 1e-6));
-    let pairs = sinusoidal(&ctx, &ids, 4, SinusoidalLayout::Interleaved);
+    let pairs = sinusoidal(&ctx, &ids, 4, 10_000.0, SinusoidalLayout::Interleaved);
     assert_eq!(pairs.data()[1], halves.data()[2]);
 }
 

@@ -11,11 +11,11 @@ pub enum SinusoidalLayout {
     Interleaved,
 }
 
-/// `[B, S]` positions to `[B, S, d]`: frequency `i` of `d/2` is `10000^(-2i/d)`.
-pub fn sinusoidal(ctx: &Context, positions: &Ids, d: usize, layout: SinusoidalLayout) -> Tensor {
+/// `[B, S]` positions to `[B, S, d]`: frequency `i` of `d/2` is `theta^(-2i/d)`.
+pub fn sinusoidal(ctx: &Context, positions: &Ids, d: usize, theta: f64, layout: SinusoidalLayout) -> Tensor {
     let mut y = ctx.zeros(&[positions.batch(), positions.len(), d]);
     let half = d / 2;
-    let frequency = |i: usize| 10_000_f64.powf(-2.0 * i as f64 / d as f64);
+    let frequency = |i: usize| theta.powf(-2.0 * i as f64 / d as f64);
     let frequencies: Vec<f64> = (0..half).map(frequency).collect();
     for (row, &position) in y.data_mut().chunks_exact_mut(d).zip(positions.data()) {
         for (i, frequency) in frequencies.iter().enumerate() {
