@@ -73,7 +73,9 @@ impl<'a> Constants<'a> {
     /// A size in the spec's own names.
     pub(crate) fn size(&self, poly: &Poly) -> TokenStream {
         let mut sum: Option<TokenStream> = None;
-        for (coefficient, factors) in poly.terms() {
+        let mut terms: Vec<_> = poly.terms().collect();
+        terms.sort_by_key(|(c, factors)| (*c < 0, std::cmp::Reverse(factors.len())));
+        for (coefficient, factors) in terms {
             let product = self.product(coefficient, factors);
             sum = Some(match (sum, coefficient < 0) {
                 (None, _) => product,
