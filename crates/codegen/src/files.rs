@@ -11,8 +11,9 @@ use crate::{Generated, docs};
 
 /// Names of the runtime that generated code may use.
 const RUNTIME: &[&str] = &[
-    "Attention", "BatchNorm", "Context", "Embedding", "Ids", "Info", "Inputs", "KvCache", "LayerNorm", "Linear", "Mapping", "Mask",
-    "Model", "Once", "RelativeBias", "RmsNorm", "Rope", "RopeConfig", "RopeLayout", "RopeScaling", "Rule", "SinusoidalLayout", "Source", "Tensor",
+    "Attention", "BatchNorm", "Context", "Embedding", "Ids", "Info", "Inputs", "KvCache", "LatentCache",
+    "LatentDecoding", "LayerNorm", "Linear", "Mapping", "Mask",
+    "Mla", "Model", "Once", "RelativeBias", "RmsNorm", "Rope", "RopeConfig", "RopeLayout", "RopeScaling", "Rule", "SinusoidalLayout", "Source", "Tensor",
     "Tokens", "Weights", "ops",
 ];
 

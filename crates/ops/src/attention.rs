@@ -8,9 +8,9 @@ use crate::{
 #[cfg(feature = "kernels")]
 mod kernel;
 #[cfg(feature = "kernels")]
-mod kv_cache;
+pub(crate) mod kv_cache;
 #[cfg(feature = "kernels")]
-mod row;
+pub(crate) mod row;
 #[cfg(feature = "kernels")]
 pub use kernel::{Attention, Mask};
 #[cfg(feature = "kernels")]
@@ -150,7 +150,7 @@ fn mask(visibility: &Visibility) -> Lit {
     }
 }
 
-fn inverse_sqrt(d: &Poly) -> Lit {
+pub(crate) fn inverse_sqrt(d: &Poly) -> Lit {
     #[expect(clippy::cast_precision_loss, reason = "a head is narrower than 2^53")]
     let value = d.constant().map_or(1.0, |d| 1.0 / (d as f64).sqrt());
     Lit::Constant {

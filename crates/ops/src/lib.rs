@@ -8,13 +8,15 @@ mod form;
 #[cfg(feature = "kernels")]
 pub mod once;
 mod op;
+mod state;
 
 pub use dim::{Atom, Poly};
 pub use form::{Form, Lit};
 pub use op::{
     AttentionFlops, Attr, AttrDefault, AttrType, AttrValue, Call, Facts, Float, Flops, Input, InputKind, Kind, Op,
-    OpError, Param, Role, State, Type, Visibility,
+    OpError, Param, Role, Type,
 };
+pub use state::{NewState, RowCount, Rows, State, Visibility};
 
 macro_rules! catalogue {
     ($($module:ident: $($op:ident),+;)*) => {
@@ -34,6 +36,7 @@ catalogue! {
     layer_norm: LAYER_NORM;
     layout: FIRST_TOKEN, HEADS, MERGE_HEADS, SPLIT;
     linear: LINEAR;
+    mla: MLA;
     positions: POSITIONS, SINUSOIDAL;
     relative_bias: RELATIVE_BIAS;
     rms_norm: RMS_NORM;

@@ -47,12 +47,17 @@ fn facts(call: &Call<'_>) -> Result<Facts, OpError> {
 }
 
 fn constant(config: &AttrValue, d_rot: Poly) -> Result<Lit, OpError> {
-    let interleaved = matches!(config.field("layout"), Some(AttrValue::Variant(name, _)) if name == "interleaved");
-    let layout = if interleaved { "RopeLayout::Interleaved" } else { "RopeLayout::HalfSplit" };
+    let layout = match config.field("layout") {
+        Some(AttrValue::Variant(name, _)) if name == "interleaved" => "RopeLayout::Interleaved",
+        Some(AttrValue::Variant(name, _)) if name == "pairs_to_halves" => "RopeLayout::PairsToHalves",
+        _ => "RopeLayout::HalfSplit",
+    };
+    let trailing = matches!(config.field("trailing"), Some(AttrValue::Bool(true)));
     let value = Lit::Struct(
         "RopeConfig".into(),
         vec![
             ("d_rot", Lit::Size(d_rot)),
+            ("trailing", Lit::Bool(trailing)),
             ("theta", number(config, "theta")?),
             ("layout", Lit::Path(layout.into())),
             ("scaling", scaling(config.field("scaling"))?),

@@ -13,6 +13,7 @@ pub use formwork_ops::embedding::Embedding;
 pub use formwork_ops::attention::KvCache;
 pub use formwork_ops::layer_norm::LayerNorm;
 pub use formwork_ops::linear::Linear;
+pub use formwork_ops::mla::{Mla, LatentCache, LatentDecoding};
 pub use formwork_ops::once::Once;
 pub use formwork_ops::relative_bias::RelativeBias;
 pub use formwork_ops::rms_norm::RmsNorm;

@@ -1,6 +1,6 @@
 //! Rotary position embedding: pairs of channels turn by an angle proportional to the position.
 
-use formwork_tensor::{Context, TableKey, Tensor, Tokens};
+use formwork_tensor::{Context, TableKey, Tensor, Tokens, threads};
 
 pub use super::scaling::RopeScaling;
 use super::scaling::{attention_factor, frequencies};
@@ -12,13 +12,17 @@ pub enum RopeLayout {
     HalfSplit,
     /// Channel `2i` with `2i + 1`.
     Interleaved,
+    /// Reads channel `2i` with `2i + 1` and writes channel `i` with `i + d_rot/2`.
+    PairsToHalves,
 }
 
 /// What a rotary embedding does.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RopeConfig {
-    /// The leading channels that rotate; the others pass.
+    /// The channels that rotate; the others pass.
     pub d_rot: usize,
+    /// Whether they are the last ones of a head rather than the first.
+    pub trailing: bool,
     /// The base of the frequencies.
     pub theta: f64,
     /// Which channels form a pair.
@@ -60,6 +64,7 @@ impl Rope {
             "more rotating channels than channels"
         );
         let half = self.config.d_rot / 2;
+        let start = if self.config.trailing { d - 2 * half } else { 0 };
         if half == 0 {
             return x;
         }
@@ -71,7 +76,7 @@ impl Rope {
                 let at = (first + offset) * half;
                 let (cos, sin) = (&cos[at..at + half], &sin[at..at + half]);
                 for head in token.chunks_exact_mut(d) {
-                    rotate(&mut head[..2 * half], cos, sin, self.config.layout);
+                    rotate(&mut head[start..start + 2 * half], cos, sin, self.config.layout);
                 }
             }
         });
@@ -118,6 +123,16 @@ fn rotate(x: &mut [f32], cos: &[f32], sin: &[f32], layout: RopeLayout) {
                 pair[0] = x * cos - y * sin;
                 pair[1] = y * cos + x * sin;
             }
+        }
+        RopeLayout::PairsToHalves => {
+            rotate(x, cos, sin, RopeLayout::Interleaved);
+            threads::scratch(x.len(), |pairs| {
+                pairs.copy_from_slice(x);
+                let (left, right) = x.split_at_mut(cos.len());
+                for ((left, right), pair) in left.iter_mut().zip(right).zip(pairs.chunks_exact(2)) {
+                    (*left, *right) = (pair[0], pair[1]);
+                }
+            });
         }
     }
 }

@@ -4,6 +4,7 @@ use formwork_ops::batch_norm::BatchNorm;
 use formwork_ops::embedding::Embedding;
 use formwork_ops::layer_norm::LayerNorm;
 use formwork_ops::linear::Linear;
+use formwork_ops::mla::{Mla, LatentDecoding};
 use formwork_ops::relative_bias::RelativeBias;
 use formwork_ops::rms_norm::RmsNorm;
 use formwork_tensor::{Layout, Matrix, Param};
@@ -68,6 +69,24 @@ impl Weights {
         let table = self.table(&self.full(&format!("{name}.weight")), &[buckets, heads]);
         let table = table.unwrap_or_else(|| Param::empty().reshape(&[0, heads]));
         RelativeBias::new(&table, bidirectional, max_distance)
+    }
+
+    /// `name.weight` `[heads·(nope + d_v), latent]`.
+    #[expect(clippy::too_many_arguments, reason = "one for each number of the op")]
+    pub fn mla(
+        &self,
+        name: &str,
+        latent: usize,
+        heads: usize,
+        nope: usize,
+        d_v: usize,
+        scale: f32,
+        decoding: LatentDecoding,
+    ) -> Mla {
+        let dims = [heads * (nope + d_v), latent];
+        let weight = self.table(&self.full(&format!("{name}.weight")), &dims);
+        let weight = weight.unwrap_or_else(|| Param::from_f32(&dims, &vec![0.0; dims[0] * dims[1]]));
+        Mla::new(&weight, heads, nope, d_v, scale, decoding)
     }
 
     /// A raw parameter under exactly this name.
