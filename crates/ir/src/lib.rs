@@ -18,6 +18,7 @@ mod op_call;
 mod params;
 pub mod pattern;
 mod repeat;
+mod schema;
 mod scope;
 mod types;
 mod value;
@@ -27,4 +28,5 @@ pub use family::{Arguments, STANDARD_FAMILY, apply, family_of_config, family_of_
 pub use library::Library;
 pub use model::{Argument, LayerKind, Model, ModelInput, Module, ModuleId, Node, NodeKind, OpNode, Repeat, Value, ValueId};
 pub use params::{ParamEntry, join, parameters};
+pub use schema::json_schema;
 pub use weights::{Mapping, Source, WeightMap};
