@@ -46,6 +46,6 @@ fn module(at: usize) -> Result<String, String> {
     let items = generated.tokens(&quote!(::formwork_runtime));
     let (params, buffers, entry) = (total(Role::Param), total(Role::Buffer), generated.entry());
     let test = format!("#[test]\nfn holds() {{\n    crate::check::<model::{entry}>({spec:?}, {params}, {buffers});\n}}\n");
-    writeln!(out, "pub mod {name} {{\n{items}\n{test}}}").map_err(|e| e.to_string())?;
+    writeln!(out, "/// Instance {at}.\npub mod {name} {{\n{items}\n{test}}}").map_err(|e| e.to_string())?;
     Ok(out)
 }

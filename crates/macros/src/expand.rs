@@ -3,42 +3,51 @@
 use std::path::{Path, PathBuf};
 
 use formwork_compiler::{Compiled, Failure, Options, Surface};
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 
-use crate::input::{Request, Spec};
+use crate::input::{Order, Request, Spec};
 
-/// The model's items in a module of their own and the trait; or the diagnostics and a skeleton, so that nothing else fails.
+/// The model's items in a module of their own and the trait; or what is wrong and a skeleton, so that nothing else fails.
 pub(crate) fn expand(request: &Request) -> TokenStream {
     let root = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
-    let item = &request.item;
-    let items = match compile(request, &root) {
-        Ok(compiled) => items(request, &compiled),
-        Err(failure) => failed(request, &failure, &root),
+    let (item, name) = (&request.item, &request.name);
+    let compiled = match &request.order {
+        Ok(order) => compile(order, &snake(name), &root).map_err(|failure| shown(&failure, order, &root)),
+        Err(error) => Err(error.to_compile_error()),
+    };
+    let items = match compiled {
+        Ok(compiled) => items(name, &compiled),
+        Err(error) => quote! {
+            #error
+
+            impl ::formwork::Transformer for #name {
+                type Instance = ::formwork::Unavailable;
+            }
+        },
     };
     quote!(#item #items)
 }
 
-fn compile(request: &Request, root: &Path) -> Result<Compiled, Failure> {
+fn compile(order: &Order, name: &str, root: &Path) -> Result<Compiled, Failure> {
     let options = Options {
-        task: request.task.as_ref().map(syn::LitStr::value),
-        spec_path: request.spec_path.iter().map(|folder| root.join(folder.value())).collect(),
+        task: order.task.as_ref().map(syn::LitStr::value),
+        spec_path: order.spec_path.iter().map(|folder| root.join(folder.value())).collect(),
     };
-    let name = snake(request);
-    match &request.spec {
+    match &order.spec {
         Spec::File(path) => formwork_compiler::load(&root.join(path.value()), &options),
         Spec::Toml(text) => formwork_compiler::load_text(&format!("{name}.toml"), &text.value(), Surface::Instance, &options),
         Spec::Family(text) => formwork_compiler::load_text(&format!("{name}.fw"), &text.value(), Surface::Family, &options),
     }
 }
 
-fn snake(request: &Request) -> String {
-    formwork_codegen::crate_name(&request.name.to_string()).replace('-', "_")
+fn snake(name: &Ident) -> String {
+    formwork_codegen::crate_name(&name.to_string()).replace('-', "_")
 }
 
-fn items(request: &Request, compiled: &Compiled) -> TokenStream {
+fn items(name: &Ident, compiled: &Compiled) -> TokenStream {
     let generated = formwork_codegen::generate(&compiled.model);
-    let (name, module) = (&request.name, format_ident!("__{}", snake(request)));
+    let module = format_ident!("__{}", snake(name));
     let (tokens, entry) = (generated.tokens(&quote!(::formwork::rt)), format_ident!("{}", generated.entry()));
     let files = compiled.files.iter().map(|file| file.display().to_string());
     quote! {
@@ -57,19 +66,12 @@ fn items(request: &Request, compiled: &Compiled) -> TokenStream {
     }
 }
 
-fn failed(request: &Request, failure: &Failure, root: &Path) -> TokenStream {
+/// The diagnostics as an error at the spec's literal.
+fn shown(failure: &Failure, order: &Order, root: &Path) -> TokenStream {
     let text = formwork_diag::render_all(&failure.diagnostics, &failure.sources, false);
     // A file that was read is called as the user calls it; one that was not, by the path that was tried.
     let text = if failure.io { text } else { text.replace(&format!("{}/", root.display()), "") };
-    let name = &request.name;
-    let error = quote_spanned!(request.spec.literal().span()=> ::core::compile_error!(#text););
-    quote! {
-        #error
-
-        impl ::formwork::Transformer for #name {
-            type Instance = ::formwork::Unavailable;
-        }
-    }
+    quote_spanned!(order.spec.literal().span()=> ::core::compile_error!(#text);)
 }
 
 #[cfg(test)]

@@ -13,6 +13,12 @@ pub(crate) struct Request {
     pub(crate) name: Ident,
     /// The struct itself, where the macro declares it.
     pub(crate) item: Option<ItemStruct>,
+    /// The spec, or what is wrong with the attribute.
+    pub(crate) order: Result<Order>,
+}
+
+/// Which model of which spec.
+pub(crate) struct Order {
     pub(crate) spec: Spec,
     pub(crate) task: Option<LitStr>,
     pub(crate) spec_path: Option<LitStr>,
@@ -53,22 +59,27 @@ pub(crate) fn check_depth(input: &TokenStream) -> Result<()> {
 
 /// The request of a derive.
 pub(crate) fn derived(input: DeriveInput) -> Result<Request> {
-    let refuse = |what: &str| Err(Error::new(input.ident.span(), format!("a model is a plain struct, not {what}")));
-    match &input.data {
-        Data::Enum(_) => return refuse("an enum"),
-        Data::Union(_) => return refuse("a union"),
-        Data::Struct(it) if matches!(it.fields, Fields::Unnamed(_)) => return refuse("a tuple struct"),
-        Data::Struct(_) if !input.generics.params.is_empty() => return refuse("a generic one"),
-        Data::Struct(_) => {}
+    let refusal = |what: &str| Error::new(input.ident.span(), format!("a model is a plain struct, not {what}"));
+    if !input.generics.params.is_empty() {
+        return Err(refusal("a generic one"));
     }
+    let order = match &input.data {
+        Data::Enum(_) => Err(refusal("an enum")),
+        Data::Union(_) => Err(refusal("a union")),
+        Data::Struct(it) if matches!(it.fields, Fields::Unnamed(_)) => Err(refusal("a tuple struct")),
+        Data::Struct(_) => attribute(&input),
+    };
+    Ok(Request { name: input.ident, item: None, order })
+}
+
+/// `#[spec("path", task = "..", spec_path = "..")]`
+fn attribute(input: &DeriveInput) -> Result<Order> {
     let specs: Vec<_> = input.attrs.iter().filter(|a| a.path().is_ident("spec")).collect();
     let [spec] = specs.as_slice() else {
         return Err(Error::new(input.ident.span(), "name the model's spec once: `#[spec(\"path/to/spec.toml\")]`"));
     };
-    let name = input.ident.clone();
     spec.parse_args_with(|input: ParseStream<'_>| {
-        let file: LitStr = input.parse()?;
-        let mut request = Request { name: name.clone(), item: None, spec: Spec::File(file), task: None, spec_path: None };
+        let mut order = Order { spec: Spec::File(input.parse()?), task: None, spec_path: None };
         while !input.is_empty() {
             input.parse::<Token![,]>()?;
             if input.is_empty() {
@@ -76,13 +87,13 @@ pub(crate) fn derived(input: DeriveInput) -> Result<Request> {
             }
             let (key, value) = pair(input)?;
             let slot = match key.to_string().as_str() {
-                "task" => &mut request.task,
-                "spec_path" => &mut request.spec_path,
+                "task" => &mut order.task,
+                "spec_path" => &mut order.spec_path,
                 other => return Err(Error::new(key.span(), format!("`spec` has no key `{other}`; it has `task` and `spec_path`"))),
             };
             once(slot, &key, value)?;
         }
-        Ok(request)
+        Ok(order)
     })
 }
 
@@ -92,6 +103,16 @@ pub(crate) fn inline(input: ParseStream<'_>) -> Result<Request> {
     if !matches!(item.fields, Fields::Unit) || !item.generics.params.is_empty() {
         return Err(Error::new(item.ident.span(), "a model is a plain struct: `struct Name;`"));
     }
+    let order = pairs(input, &item.ident);
+    if order.is_err() {
+        // What follows the mistake is of no interest.
+        input.parse::<TokenStream>()?;
+    }
+    Ok(Request { name: item.ident.clone(), item: Some(item), order })
+}
+
+/// `toml = "..", task = ".."`
+fn pairs(input: ParseStream<'_>, name: &Ident) -> Result<Order> {
     let (mut toml, mut family, mut task) = (None, None, None);
     while !input.is_empty() {
         let (key, value) = pair(input)?;
@@ -109,9 +130,9 @@ pub(crate) fn inline(input: ParseStream<'_>) -> Result<Request> {
     let spec = match (toml, family) {
         (Some(text), None) => Spec::Toml(text),
         (None, Some(text)) => Spec::Family(text),
-        _ => return Err(Error::new(item.ident.span(), "give one spec: `toml = \"..\"` or `fw = \"..\"`")),
+        _ => return Err(Error::new(name.span(), "give one spec: `toml = \"..\"` or `fw = \"..\"`")),
     };
-    Ok(Request { name: item.ident.clone(), item: Some(item), spec, task, spec_path: None })
+    Ok(Order { spec, task, spec_path: None })
 }
 
 /// `key = "text"`

@@ -73,7 +73,13 @@ impl Random {
     }
 }
 
-/// Stretches, tabs and breaks white space that is there already; strings and comments stay as they are.
+/// Whether two tokens stay two without a space between them.
+fn touches(before: &str, after: Option<&char>) -> bool {
+    let is_symbol = |c: Option<char>| c.is_some_and(|c| "{}()[],:=<>@+-*|?".contains(c));
+    is_symbol(before.chars().last()) != is_symbol(after.copied())
+}
+
+/// Drops, stretches, tabs and breaks white space that is there already; strings and comments stay as they are.
 fn disturbed(text: &str, random: &mut Random) -> String {
     let mut out = String::new();
     let (mut in_string, mut in_comment) = (false, false);
@@ -95,6 +101,7 @@ fn disturbed(text: &str, random: &mut Random) -> String {
             }
             '"' => in_string = !in_string,
             '/' if !in_string && chars.peek() == Some(&'/') => in_comment = true,
+            ' ' if !in_string && !line_start && random.below(4) == 0 && touches(&out, chars.peek()) => continue,
             ' ' if !in_string => {
                 let wide = if line_start { 4 } else { 5 };
                 out.push_str(["", " ", "   ", "\t", "\n  "][1 + random.below(wide - 1) as usize]);

@@ -28,4 +28,8 @@ formwork::transformer! {
     yaml = "",
 }
 
-fn main() {}
+fn main() -> formwork::Result<()> {
+    UnknownKey::load("weights")?;
+    Foreign::load("weights")?;
+    Ok(())
+}
