@@ -1,0 +1,26 @@
+//! Loading the golden instances.
+#![allow(dead_code, reason = "each test binary uses a part")]
+
+use std::path::Path;
+
+use formwork_analysis::{Questions, Report, report};
+use formwork_ir::Model;
+
+pub(crate) fn model(name: &str) -> Model {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(format!("{name}.json"));
+    match formwork_compiler::load(&path, &formwork_compiler::Options::default()) {
+        Ok(compiled) => compiled.model,
+        Err(failure) => panic!("{}", formwork_diag::render_all(&failure.diagnostics, &failure.sources, false)),
+    }
+}
+
+pub(crate) fn ask(model: &Model, seq: u128) -> Report {
+    ask_with(model, &Questions { seq, ..Questions::default() })
+}
+
+pub(crate) fn ask_with(model: &Model, questions: &Questions) -> Report {
+    match report(model, questions) {
+        Ok(report) => report,
+        Err(error) => panic!("{}: {error}", model.name),
+    }
+}
