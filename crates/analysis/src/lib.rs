@@ -5,11 +5,14 @@
 //! is counted over the whole rectangle of queries and keys (what torch's `FlopCounterMode` counts) or over the pairs that
 //! its mask lets through. Decoding is asked at `max(context, seq) + 1` visible keys: one new token after the longer of both.
 
+mod assertion;
 mod cache;
 mod cost;
+mod diff;
 mod dtype;
 mod error;
 mod exact;
+mod explain;
 mod figures;
 mod formula;
 mod json;
@@ -20,15 +23,22 @@ mod pairs;
 mod params;
 mod question;
 mod report;
+mod roles;
 mod run;
+mod table;
+mod text;
 mod traffic;
 mod tree;
 mod visit;
+mod waterfall;
 
+pub use assertion::{Assertion, AssertionError, Number, Relation};
 pub use cache::KvCache;
 pub use cost::Cost;
+pub use diff::{Comparison, Difference, diff};
 pub use dtype::DType;
 pub use error::AnalysisError;
+pub use explain::{Step, Waterfall, explain};
 pub use figures::Figure;
 pub use formula::{Formula, Term};
 pub use liveness::Peak;
