@@ -22,21 +22,19 @@ pub struct KvCache {
     pub elements_per_token: u128,
 }
 
+/// A number of rows and their width.
+type Rows = (u128, u128);
+
 const FIGURE: &str = "the KV cache";
 
 /// The cache once a run's new tokens are in it.
 pub(crate) fn cache(census: &Census<'_>, run: &Run) -> Result<KvCache, AnalysisError> {
     let tokens = exact::add(FIGURE, run.tokens, run.past)?;
-    let mut rows: Vec<(u128, u128)> = Vec::new();
+    let mut rows: Vec<Rows> = Vec::new();
     let mut per_token = 0;
     for used in &census.uses {
-        if let Some((count, width)) = state(used, run, tokens)? {
-            rows.extend([(count, width.0), (count, width.1)]);
-        }
-        if let Some((count, width)) = state(used, run, 1)? {
-            let one = exact::mul(FIGURE, count / run.batch.max(1), exact::add(FIGURE, width.0, width.1)?)?;
-            per_token = exact::add(FIGURE, per_token, one)?;
-        }
+        rows.extend(state(used, run, run.batch, tokens)?);
+        per_token = exact::add(FIGURE, per_token, numbers(&state(used, run, 1, 1)?)?)?;
     }
     let cross = cross(census.model, run)?;
     rows.extend(&cross);
@@ -55,24 +53,24 @@ impl KvCache {
     }
 }
 
-fn numbers(rows: &[(u128, u128)]) -> Result<u128, AnalysisError> {
+fn numbers(rows: &[Rows]) -> Result<u128, AnalysisError> {
     rows.iter().try_fold(0, |sum, (n, width)| exact::add(FIGURE, sum, exact::mul(FIGURE, *n, *width)?))
 }
 
-/// Rows that a use keeps in every layer and the widths of a key and a value.
-fn state(used: &Use<'_>, run: &Run, tokens: u128) -> Result<Option<(u128, (u128, u128))>, AnalysisError> {
-    let Some(State::KeyValue { heads, d_k, d_v, window }) = &used.op.facts.state else { return Ok(None) };
+/// What a use keeps in all its layers: a number of keys and their width, and of values and theirs.
+fn state(used: &Use<'_>, run: &Run, batch: u128, tokens: u128) -> Result<Vec<Rows>, AnalysisError> {
+    let Some(State::KeyValue { heads, d_k, d_v, window }) = &used.op.facts.state else { return Ok(Vec::new()) };
     let kept = match window {
         Some(window) => tokens.min(run.value(window, FIGURE)?),
         None => tokens,
     };
-    let rows = exact::mul(FIGURE, exact::mul(FIGURE, run.batch, kept)?, run.value(heads, FIGURE)?)?;
+    let rows = exact::mul(FIGURE, exact::mul(FIGURE, batch, kept)?, run.value(heads, FIGURE)?)?;
     let rows = exact::mul(FIGURE, rows, used.layers()?)?;
-    Ok(Some((rows, (run.value(d_k, FIGURE)?, run.value(d_v, FIGURE)?))))
+    Ok(vec![(rows, run.value(d_k, FIGURE)?), (rows, run.value(d_v, FIGURE)?)])
 }
 
 /// Values that are computed once and read at every step, as rows and widths.
-fn cross(model: &Model, run: &Run) -> Result<Vec<(u128, u128)>, AnalysisError> {
+fn cross(model: &Model, run: &Run) -> Result<Vec<Rows>, AnalysisError> {
     let mut walk = Cross { model, run, reads: BTreeMap::new(), rows: Vec::new() };
     walk.module(model.root, 1)?;
     Ok(walk.rows)
@@ -83,7 +81,7 @@ struct Cross<'m> {
     run: &'m Run,
     /// For each module, which of its inputs a step of decoding reads.
     reads: BTreeMap<ModuleId, Vec<bool>>,
-    rows: Vec<(u128, u128)>,
+    rows: Vec<Rows>,
 }
 
 impl Cross<'_> {

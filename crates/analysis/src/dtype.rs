@@ -42,7 +42,7 @@ impl DType {
         match self {
             Self::F32 => plain(4),
             Self::Bf16 | Self::F16 => plain(2),
-            Self::Q8 | Self::Q4 if width % BLOCK != 0 => plain(4),
+            Self::Q8 | Self::Q4 if !width.is_multiple_of(BLOCK) => plain(4),
             Self::Q8 => exact::mul(figure, exact::mul(figure, rows, width / BLOCK)?, 34),
             Self::Q4 => exact::mul(figure, exact::mul(figure, rows, width / BLOCK)?, 18),
         }

@@ -18,7 +18,7 @@ pub struct Waterfall {
     pub sizes: Vec<(&'static str, u128)>,
     /// What it gives.
     pub textbook: u128,
-    /// What it misses or has too much of; the first is the largest structural difference in reading order.
+    /// What it misses or has too much of.
     pub steps: Vec<Step>,
     /// The model's parameters.
     pub total: u128,
@@ -53,8 +53,8 @@ pub fn explain(model: &Model) -> Result<Waterfall, AnalysisError> {
     let step = |name, difference, reason: String| Step { name, difference, reason };
     let steps = vec![
         step("untied head", found.head, found.head_reason()),
-        step("head width", wide, format!("the heads together are not d = {d} wide")),
-        step("grouped heads", grouped, "query heads share keys and values".into()),
+        step("head width", wide, found.heads.width_reason(d)),
+        step("grouped heads", grouped, found.heads.sharing_reason()),
         step("more attentions", more, format!("{} attentions in {l} layers (cross-attention)", found.attentions)),
         step("other projections", rest, "matrices around attention besides q, k, v and o".into()),
         step("feed-forward", found.feed_forward - ffn, found.feed_forward_reason()),
@@ -102,6 +102,25 @@ struct Found {
     wide: i128,
     /// What sharing keys and values saves.
     grouped: i128,
+    heads: Heads,
+}
+
+/// The first attention's heads, for the reasons.
+#[derive(Default)]
+struct Heads {
+    queries: i128,
+    keys: i128,
+    width: i128,
+}
+
+impl Heads {
+    fn width_reason(&self, d: i128) -> String {
+        format!("{} heads of {} are {} wide, not d = {d}", self.queries, self.width, self.queries * self.width)
+    }
+
+    fn sharing_reason(&self) -> String {
+        format!("{} query heads share {} key/value heads", self.queries, self.keys)
+    }
 }
 
 impl Found {
@@ -160,6 +179,9 @@ impl Found {
         let (heads, kv_heads) = (size(0, 2)?, size(1, 2)?);
         let both = size(1, 3)? + size(2, 3)?;
         let layers = signed(used.layers()?)?;
+        if self.attentions == 0 {
+            self.heads = Heads { queries: heads, keys: kv_heads, width: size(0, 3)? };
+        }
         self.attentions += layers;
         self.wide += layers * 2 * self.book.width * heads * both;
         self.grouped += layers * self.book.width * (heads - kv_heads) * both;

@@ -56,6 +56,7 @@ fn build(census: &Census<'_>, amount: impl Fn(&Use<'_>) -> Poly) -> Formula {
         let same = |g: &&mut Group| key(&g.loops) == key(&used.loops);
         let last = groups.last_mut().filter(|g| used.loops.is_empty() && g.loops.is_empty());
         let found = if used.loops.is_empty() { last } else { groups.iter_mut().find(same) };
+        let body = without_quotients(&body);
         match found {
             Some(group) => group.body = &group.body + &body,
             None => groups.push(Group { loops: used.loops.clone(), body }),
@@ -96,6 +97,30 @@ fn layers(it: &Loop) -> Poly {
 fn without_past(poly: &Poly) -> Poly {
     let kept = poly.terms().filter(|(_, factors)| !factors.iter().any(|(a, _)| is_past(a)));
     kept.map(|(c, factors)| monomial(c, factors)).sum()
+}
+
+/// `(a/b)·b` is `a`.
+fn without_quotients(poly: &Poly) -> Poly {
+    poly.terms().map(|(c, factors)| monomial(c, &cancelled(factors.to_vec()))).sum()
+}
+
+fn cancelled(mut factors: Vec<(Atom, u32)>) -> Vec<(Atom, u32)> {
+    let pair = factors.iter().enumerate().find_map(|(at, (atom, _))| {
+        let Atom::Static { name, value } = atom else { return None };
+        let (over, under) = name.rsplit_once('/')?;
+        factors.iter().enumerate().find_map(|(other, (divisor, _))| match divisor {
+            Atom::Static { name, value: by } if **name == *under => {
+                Some((at, other, Atom::Static { name: over.into(), value: value.checked_mul(*by)? }))
+            }
+            _ => None,
+        })
+    });
+    let Some((quotient, divisor, whole)) = pair else { return factors };
+    factors[quotient].1 -= 1;
+    factors[divisor].1 -= 1;
+    factors.push((whole, 1));
+    factors.retain(|(_, power)| *power > 0);
+    cancelled(factors)
 }
 
 fn is_past(atom: &Atom) -> bool {

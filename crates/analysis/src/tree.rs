@@ -39,6 +39,7 @@ struct Fold {
     id: usize,
     kind: usize,
     layers: u128,
+    all: u128,
     label: String,
 }
 
@@ -65,12 +66,13 @@ fn shares(census: &Census<'_>, used: &Use<'_>) -> Option<String> {
     Some(first.strip_suffix(".weight").unwrap_or(first).to_string())
 }
 
-/// A path's components; an index joins the component before it and brings its loop along.
+/// A path's components; an index joins the component before it and brings its loop along. Attention, which has no path of its
+/// own, gets a line of its own.
 fn segments(used: &Use<'_>) -> Vec<(String, Option<Fold>)> {
     let mut out: Vec<(String, Option<Fold>)> = Vec::new();
     for part in used.path.split('.').filter(|p| !p.is_empty()) {
         let around = used.loops.iter().find(|l| part.contains(&format!("{{{}}}", l.index)));
-        let fold = around.map(|l| Fold { id: l.id, kind: l.kind, layers: l.layers, label: l.label.clone() });
+        let fold = around.map(|l| Fold { id: l.id, kind: l.kind, layers: l.layers, label: if l.layers == l.all { String::new() } else { l.label.clone() }, all: l.all });
         let bare = fold.is_some() && part.starts_with('{') && part.ends_with('}');
         match out.last_mut() {
             Some((_, slot @ None)) if bare => *slot = fold,
@@ -80,6 +82,9 @@ fn segments(used: &Use<'_>) -> Vec<(String, Option<Fold>)> {
             }
             _ => out.push((part.to_string(), fold)),
         }
+    }
+    if used.op.facts.flops.attention.is_some() {
+        out.push((format!("({})", used.op.op.name), None));
     }
     out
 }
@@ -131,7 +136,7 @@ fn merge_like_kinds(node: &mut Node) {
         match (twin.and_then(|t| t.fold.as_mut()), &child.fold) {
             (Some(into), Some(from)) => {
                 into.layers = into.layers.saturating_add(from.layers);
-                into.label = String::new();
+                into.label = if into.layers == into.all { String::new() } else { format!("{}; {}", into.label, from.label) };
             }
             _ => merged.push(child),
         }

@@ -12,6 +12,14 @@ use crate::scope::Scope;
 use crate::types::Ty;
 use crate::value::{Callable, Lambda, Tensor, Value};
 
+/// What a module is called, and where.
+struct Heading<'a> {
+    name: &'a str,
+    doc: &'a str,
+    path: &'a Name,
+    parameters: &'a [String],
+}
+
 /// An argument after evaluation.
 pub(crate) struct Given {
     pub(crate) name: Option<Name>,
@@ -322,7 +330,8 @@ impl Elaborator<'_> {
                 .map_or(Value::Unknown, |scope| self.body(&lambda.body, &scope, &Ty::Any)),
             Some(path) => {
                 let name = path.text.rsplit('.').next().unwrap_or("").to_string();
-                self.module(&name, "", path, given, span, |it, given| {
+                let names: Vec<String> = lambda.params.iter().map(|p| p.text.clone()).collect();
+                self.module(Heading { name: &name, doc: "", path, parameters: &names }, given, span, |it, given| {
                     let scope = it.bind_parameters("this lambda", &params, given, &lambda.scope, span)?;
                     Some(it.body(&lambda.body, &scope, &Ty::Any))
                 })
@@ -343,7 +352,10 @@ impl Elaborator<'_> {
         };
         let value = match path {
             None => run(self, given).unwrap_or(Value::Unknown),
-            Some(path) => self.module(&block.name.text, &block.doc, path, given, span, run),
+            Some(path) => {
+                let names: Vec<String> = block.params.iter().map(|p| p.name.text.clone()).collect();
+                self.module(Heading { name: &block.name.text, doc: &block.doc, path, parameters: &names }, given, span, run)
+            }
         };
         self.leave();
         value
@@ -370,15 +382,8 @@ impl Elaborator<'_> {
     }
 
     /// Runs `body` in a frame of its own and makes a module of it; a module that is one unnamed op is that op.
-    fn module(
-        &mut self,
-        name: &str,
-        doc: &str,
-        path: &Name,
-        given: Vec<Given>,
-        span: Span,
-        body: impl FnOnce(&mut Self, Vec<Given>) -> Option<Value>,
-    ) -> Value {
+    fn module(&mut self, heading: Heading<'_>, given: Vec<Given>, span: Span, body: impl FnOnce(&mut Self, Vec<Given>) -> Option<Value>) -> Value {
+        let Heading { name, doc, path, parameters } = heading;
         if self.frames.is_empty() {
             return self.fail(Diagnostic::new("misplaced-path", path.span, "there is no model around this call"));
         }
@@ -389,14 +394,16 @@ impl Elaborator<'_> {
             .map(|g| if let Value::Tensor(t) = &g.value { self.local(t) } else { None })
             .collect();
         self.begin_frame(name, doc, &path.text, span);
-        for (mut argument, local) in given.into_iter().zip(locals) {
+        for (at, (mut argument, local)) in given.into_iter().zip(locals).enumerate() {
             if let (Value::Tensor(tensor), Some(local)) = (&argument.value, local) {
-                let value_name = self.frames[self.frames.len() - 2].module.value(local).name.clone();
+                let parameter = argument.name.as_ref().map(|n| n.text.as_str()).or(parameters.get(at).map(String::as_str));
                 let (ty, place) = (tensor.ty.clone(), tensor.span);
                 if let Some(frame) = self.frame() {
-                    let id = frame.input(&value_name, ty.clone(), place);
+                    let (id, fresh) = frame.argument(local, parameter.unwrap_or("x"), ty.clone(), place);
                     argument.value = Value::Tensor(Tensor { frame: frame.uid, id, ty, span: place });
-                    explicit.push(local);
+                    if fresh {
+                        explicit.push(local);
+                    }
                 }
             }
             inner.push(argument);

@@ -373,13 +373,24 @@ impl Elaborator<'_> {
             self.operand_error("probe", &value, name.span);
             return;
         };
-        let path = self.template(path, scope);
+        let (path, index) = self.indexed(path, scope);
         if let Some(id) = self.local(&tensor) {
-            let node = Node { kind: NodeKind::Probe(path), inputs: vec![id], outputs: Vec::new(), span: name.span };
+            let node = Node { kind: NodeKind::Probe(path, index), inputs: vec![id], outputs: Vec::new(), span: name.span };
             if let Some(frame) = self.frame() {
                 frame.push(node);
             }
         }
+    }
+
+    /// A probe's name; a trailing `.{n}` is its index.
+    fn indexed(&mut self, path: &Name, scope: &Scope) -> (String, Option<formwork_ops::Poly>) {
+        let last = path.text.rsplit_once(".{").and_then(|(stem, index)| Some((stem, index.strip_suffix('}')?)));
+        if let Some((stem, index)) = last {
+            if let Value::Int(index) = self.lookup(index, path.span, scope) {
+                return (stem.to_string(), Some(index));
+            }
+        }
+        (self.template(path, scope), None)
     }
 
     /// A path with `{name}` replaced by static values.

@@ -14,6 +14,8 @@ pub(crate) struct Frame {
     pub(crate) module: Module,
     /// For each input after the explicit ones, the value of the parent frame that it stands for.
     pub(crate) captures: Vec<ValueId>,
+    /// For each explicit argument, the value of the parent frame that was given for it.
+    explicit: Vec<(ValueId, ValueId)>,
     imported: Vec<((u64, ValueId), ValueId)>,
     /// Node lists that are open: the module's own, and one for each `once` around the place.
     open: Vec<Vec<Node>>,
@@ -34,6 +36,7 @@ impl Frame {
                 span,
             },
             captures: Vec::new(),
+            explicit: Vec::new(),
             imported: Vec::new(),
             open: vec![Vec::new()],
         }
@@ -50,8 +53,21 @@ impl Frame {
         id
     }
 
+    /// The input for an argument; a value that is given twice is one input.
+    pub(crate) fn argument(&mut self, parent: ValueId, name: &str, ty: Type, span: Span) -> (ValueId, bool) {
+        if let Some((_, id)) = self.explicit.iter().find(|(p, _)| *p == parent) {
+            return (*id, false);
+        }
+        let id = self.input(name, ty, span);
+        self.explicit.push((parent, id));
+        (id, true)
+    }
+
     /// The input that stands for a value of the parent frame.
     pub(crate) fn import(&mut self, key: (u64, ValueId), parent: ValueId, value: &Value) -> ValueId {
+        if let Some((_, id)) = self.explicit.iter().find(|(p, _)| *p == parent) {
+            return *id;
+        }
         if let Some((_, id)) = self.imported.iter().find(|(k, _)| *k == key) {
             return *id;
         }

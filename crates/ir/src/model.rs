@@ -120,8 +120,8 @@ pub enum NodeKind {
     Repeat(Repeat),
     /// A part that is computed once per source and kept: it does not depend on the step.
     Once(Vec<Node>),
-    /// An observation point: the value is reported under this name (`hidden_states.{i}`).
-    Probe(String),
+    /// An observation point: the value is reported under this name, with the index where there is one.
+    Probe(String, Option<Poly>),
 }
 
 /// A use of an op. The node's inputs are the given operands in declaration order, then the stream.
@@ -195,7 +195,7 @@ fn any_state(nodes: &[Node]) -> bool {
     nodes.iter().any(|n| match &n.kind {
         NodeKind::Op(op) => op.facts.state.is_some(),
         NodeKind::Once(inner) => any_state(inner),
-        NodeKind::Call(_) | NodeKind::Repeat(_) | NodeKind::Probe(_) => false,
+        NodeKind::Call(_) | NodeKind::Repeat(_) | NodeKind::Probe(..) => false,
     })
 }
 

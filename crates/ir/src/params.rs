@@ -99,7 +99,7 @@ fn walk_nodes(model: &Model, nodes: &[Node], prefix: &str, layers: &[(String, Ve
                     walk(model, layer.module, &join(prefix, &repeat.path), &layers, out);
                 }
             }
-            NodeKind::Probe(_) => {}
+            NodeKind::Probe(..) => {}
         }
     }
 }

@@ -2,6 +2,19 @@
 
 use crate::{Attr, AttrType, Call, Facts, Flops, Form, Input, Lit, Op, OpError, Poly};
 
+#[cfg(feature = "kernels")]
+mod gated;
+#[cfg(feature = "kernels")]
+mod kernel;
+#[cfg(feature = "kernels")]
+mod softcap;
+#[cfg(feature = "kernels")]
+pub use gated::{gated_gelu, gated_gelu_tanh, gated_relu, gated_sigmoid, gated_silu};
+#[cfg(feature = "kernels")]
+pub use kernel::{gelu, gelu_quick, gelu_tanh, relu, relu2, sigmoid, silu, tanh};
+#[cfg(feature = "kernels")]
+pub use softcap::softcap;
+
 /// Elementwise and special FLOPs of each element.
 fn pointwise(call: &Call<'_>, name: &'static str, plain: i128, special: i128, args: Vec<Lit>) -> Result<Facts, OpError> {
     let x = call.input("x")?;

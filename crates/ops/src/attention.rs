@@ -5,6 +5,17 @@ use crate::{
     State, Type, Visibility,
 };
 
+#[cfg(feature = "kernels")]
+mod kernel;
+#[cfg(feature = "kernels")]
+mod kv_cache;
+#[cfg(feature = "kernels")]
+mod row;
+#[cfg(feature = "kernels")]
+pub use kernel::{Attention, Mask};
+#[cfg(feature = "kernels")]
+pub use kv_cache::KvCache;
+
 pub(crate) static ATTENTION: Op = Op {
     name: "attention",
     summary: "y = softmax(scale · q·kᵀ + bias, over visible keys) · v; H query heads share K key/value heads",

@@ -2,6 +2,11 @@
 
 use crate::{Attr, AttrDefault, AttrType, Call, Facts, Flops, Form, Input, Lit, Op, OpError, Param, Poly};
 
+#[cfg(feature = "kernels")]
+mod kernel;
+#[cfg(feature = "kernels")]
+pub use kernel::BatchNorm;
+
 pub(crate) static BATCH_NORM: Op = Op {
     name: "batch_norm",
     summary: "y = (x - running_mean) / sqrt(running_var + eps) · w + b",

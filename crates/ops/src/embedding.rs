@@ -2,6 +2,11 @@
 
 use crate::{Attr, AttrType, Call, Facts, Flops, Form, Input, Lit, Op, OpError, Param, Type};
 
+#[cfg(feature = "kernels")]
+mod kernel;
+#[cfg(feature = "kernels")]
+pub use kernel::Embedding;
+
 pub(crate) static EMBEDDING: Op = Op {
     name: "embedding",
     summary: "y[b, s] = W[ids[b, s]], with W stored [rows, d]",

@@ -2,6 +2,11 @@
 
 use crate::{Attr, AttrDefault, AttrType, Call, Facts, Flops, Form, Input, Lit, Op, OpError, Param, Poly};
 
+#[cfg(feature = "kernels")]
+mod kernel;
+#[cfg(feature = "kernels")]
+pub use kernel::LayerNorm;
+
 pub(crate) static LAYER_NORM: Op = Op {
     name: "layer_norm",
     summary: "y = (x - mean(x)) / sqrt(var(x) + eps) · w + b",

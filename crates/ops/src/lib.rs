@@ -5,6 +5,8 @@
 
 mod dim;
 mod form;
+#[cfg(feature = "kernels")]
+pub mod once;
 mod op;
 
 pub use dim::{Atom, Poly};
@@ -16,7 +18,7 @@ pub use op::{
 
 macro_rules! catalogue {
     ($($module:ident: $($op:ident),+;)*) => {
-        $(mod $module;)*
+        $(pub mod $module;)*
 
         /// Every op, by name.
         pub static ALL: &[&Op] = &[$($(&$module::$op),+),*];

@@ -2,6 +2,11 @@
 
 use crate::{Attr, AttrDefault, AttrType, Call, Facts, Flops, Form, Input, Lit, Op, OpError, Param, Poly};
 
+#[cfg(feature = "kernels")]
+mod kernel;
+#[cfg(feature = "kernels")]
+pub use kernel::Linear;
+
 pub(crate) static LINEAR: Op = Op {
     name: "linear",
     summary: "y = x·Wᵀ + b, with W stored [d_out, d_in]",

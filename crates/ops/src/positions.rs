@@ -2,6 +2,11 @@
 
 use crate::{Attr, AttrDefault, AttrType, Call, Facts, Flops, Form, Input, Kind, Lit, Op, OpError, Type};
 
+#[cfg(feature = "kernels")]
+mod kernel;
+#[cfg(feature = "kernels")]
+pub use kernel::{SinusoidalLayout, sinusoidal};
+
 pub(crate) static POSITIONS: Op = Op {
     name: "positions",
     summary: "position of each token in its sequence; padding does not count",
@@ -9,23 +14,23 @@ pub(crate) static POSITIONS: Op = Op {
     inputs: &[Input::tokens("tokens")],
     attrs: &[],
     stream_of: None,
-    facts: positions,
+    facts: positions_facts,
 };
 
 pub(crate) static SINUSOIDAL: Op = Op {
     name: "sinusoidal",
     summary: "y[p] = [sin(p·f), cos(p·f)], f_i = theta^(-2i/d)",
     source: "Vaswani et al. 2017, section 3.5, the halves concatenated",
-    inputs: &[Input::tokens("tokens")],
+    inputs: &[Input::ids("positions")],
     attrs: &[
         Attr::required("d", AttrType::Int),
         Attr::with("theta", AttrType::Float, AttrDefault::Float(10000.0)),
     ],
     stream_of: None,
-    facts: sinusoidal,
+    facts: sinusoidal_facts,
 };
 
-fn positions(call: &Call<'_>) -> Result<Facts, OpError> {
+fn positions_facts(call: &Call<'_>) -> Result<Facts, OpError> {
     let shape = call.input("tokens")?.shape.clone();
     Ok(Facts {
         outputs: vec![Type { kind: Kind::Ids, shape }],
@@ -36,12 +41,12 @@ fn positions(call: &Call<'_>) -> Result<Facts, OpError> {
     })
 }
 
-fn sinusoidal(call: &Call<'_>) -> Result<Facts, OpError> {
+fn sinusoidal_facts(call: &Call<'_>) -> Result<Facts, OpError> {
     let d = call.int("d")?;
     if d.constant().is_some_and(|d| d % 2 != 0) {
         return Err(OpError::new(format!("sinusoidal positions need an even width, got {d}")));
     }
-    let mut shape = call.input("tokens")?.shape.clone();
+    let mut shape = call.input("positions")?.shape.clone();
     shape.push(d.clone());
     let output = Type::f32(shape);
     Ok(Facts {
@@ -49,6 +54,6 @@ fn sinusoidal(call: &Call<'_>) -> Result<Facts, OpError> {
         outputs: vec![output],
         params: Vec::new(),
         state: None,
-        form: Form::Source { name: "sinusoidal", args: vec![Lit::Size(d), Lit::F64(call.float("theta")?)] },
+        form: Form::Source { name: "sinusoidal", args: vec![Lit::Size(d), Lit::F64(call.float("theta")?), Lit::Path("SinusoidalLayout::Halves".into())] },
     })
 }

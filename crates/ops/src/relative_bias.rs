@@ -2,6 +2,11 @@
 
 use crate::{Attr, AttrDefault, AttrType, Call, Facts, Flops, Form, Input, Lit, Op, OpError, Param, Poly, Type};
 
+#[cfg(feature = "kernels")]
+mod kernel;
+#[cfg(feature = "kernels")]
+pub use kernel::RelativeBias;
+
 pub(crate) static RELATIVE_BIAS: Op = Op {
     name: "relative_bias",
     summary: "y[h, i, j] = W[bucket(j - i), h]; buckets are exact when near and logarithmic when far",

@@ -2,6 +2,11 @@
 
 use crate::{Attr, AttrDefault, AttrType, Call, Facts, Flops, Form, Input, Lit, Op, OpError, Param, Poly};
 
+#[cfg(feature = "kernels")]
+mod kernel;
+#[cfg(feature = "kernels")]
+pub use kernel::RmsNorm;
+
 pub(crate) static RMS_NORM: Op = Op {
     name: "rms_norm",
     summary: "y = x / sqrt(mean(x²) + eps) · w; with `plus_one`, · (1 + w)",

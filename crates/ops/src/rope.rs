@@ -2,6 +2,13 @@
 
 use crate::{Attr, AttrType, AttrValue, Call, Facts, Float, Flops, Form, Input, Lit, Op, OpError, Poly};
 
+#[cfg(feature = "kernels")]
+mod kernel;
+#[cfg(feature = "kernels")]
+mod scaling;
+#[cfg(feature = "kernels")]
+pub use kernel::{Rope, RopeConfig, RopeLayout, RopeScaling};
+
 pub(crate) static ROPE: Op = Op {
     name: "rope",
     summary: "rotate pairs of features by position · theta^(-2i/d_rot)",

@@ -1,0 +1,150 @@
+//! What generated code keeps from step to step: the types, their constructors, and how code reaches them.
+
+use formwork_ir::ModuleId;
+use formwork_ops::State;
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use crate::constants::Constants;
+use crate::layout::{CacheField, CacheKind, Layout, Layouts, NodeKey};
+use crate::names::ident;
+use crate::structs::Types;
+
+/// The expression that reaches a node's state: `cache` where it is the only one, else `cache.name`.
+pub(crate) fn access(layout: &Layout, key: NodeKey, exclusive: bool) -> TokenStream {
+    let Some(at) = layout.cache_of.get(&key) else { return quote!(cache) };
+    if layout.cache.len() == 1 {
+        return quote!(cache);
+    }
+    let name = ident(&layout.cache[*at].name);
+    if exclusive { quote!(&mut cache.#name) } else { quote!(cache.#name) }
+}
+
+/// Prints the cache of every module.
+pub(crate) struct Caches<'a> {
+    pub(crate) layouts: &'a Layouts,
+    pub(crate) constants: &'a Constants<'a>,
+    pub(crate) types: &'a Types,
+}
+
+impl Caches<'_> {
+    /// The type of a module's cache; a module that keeps one thing has that thing's type.
+    pub(crate) fn ty(&self, id: ModuleId) -> TokenStream {
+        match self.layouts.get(id).cache.as_slice() {
+            [] => quote!(()),
+            [only] => self.field_ty(only),
+            _ => {
+                let name = ident(&self.types.cache_name(id));
+                quote!(#name)
+            }
+        }
+    }
+
+    /// The type as a parameter: a slice instead of a vector.
+    pub(crate) fn parameter(&self, id: ModuleId) -> TokenStream {
+        match self.layouts.get(id).cache.as_slice() {
+            [CacheField { kind: CacheKind::Layers(kinds, ..), .. }] => {
+                let item = self.layer_ty(kinds);
+                quote!(&mut [#item])
+            }
+            _ => {
+                let ty = self.ty(id);
+                quote!(&mut #ty)
+            }
+        }
+    }
+
+    fn field_ty(&self, field: &CacheField) -> TokenStream {
+        match &field.kind {
+            CacheKind::KeyValue(_) => quote!(KvCache),
+            CacheKind::Once => quote!(Once),
+            CacheKind::Module(id) => self.ty(*id),
+            CacheKind::Layers(kinds, ..) => {
+                let item = self.layer_ty(kinds);
+                quote!(Vec<#item>)
+            }
+        }
+    }
+
+    fn layer_ty(&self, kinds: &[ModuleId]) -> TokenStream {
+        kinds.iter().find(|k| self.layouts.is_stateful(**k)).map_or_else(|| quote!(()), |k| self.ty(*k))
+    }
+
+    /// A fresh cache of a module.
+    pub(crate) fn new(&self, id: ModuleId) -> TokenStream {
+        match self.layouts.get(id).cache.as_slice() {
+            [] => quote!(()),
+            [only] => self.new_field(only),
+            _ => {
+                let name = ident(&self.types.cache_name(id));
+                quote!(#name::new(batch, capacity))
+            }
+        }
+    }
+
+    fn new_field(&self, field: &CacheField) -> TokenStream {
+        match &field.kind {
+            CacheKind::KeyValue(state) => self.new_state(state),
+            CacheKind::Once => quote!(Once::new()),
+            CacheKind::Module(id) => self.new(*id),
+            CacheKind::Layers(kinds, schedule, count) => {
+                let count = self.constants.size(count);
+                if let [kind] = kinds.as_slice() {
+                    let item = self.new(*kind);
+                    return quote!((0..#count).map(|_| #item).collect());
+                }
+                let schedule = self.types.schedule(schedule);
+                let arms = kinds.iter().enumerate().map(|(at, kind)| {
+                    let (item, at) = (self.new(*kind), crate::body::integer(at as u128));
+                    let pattern = if at.to_string() == (kinds.len() - 1).to_string() { quote!(_) } else { at };
+                    quote!(#pattern => #item)
+                });
+                quote!(#schedule.iter().map(|kind| match kind { #(#arms),* }).collect())
+            }
+        }
+    }
+
+    fn new_state(&self, state: &State) -> TokenStream {
+        let State::KeyValue { heads, d_k, d_v, window } = state;
+        let (heads, d_k, d_v) = (self.constants.size(heads), self.constants.size(d_k), self.constants.size(d_v));
+        match window {
+            None => quote!(KvCache::new(batch, #heads, #d_k, #d_v, capacity)),
+            Some(window) => {
+                let window = self.constants.size(window);
+                quote!(KvCache::ring(batch, #heads, #d_k, #d_v, #window, capacity))
+            }
+        }
+    }
+
+    /// The struct of a module that keeps several things.
+    pub(crate) fn item(&self, id: ModuleId) -> Option<TokenStream> {
+        let layout = self.layouts.get(id);
+        if layout.cache.len() < 2 {
+            return None;
+        }
+        let name = ident(&self.types.cache_name(id));
+        let fields = layout.cache.iter().map(|f| {
+            let (field, ty) = (ident(&f.name), self.field_ty(f));
+            quote!(#field: #ty)
+        });
+        let values = layout.cache.iter().map(|f| {
+            let (field, value) = (ident(&f.name), self.new_field(f));
+            quote!(#field: #value)
+        });
+        let uses_capacity = layout.cache.iter().any(|f| !matches!(f.kind, CacheKind::Once));
+        let (batch, capacity) = if uses_capacity { (quote!(batch), quote!(capacity)) } else { (quote!(_batch), quote!(_capacity)) };
+        let doc = crate::docs(&format!("What [`{}`] keeps from step to step.", self.types.name(id)));
+        let new_doc = crate::docs("Room for `capacity` tokens of `batch` sequences.");
+        Some(quote! {
+            #doc
+            pub struct #name { #(#fields),* }
+
+            impl #name {
+                #new_doc
+                pub fn new(#batch: usize, #capacity: usize) -> Self {
+                    Self { #(#values),* }
+                }
+            }
+        })
+    }
+}

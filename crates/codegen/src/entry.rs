@@ -1,0 +1,203 @@
+//! What a program needs to know of a model: the trait that the runtime runs, and the weights' names.
+
+use formwork_ir::{Mapping, Model, Source, parameters};
+use formwork_ops::{Kind, Role};
+use proc_macro2::{Literal, TokenStream};
+use quote::quote;
+
+use crate::cache::Caches;
+use crate::constants::f32_literal;
+use crate::docs;
+use crate::names::ident;
+
+/// The number of parameters, shared ones once.
+pub(crate) fn parameter_count(model: &Model) -> Option<u128> {
+    let counted = parameters(model).into_iter().filter(|p| p.shared.is_none() && p.role == Role::Param);
+    counted.map(|p| (p.numel().constant(), p.copies())).try_fold(0u128, |sum, (numel, copies)| {
+        let numel = u128::try_from(numel?).ok()?;
+        sum.checked_add(numel.checked_mul(copies as u128)?)
+    })
+}
+
+/// `impl Model for ..`
+pub(crate) fn implementation(model: &Model, caches: &Caches<'_>) -> TokenStream {
+    let ty = ident(&caches.types.name(model.root));
+    let (name, task) = (&model.name, &model.task);
+    let cache = caches.ty(model.root);
+    let new_cache = caches.new(model.root);
+    let output = if is_logits(model) { "logits" } else { "last_hidden_state" };
+    let inputs: Vec<&str> = model.inputs.iter().map(|i| i.external).collect();
+    let generates = model.generates() && output == "logits";
+    let vocabulary = vocabulary(model).map_or(quote!(0), |p| caches.constants.size(&p));
+    let positions = max_positions(model).map_or(quote!(None), |p| {
+        let size = caches.constants.size(&p);
+        quote!(Some(#size))
+    });
+    let count = Literal::u128_unsuffixed(parameter_count(model).unwrap_or(0));
+    let arguments = model.inputs.iter().map(|i| {
+        let external = i.external;
+        if i.kind == Kind::Tokens { quote!(inputs.tokens(#external)) } else { quote!(inputs.ids(#external)) }
+    });
+    let stateful = caches.layouts.is_stateful(model.root);
+    let (batch, capacity, slot) = if stateful {
+        (quote!(batch), quote!(capacity), quote!(, cache))
+    } else {
+        (quote!(_batch), quote!(_capacity), quote!())
+    };
+    let kept = if stateful { quote!(cache) } else { quote!(_cache) };
+    quote! {
+        impl Model for #ty {
+            const INFO: Info = Info {
+                name: #name,
+                task: #task,
+                output: #output,
+                inputs: &[#(#inputs),*],
+                generates: #generates,
+                vocab_size: #vocabulary,
+                max_positions: #positions,
+                parameters: #count,
+                mapping: MAPPING,
+            };
+            type Cache = #cache;
+
+            fn load(w: &Weights) -> Self {
+                Self::load(w)
+            }
+
+            fn cache(#batch: usize, #capacity: usize) -> Self::Cache {
+                #new_cache
+            }
+
+            fn forward(&self, ctx: &Context, inputs: &Inputs, #kept: &mut Self::Cache) -> Tensor {
+                self.forward(ctx, #(#arguments),* #slot)
+            }
+        }
+    }
+}
+
+/// Whether the result ranges over the vocabulary.
+fn is_logits(model: &Model) -> bool {
+    let root = model.root();
+    let last = root.outputs.first().map(|id| root.value(*id).ty.last());
+    match (last, vocabulary(model)) {
+        (Some(last), Some(vocabulary)) => last.same(&vocabulary),
+        _ => false,
+    }
+}
+
+/// The rows of the first table that the first stream indexes.
+fn vocabulary(model: &Model) -> Option<formwork_ops::Poly> {
+    first_table(model, Kind::Tokens)
+}
+
+/// The rows of the first table that positions index, else the family's `max_seq_len`.
+fn max_positions(model: &Model) -> Option<formwork_ops::Poly> {
+    let declared = model.arguments.iter().find(|a| a.name == "max_seq_len");
+    let declared = declared.and_then(|a| if let formwork_ops::AttrValue::Int(p) = &a.value { Some(p.clone()) } else { None });
+    declared.or_else(|| first_table(model, Kind::Ids))
+}
+
+fn first_table(model: &Model, kind: Kind) -> Option<formwork_ops::Poly> {
+    let mut modules: Vec<_> = model.modules.iter().collect();
+    modules.reverse();
+    modules.iter().find_map(|module| {
+        let mut nodes: Vec<&formwork_ir::Node> = module.nodes.iter().collect();
+        while let Some(node) = nodes.pop() {
+            match &node.kind {
+                formwork_ir::NodeKind::Once(inner) => nodes.extend(inner),
+                formwork_ir::NodeKind::Op(op) if op.op.name == "embedding" => {
+                    let indexed = node.inputs.first().map(|id| module.value(*id).ty.kind);
+                    if indexed == Some(kind) {
+                        return op.facts.params.first().and_then(|p| p.shape.first()).cloned();
+                    }
+                }
+                _ => {}
+            }
+        }
+        None
+    })
+}
+
+/// The constant that says where parameters are found in a checkpoint.
+pub(crate) fn mapping(model: &Model) -> TokenStream {
+    let map = &model.weights;
+    let (prefixes, ignore) = (&map.prefixes, map.ignore.iter().map(|p| glob(p)));
+    let rules = map.rules.iter().map(rule);
+    let doc = docs("Where parameters are found in a checkpoint.");
+    quote! {
+        #doc
+        pub const MAPPING: Mapping = Mapping {
+            prefixes: &[#(#prefixes),*],
+            rules: &[#(#rules),*],
+            ignore: &[#(#ignore),*],
+        };
+    }
+}
+
+/// The runtime's patterns of ignored tensors are globs.
+fn glob(pattern: &str) -> String {
+    let mut out = String::new();
+    let mut rest = pattern;
+    while let Some((before, after)) = rest.split_once('{') {
+        out.push_str(before);
+        out.push('*');
+        rest = after.split_once('}').map_or("", |(_, tail)| tail);
+    }
+    out.push_str(rest);
+    out
+}
+
+fn rule(rule: &Mapping) -> TokenStream {
+    let (target, source) = (&rule.target, source(&rule.source));
+    quote!(Rule { target: #target, source: #source })
+}
+
+fn source(it: &Source) -> TokenStream {
+    let size = |n: &usize| {
+        let literal = Literal::usize_unsuffixed(*n);
+        quote!(#literal)
+    };
+    match it {
+        Source::Name(name) => quote!(Source::Name(#name)),
+        Source::Transpose(inner) => {
+            let inner = source(inner);
+            quote!(Source::Transpose(&#inner))
+        }
+        Source::Rows(inner, start, len) => {
+            let (inner, start, len) = (source(inner), size(start), size(len));
+            quote!(Source::Rows { source: &#inner, start: #start, len: #len })
+        }
+        Source::Columns(inner, start, len) => {
+            let (inner, start, len) = (source(inner), size(start), size(len));
+            quote!(Source::Columns { source: &#inner, start: #start, len: #len })
+        }
+        Source::Concat(items) => {
+            let items = items.iter().map(source);
+            quote!(Source::Concat(&[#(#items),*]))
+        }
+        Source::Stack(inner, var, count) => {
+            let (inner, count) = (source(inner), size(count));
+            quote!(Source::Stack { source: &#inner, var: #var, count: #count })
+        }
+        Source::Reshape(inner, shape) => {
+            let (inner, shape) = (source(inner), shape.iter().map(size));
+            quote!(Source::Reshape(&#inner, &[#(#shape),*]))
+        }
+        Source::PermuteRope(inner, heads) => {
+            let (inner, heads) = (source(inner), size(heads));
+            quote!(Source::PermuteRope { source: &#inner, heads: #heads })
+        }
+        Source::Add(inner, value) => {
+            let (inner, value) = (source(inner), f32_literal(*value));
+            quote!(Source::Add(&#inner, #value))
+        }
+        Source::NegExp(inner) => {
+            let inner = source(inner);
+            quote!(Source::NegExp(&#inner))
+        }
+        Source::FirstOf(items) => {
+            let items = items.iter().map(source);
+            quote!(Source::FirstOf(&[#(#items),*]))
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! The shape of the generated code: which module becomes which struct, with which fields and which cache.
+
+use std::collections::BTreeMap;
+
+use formwork_ir::{Model, Module, ModuleId, Node, NodeKind, ValueId};
+use formwork_ops::{Form, Lit, State};
+
+use crate::names::{Unique, path_names, snake};
+
+/// The layout of one module.
+#[derive(Debug, Default)]
+pub(crate) struct Layout {
+    /// Fields in the order of the dataflow.
+    pub(crate) fields: Vec<Field>,
+    /// For each node (by address in the dataflow) the field it uses.
+    pub(crate) field_of: BTreeMap<NodeKey, String>,
+    /// What is kept from step to step.
+    pub(crate) cache: Vec<CacheField>,
+    /// For each node with a state, its place in `cache`.
+    pub(crate) cache_of: BTreeMap<NodeKey, usize>,
+}
+
+/// A node's position: its index, and the index of the `once` around it plus one.
+pub(crate) type NodeKey = (usize, usize);
+
+/// A field of a generated struct.
+#[derive(Clone, Debug)]
+pub(crate) struct Field {
+    pub(crate) name: String,
+    pub(crate) kind: FieldKind,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum FieldKind {
+    /// A module of the runtime, loaded under a path.
+    Layer { ty: &'static str, load: &'static str, args: Vec<Lit>, path: String },
+    /// Made from a constant.
+    Helper { ty: &'static str, config: Lit },
+    /// A struct of this crate.
+    Module { module: ModuleId, path: String },
+    /// Layers.
+    Layers { kinds: Vec<ModuleId>, schedule: Vec<usize>, count: formwork_ops::Poly, path: String, index: String },
+}
+
+/// Something that is kept from step to step.
+#[derive(Clone, Debug)]
+pub(crate) struct CacheField {
+    pub(crate) name: String,
+    pub(crate) kind: CacheKind,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum CacheKind {
+    KeyValue(State),
+    Once,
+    Module(ModuleId),
+    Layers(Vec<ModuleId>, Vec<usize>, formwork_ops::Poly),
+}
+
+/// The layout of every module.
+pub(crate) struct Layouts {
+    layouts: BTreeMap<ModuleId, Layout>,
+}
+
+impl Layouts {
+    pub(crate) fn of(model: &Model) -> Self {
+        let mut it = Self { layouts: BTreeMap::new() };
+        it.visit(model, model.root);
+        it
+    }
+
+    pub(crate) fn get(&self, id: ModuleId) -> &Layout {
+        &self.layouts[&id]
+    }
+
+    /// Whether a module keeps anything from step to step.
+    pub(crate) fn is_stateful(&self, id: ModuleId) -> bool {
+        !self.get(id).cache.is_empty()
+    }
+
+    fn visit(&mut self, model: &Model, id: ModuleId) {
+        if self.layouts.contains_key(&id) {
+            return;
+        }
+        let module = model.module(id);
+        let mut build = Build { layouts: self, model, module, out: Layout::default(), fields: Unique::default(), caches: Unique::default() };
+        build.nodes(&module.nodes, 0);
+        let out = build.out;
+        self.layouts.insert(id, out);
+    }
+}
+
+struct Build<'a> {
+    layouts: &'a mut Layouts,
+    model: &'a Model,
+    module: &'a Module,
+    out: Layout,
+    fields: Unique,
+    caches: Unique,
+}
+
+impl Build<'_> {
+    fn nodes(&mut self, nodes: &[Node], once: usize) {
+        for (index, node) in nodes.iter().enumerate() {
+            let key = (index, once);
+            match &node.kind {
+                NodeKind::Op(op) => self.op(op, key),
+                NodeKind::Call(child) => self.child(*child, key),
+                NodeKind::Repeat(repeat) => self.layers(repeat, key),
+                NodeKind::Once(inner) => {
+                    self.nodes(inner, index + 1);
+                    let name = node.outputs.first().map(|v| self.value_name(*v)).unwrap_or_default();
+                    self.state(key, &name, CacheKind::Once);
+                }
+                NodeKind::Probe(..) => {}
+            }
+        }
+    }
+
+    fn value_name(&self, id: ValueId) -> String {
+        snake(&self.module.value(id).name)
+    }
+
+    fn op(&mut self, op: &formwork_ir::OpNode, key: NodeKey) {
+        match &op.facts.form {
+            Form::Layer { ty, load, args } => {
+                let names = if op.path.is_empty() { vec![snake(op.op.name)] } else { path_names(&op.path) };
+                let kind = FieldKind::Layer { ty, load, args: args.clone(), path: op.path.clone() };
+                self.field(key, &names, kind);
+            }
+            Form::Helper { field, ty, config, .. } => {
+                let same = |f: &&Field| matches!(&f.kind, FieldKind::Helper { config: c, .. } if format!("{c:?}") == format!("{config:?}"));
+                match self.out.fields.iter().find(same) {
+                    Some(found) => {
+                        let name = found.name.clone();
+                        self.out.field_of.insert(key, name);
+                    }
+                    None => self.field(key, &[(*field).to_string()], FieldKind::Helper { ty, config: config.clone() }),
+                }
+            }
+            _ => {}
+        }
+        if let Some(state) = &op.facts.state {
+            self.state(key, "kv", CacheKind::KeyValue(state.clone()));
+        }
+    }
+
+    fn child(&mut self, child: ModuleId, key: NodeKey) {
+        self.layouts.visit(self.model, child);
+        let path = self.model.module(child).path.clone();
+        let names = path_names(&path);
+        self.field(key, &names, FieldKind::Module { module: child, path });
+        if self.layouts.is_stateful(child) {
+            let name = self.out.field_of[&key].clone();
+            self.state(key, &name, CacheKind::Module(child));
+        }
+    }
+
+    fn layers(&mut self, repeat: &formwork_ir::Repeat, key: NodeKey) {
+        let kinds: Vec<ModuleId> = repeat.kinds.iter().map(|k| k.module).collect();
+        for kind in &kinds {
+            self.layouts.visit(self.model, *kind);
+        }
+        let stateful = kinds.iter().any(|k| self.layouts.is_stateful(*k));
+        let (schedule, count) = (repeat.schedule.clone(), repeat.count.clone());
+        let mut names = path_names(&repeat.path);
+        if names.first().is_some_and(|n| n.len() < 3) {
+            names.insert(0, "layers".into());
+        }
+        let kind = FieldKind::Layers {
+            kinds: kinds.clone(),
+            schedule: schedule.clone(),
+            count: count.clone(),
+            path: repeat.path.clone(),
+            index: repeat.index.clone(),
+        };
+        self.field(key, &names, kind);
+        if stateful {
+            let name = self.out.field_of[&key].clone();
+            self.state(key, &name, CacheKind::Layers(kinds, schedule, count));
+        }
+    }
+
+    fn field(&mut self, key: NodeKey, names: &[String], kind: FieldKind) {
+        let name = self.fields.pick(names);
+        self.out.field_of.insert(key, name.clone());
+        self.out.fields.push(Field { name, kind });
+    }
+
+    fn state(&mut self, key: NodeKey, name: &str, kind: CacheKind) {
+        let name = self.caches.pick(&[snake(name)]);
+        self.out.cache_of.insert(key, self.out.cache.len());
+        self.out.cache.push(CacheField { name, kind });
+    }
+}

@@ -1,0 +1,227 @@
+//! Softmax attention with grouped key/value heads, a mask, and an optional cache.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use formwork_tensor::{Context, Param, Tensor, Tokens, threads};
+
+use super::row::Row;
+use super::kv_cache::{KvCache, Segment};
+
+/// Which keys a query sees, besides that padding is never seen. `i` and `j` are slots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mask {
+    /// All.
+    Full,
+    /// `j <= i`.
+    Causal,
+    /// `j <= i` and `i - j < w`.
+    SlidingWindow(usize),
+    /// `|i - j| <= half`.
+    SymmetricWindow(usize),
+    /// `j <= i` in the same chunk; chunks are counted from the first token.
+    Chunked(usize),
+}
+
+/// One attention call.
+pub struct Attention<'a> {
+    mask: Mask,
+    scale: f32,
+    softcap: Option<f32>,
+    bias: Option<&'a Tensor>,
+    sinks: Option<&'a Param>,
+    cache: Option<&'a mut KvCache>,
+}
+
+impl<'a> Attention<'a> {
+    /// Scores are multiplied by `scale`.
+    pub fn new(mask: Mask, scale: f32) -> Self {
+        Self {
+            mask,
+            scale,
+            softcap: None,
+            bias: None,
+            sinks: None,
+            cache: None,
+        }
+    }
+
+    /// Scores become `c · tanh(score / c)`.
+    pub fn softcap(mut self, c: f32) -> Self {
+        self.softcap = Some(c);
+        self
+    }
+
+    /// Adds `[H, S, T]` to the scores.
+    pub fn bias(mut self, bias: &'a Tensor) -> Self {
+        self.bias = Some(bias);
+        self
+    }
+
+    /// Adds one score per head `[H]` that takes part in the softmax and has no value.
+    pub fn sinks(mut self, sinks: &'a Param) -> Self {
+        self.sinks = Some(sinks);
+        self
+    }
+
+    /// The keys are those of the cache and then the new ones, which are appended to it.
+    pub fn cached(mut self, cache: &'a mut KvCache) -> Self {
+        self.cache = Some(cache);
+        self
+    }
+
+    /// `q` `[B, S, H, e]`, `k` `[B, T, K, e]`, `v` `[B, T, K, d]` to `[B, S, H, d]`; `tokens` are
+    /// those of the keys. A query that sees no key gives zeros.
+    pub fn run(
+        mut self,
+        ctx: &Context,
+        q: &Tensor,
+        k: &Tensor,
+        v: &Tensor,
+        tokens: &Tokens,
+    ) -> Tensor {
+        let Some(cache) = self.cache.take() else {
+            assert_eq!(tokens.slots(), k.shape()[1], "one key per token");
+            return self.attend(ctx, q, k, v, tokens, None);
+        };
+        assert_eq!(
+            tokens.past,
+            cache.len(),
+            "the cache holds the tokens of earlier steps"
+        );
+        assert_eq!(
+            tokens.len(),
+            k.shape()[1],
+            "the new keys are those of the new tokens"
+        );
+        if cache.keeps_all(tokens.len()) {
+            cache.append(k, v);
+            return self.attend(ctx, q, k, v, tokens, Some(cache));
+        }
+        // A ring that is about to drop rows: attend to them first.
+        let y = self.attend(ctx, q, k, v, tokens, Some(cache));
+        cache.append(k, v);
+        y
+    }
+
+    fn attend(
+        &self,
+        ctx: &Context,
+        q: &Tensor,
+        k: &Tensor,
+        v: &Tensor,
+        tokens: &Tokens,
+        cache: Option<&KvCache>,
+    ) -> Tensor {
+        let [b, s, heads, e] = q.axes("attention");
+        let [_, _, kv_heads, d] = v.axes("attention");
+        assert!(
+            heads % kv_heads == 0,
+            "{heads} query heads do not share {kv_heads} key heads"
+        );
+        assert_eq!(
+            k.shape()[2..],
+            [kv_heads, e],
+            "queries and keys have one width"
+        );
+        assert_eq!(k.shape()[..3], v.shape()[..3], "every key has a value");
+        assert_eq!(
+            (k.shape()[0], tokens.batch()),
+            (b, b),
+            "queries and keys of one batch"
+        );
+        let slots = tokens.slots();
+        if let Some(bias) = self.bias {
+            assert_eq!(
+                bias.shape(),
+                [heads, s, slots],
+                "one bias per head, query and key"
+            );
+        }
+        let sinks = self.sinks.map(Param::to_f32);
+        let mut y = ctx.tensor(&[b, s, heads, d]);
+        let simd = ctx.device().simd();
+        let dims = [b, s, heads, d];
+        let work = slots * (e + d);
+        ctx.device()
+            .threads()
+            .grid(y.data_mut(), dims, 16, work, |sequence, head, mut rows| {
+                let kv_head = head / (heads / kv_heads);
+                let segments = segments(cache, k, v, sequence, kv_head);
+                let valid = tokens.valid_row(sequence);
+                for step in rows.range() {
+                    let seen = self.mask.seen(slots - s.min(slots) + step, slots, valid);
+                    let row = (sequence * s + step) * heads + head;
+                    let bias = self
+                        .bias
+                        .map(|bias| &bias.data()[(head * s + step) * slots..][..slots]);
+                    threads::scratch(seen.len(), |scores| {
+                        simd.run(Row {
+                            q: &q.data()[row * e..][..e],
+                            segments: &segments,
+                            seen,
+                            valid,
+                            scale: self.scale,
+                            softcap: self.softcap,
+                            bias,
+                            sink: sink(&sinks, head),
+                            scores,
+                            y: rows.row(step),
+                        });
+                    });
+                }
+            });
+        y
+    }
+}
+
+fn sink(sinks: &Option<Cow<[f32]>>, head: usize) -> Option<f32> {
+    sinks.as_ref().map(|sinks| sinks[head])
+}
+
+/// The keys and values of one sequence and head in the order of their slots: those of the cache,
+/// and the new ones where the cache does not hold them yet.
+fn segments<'a>(
+    cache: Option<&'a KvCache>,
+    k: &'a Tensor,
+    v: &'a Tensor,
+    sequence: usize,
+    head: usize,
+) -> [Segment<'a>; 3] {
+    let [_, t, heads, e] = k.axes("attention");
+    let [_, _, _, d] = v.axes("attention");
+    let first_new = cache.map_or(0, KvCache::len);
+    let row = sequence * t * heads + head;
+    let new = Segment {
+        keys: &k.data()[row * e..],
+        values: &v.data()[row * d..],
+        key_stride: heads * e,
+        value_stride: heads * d,
+        first: first_new,
+        len: t,
+    };
+    match cache {
+        None => [new, Segment::default(), Segment::default()],
+        Some(cache) => {
+            let [older, newer] = cache.segments(sequence, head);
+            [older, newer, new]
+        }
+    }
+}
+
+impl Mask {
+    /// The slots that query slot `i` may see, of `slots`.
+    fn seen(self, i: usize, slots: usize, valid: Option<&[bool]>) -> Range<usize> {
+        match self {
+            Self::Full => 0..slots,
+            Self::Causal => 0..i + 1,
+            Self::SlidingWindow(window) => (i + 1).saturating_sub(window)..i + 1,
+            Self::SymmetricWindow(half) => i.saturating_sub(half)..(i + half + 1).min(slots),
+            Self::Chunked(chunk) => {
+                let padding = valid.map_or(0, |valid| valid.iter().take_while(|v| !**v).count());
+                let inside = i.saturating_sub(padding) % chunk;
+                i - inside..i + 1
+            }
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Layer normalisation over the last axis: `y = (x - mean) / sqrt(var + eps) · w + b`.
+
+use formwork_tensor::{Context, Kernel, Tensor};
+
+/// The weight and bias `[d]` (none: 1 and 0) and `eps`.
+#[derive(Clone)]
+pub struct LayerNorm {
+    weight: Option<Vec<f32>>,
+    bias: Option<Vec<f32>>,
+    eps: f32,
+}
+
+impl LayerNorm {
+    /// With a weight and an optional bias.
+    pub fn new(weight: Vec<f32>, bias: Option<Vec<f32>>, eps: f32) -> Self {
+        Self {
+            weight: Some(weight),
+            bias,
+            eps,
+        }
+    }
+
+    /// Has neither weight nor bias.
+    pub fn unweighted(eps: f32) -> Self {
+        Self {
+            weight: None,
+            bias: None,
+            eps,
+        }
+    }
+
+    /// `[.., d]` to `[.., d]`.
+    pub fn forward(&self, ctx: &Context, x: &Tensor) -> Tensor {
+        let d = x.dims().width();
+        for vector in [&self.weight, &self.bias].into_iter().flatten() {
+            assert_eq!(vector.len(), d, "layer_norm of another width");
+        }
+        let mut y = ctx.tensor(x.shape());
+        let simd = ctx.device().simd();
+        ctx.device().threads().rows(y.data_mut(), d, |first, rows| {
+            let x = &x.data()[first * d..][..rows.len()];
+            simd.run(Rows {
+                x,
+                y: rows,
+                d,
+                norm: self,
+            });
+        });
+        y
+    }
+}
+
+struct Rows<'a> {
+    x: &'a [f32],
+    y: &'a mut [f32],
+    d: usize,
+    norm: &'a LayerNorm,
+}
+
+impl Kernel for Rows<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<const N: usize, const FMA: bool>(self) {
+        let norm = self.norm;
+        for (x, y) in self
+            .x
+            .chunks_exact(self.d)
+            .zip(self.y.chunks_exact_mut(self.d))
+        {
+            let mean = total::<N>(x, |x| x) / self.d as f32;
+            let variance = total::<N>(x, |x| (x - mean) * (x - mean)) / self.d as f32;
+            let scale = 1.0 / (variance + norm.eps).sqrt();
+            y.iter_mut()
+                .zip(x)
+                .for_each(|(y, x)| *y = (x - mean) * scale);
+            if let Some(weight) = &norm.weight {
+                y.iter_mut().zip(weight).for_each(|(y, w)| *y *= w);
+            }
+            if let Some(bias) = &norm.bias {
+                y.iter_mut().zip(bias).for_each(|(y, b)| *y += b);
+            }
+        }
+    }
+}
+
+/// `Σ f(x)` over lanes.
+#[inline(always)]
+fn total<const N: usize>(x: &[f32], f: impl Fn(f32) -> f32) -> f32 {
+    let mut sums = [0.0; N];
+    let blocks = x.chunks_exact(N);
+    let tail: f32 = blocks.remainder().iter().map(|&x| f(x)).sum();
+    for block in blocks {
+        sums.iter_mut()
+            .zip(block)
+            .for_each(|(sum, &x)| *sum += f(x));
+    }
+    formwork_tensor::lanes::sum(sums) + tail
+}

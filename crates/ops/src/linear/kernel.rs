@@ -1,0 +1,24 @@
+//! Linear map of the last axis: `y = x Wᵀ + b`.
+
+use formwork_tensor::{Context, Matrix, Tensor};
+
+/// A matrix in the layout and type of its checkpoint, and an optional bias.
+#[derive(Clone)]
+pub struct Linear {
+    weight: Matrix,
+    bias: Option<Vec<f32>>,
+}
+
+impl Linear {
+    /// A linear layer; the bias has one number per output.
+    pub fn new(weight: Matrix, bias: Option<Vec<f32>>) -> Self {
+        Self { weight, bias }
+    }
+
+    /// `[.., d_in]` to `[.., d_out]`.
+    pub fn forward(&self, ctx: &Context, x: &Tensor) -> Tensor {
+        let mut y = ctx.tensor(&x.dims().with_width(self.weight.d_out()));
+        self.weight.multiply(x, self.bias.as_deref(), &mut y);
+        y
+    }
+}

@@ -1,0 +1,98 @@
+//! Root-mean-square normalisation over the last axis: `y = x / sqrt(mean(x²) + eps) · w`.
+
+use formwork_tensor::lanes::{accumulate, load, load_tail, sum};
+use formwork_tensor::{Context, Kernel, Tensor};
+
+/// The weight `[d]` (none: 1) and `eps`.
+#[derive(Clone)]
+pub struct RmsNorm {
+    weight: Option<Vec<f32>>,
+    eps: f32,
+}
+
+impl RmsNorm {
+    /// Multiplies by `weight`.
+    pub fn new(weight: Vec<f32>, eps: f32) -> Self {
+        Self {
+            weight: Some(weight),
+            eps,
+        }
+    }
+
+    /// Multiplies by `1 + weight`.
+    pub fn plus_one(weight: Vec<f32>, eps: f32) -> Self {
+        Self::new(weight.into_iter().map(|w| 1.0 + w).collect(), eps)
+    }
+
+    /// Has no weight.
+    pub fn unweighted(eps: f32) -> Self {
+        Self { weight: None, eps }
+    }
+
+    /// `[.., d]` to `[.., d]`.
+    pub fn forward(&self, ctx: &Context, x: &Tensor) -> Tensor {
+        let d = x.dims().width();
+        if let Some(weight) = &self.weight {
+            assert_eq!(weight.len(), d, "rms_norm of another width");
+        }
+        let mut y = ctx.tensor(x.shape());
+        let simd = ctx.device().simd();
+        ctx.device().threads().rows(y.data_mut(), d, |first, rows| {
+            let x = &x.data()[first * d..][..rows.len()];
+            simd.run(Rows {
+                x,
+                y: rows,
+                d,
+                weight: self.weight.as_deref(),
+                eps: self.eps,
+            });
+        });
+        y
+    }
+}
+
+struct Rows<'a> {
+    x: &'a [f32],
+    y: &'a mut [f32],
+    d: usize,
+    weight: Option<&'a [f32]>,
+    eps: f32,
+}
+
+impl Kernel for Rows<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<const N: usize, const FMA: bool>(self) {
+        for (x, y) in self
+            .x
+            .chunks_exact(self.d)
+            .zip(self.y.chunks_exact_mut(self.d))
+        {
+            let mean = sum_of_squares::<N, FMA>(x) / self.d as f32;
+            let scale = 1.0 / (mean + self.eps).sqrt();
+            match self.weight {
+                Some(w) => y
+                    .iter_mut()
+                    .zip(x)
+                    .zip(w)
+                    .for_each(|((y, x), w)| *y = x * scale * w),
+                None => y.iter_mut().zip(x).for_each(|(y, x)| *y = x * scale),
+            }
+        }
+    }
+}
+
+/// `Σ x²`, over four sums of lanes.
+#[inline(always)]
+fn sum_of_squares<const N: usize, const FMA: bool>(x: &[f32]) -> f32 {
+    let mut sums = [[0.0; N]; 4];
+    let mut blocks = x.chunks_exact(N);
+    for (index, block) in (&mut blocks).enumerate() {
+        let lanes = load::<N, f32>(block);
+        accumulate::<N, FMA>(&mut sums[index % 4], &lanes, &lanes);
+    }
+    let tail = load_tail::<N, f32>(blocks.remainder());
+    accumulate::<N, FMA>(&mut sums[0], &tail, &tail);
+    sums.map(sum).iter().sum()
+}

@@ -1,0 +1,303 @@
+//! Attention against an f64 twin: masks, caches, padding, bias, sinks, pieces, threads.
+
+use formwork_ops::attention::{Attention, Mask};
+use formwork_ops::attention::KvCache;
+use formwork_tensor::{Context, Ids, Param, Simd, Tensor, Tokens};
+
+const H: usize = 4;
+const K: usize = 2;
+const E: usize = 9;
+const V: usize = 21;
+
+fn numbers(count: usize, seed: u32) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9) | 1;
+    let next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as f32 / (1 << 23) as f32 - 1.0
+    };
+    std::iter::repeat_with(next).take(count).collect()
+}
+
+struct Case {
+    ctx: Context,
+    batch: usize,
+    len: usize,
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+}
+
+impl Case {
+    fn new(threads: usize, simd: Simd, batch: usize, len: usize) -> Self {
+        let ctx = Context::with(threads, simd);
+        let make = |heads, d, seed| {
+            ctx.from_slice(
+                &[batch, len, heads, d],
+                &numbers(batch * len * heads * d, seed),
+            )
+        };
+        let (q, k, v) = (make(H, E, 1), make(K, E, 2), make(K, V, 3));
+        Self {
+            ctx,
+            batch,
+            len,
+            q,
+            k,
+            v,
+        }
+    }
+
+    fn tokens(&self, past: usize, len: usize, valid: Option<&[bool]>) -> Tokens {
+        let slots = past + len;
+        let mask = valid.map(|valid| {
+            valid
+                .chunks_exact(self.len)
+                .flat_map(|row| row[..slots].to_vec())
+                .collect()
+        });
+        Tokens::new(Ids::zeros(self.batch, len), past, mask).unwrap()
+    }
+
+    /// Steps `from..to` of `[B, S, H, d]`.
+    fn piece(&self, x: &Tensor, from: usize, to: usize) -> Tensor {
+        let [_, _, heads, d] = x.axes("piece");
+        let rows = x.data().chunks_exact(self.len * heads * d);
+        let data: Vec<f32> = rows
+            .flat_map(|row| row[from * heads * d..to * heads * d].to_vec())
+            .collect();
+        self.ctx
+            .from_slice(&[self.batch, to - from, heads, d], &data)
+    }
+
+    fn whole(&self, mask: Mask, valid: Option<&[bool]>) -> Tensor {
+        let tokens = self.tokens(0, self.len, valid);
+        Attention::new(mask, 0.3).run(&self.ctx, &self.q, &self.k, &self.v, &tokens)
+    }
+
+    /// Runs in pieces through a cache and compares bit by bit with one pass.
+    fn check_pieces(
+        &self,
+        mask: Mask,
+        mut cache: KvCache,
+        sizes: &[usize],
+        valid: Option<&[bool]>,
+    ) {
+        let whole = self.whole(mask, valid);
+        let mut from = 0;
+        for size in sizes.iter().cycle() {
+            let to = (from + size).min(self.len);
+            let tokens = self.tokens(from, to - from, valid);
+            let [q, k, v] = [&self.q, &self.k, &self.v].map(|x| self.piece(x, from, to));
+            let y = Attention::new(mask, 0.3)
+                .cached(&mut cache)
+                .run(&self.ctx, &q, &k, &v, &tokens);
+            let expected = self.piece(&whole, from, to);
+            assert_eq!(y.data(), expected.data(), "{mask:?} {sizes:?} at {from}");
+            from = to;
+            if from == self.len {
+                return;
+            }
+        }
+    }
+
+    fn sees(mask: Mask, i: usize, j: usize, padding: usize) -> bool {
+        match mask {
+            Mask::Full => true,
+            Mask::Causal => j <= i,
+            Mask::SlidingWindow(w) => j <= i && i - j < w,
+            Mask::SymmetricWindow(half) => i.abs_diff(j) <= half,
+            Mask::Chunked(c) => {
+                j <= i && i >= padding && j >= padding && (i - padding) / c == (j - padding) / c
+            }
+        }
+    }
+
+    /// The f64 twin; `adjust` maps a score of (head, query, key).
+    fn twin(
+        &self,
+        mask: Mask,
+        valid: Option<&[bool]>,
+        adjust: impl Fn(f64, usize, usize, usize) -> f64,
+        sink: impl Fn(usize) -> Option<f64>,
+    ) -> Vec<f64> {
+        let at = |x: &Tensor, b: usize, s: usize, h: usize, i: usize| {
+            let [_, len, heads, d] = x.axes("twin");
+            f64::from(x.data()[((b * len + s) * heads + h) * d + i])
+        };
+        let mut out = Vec::new();
+        for b in 0..self.batch {
+            let row = valid.map(|valid| &valid[b * self.len..][..self.len]);
+            let padding = row.map_or(0, |row| row.iter().take_while(|v| !**v).count());
+            for i in 0..self.len {
+                for h in 0..H {
+                    let keys: Vec<(usize, f64)> = (0..self.len)
+                        .filter(|&j| {
+                            Self::sees(mask, i, j, padding) && row.is_none_or(|row| row[j])
+                        })
+                        .map(|j| {
+                            let dot: f64 = (0..E)
+                                .map(|e| {
+                                    at(&self.q, b, i, h, e) * at(&self.k, b, j, h / (H / K), e)
+                                })
+                                .sum();
+                            (j, adjust(dot * f64::from(0.3_f32), h, i, j).exp())
+                        })
+                        .collect();
+                    let extra = sink(h).map_or(0.0, f64::exp);
+                    let total = keys.iter().map(|key| key.1).sum::<f64>() + extra;
+                    out.extend((0..V).map(|d| {
+                        let values = keys
+                            .iter()
+                            .map(|(j, p)| p * at(&self.v, b, *j, h / (H / K), d));
+                        if keys.is_empty() {
+                            0.0
+                        } else {
+                            values.sum::<f64>() / total
+                        }
+                    }));
+                }
+            }
+        }
+        out
+    }
+}
+
+fn close(found: &[f32], exact: &[f64], what: &str) {
+    assert_eq!(found.len(), exact.len());
+    for (x, y) in found.iter().zip(exact) {
+        assert!((f64::from(*x) - y).abs() < 3e-6, "{what}: {x} not {y}");
+    }
+}
+
+const MASKS: [Mask; 5] = [
+    Mask::Full,
+    Mask::Causal,
+    Mask::SlidingWindow(5),
+    Mask::SymmetricWindow(3),
+    Mask::Chunked(4),
+];
+
+/// Two sequences of 13: padded left and right.
+fn padded() -> Vec<bool> {
+    let left = (0..13).map(|i| i >= 3);
+    left.chain((0..13).map(|i| i < 10)).collect()
+}
+
+#[test]
+fn masks_match_the_twin() {
+    for simd in Simd::supported() {
+        for len in [1, 2, 13, 37, 70] {
+            let case = Case::new(2, simd, 2, len);
+            for mask in MASKS {
+                let exact = case.twin(mask, None, |score, _, _, _| score, |_| None);
+                close(
+                    case.whole(mask, None).data(),
+                    &exact,
+                    &format!("{simd:?} {mask:?} {len}"),
+                );
+            }
+        }
+        let case = Case::new(1, simd, 2, 13);
+        for mask in MASKS {
+            let valid = padded();
+            let exact = case.twin(mask, Some(&valid), |score, _, _, _| score, |_| None);
+            let found = case.whole(mask, Some(&valid));
+            // A padded query of a chunk belongs to no chunk: nobody reads it.
+            let skip = if matches!(mask, Mask::Chunked(_)) {
+                3 * H * V
+            } else {
+                0
+            };
+            close(
+                &found.data()[skip..],
+                &exact[skip..],
+                &format!("padded {simd:?} {mask:?}"),
+            );
+        }
+    }
+}
+
+#[test]
+fn scores_take_caps_biases_and_sinks() {
+    for simd in Simd::supported() {
+        let case = Case::new(1, simd, 1, 19);
+        let tokens = case.tokens(0, 19, None);
+        let bias = case.ctx.from_slice(&[H, 19, 19], &numbers(H * 19 * 19, 9));
+        let sinks = Param::from_f32(&[H], &[0.5, -1.0, 3.0, 0.0]);
+        let attention = || Attention::new(Mask::Causal, 0.3);
+        let run =
+            |attention: Attention| attention.run(&case.ctx, &case.q, &case.k, &case.v, &tokens);
+        let cap = |score: f64| 0.5 * (score / 0.5).tanh();
+        let bias_at = |h, i, j| f64::from(bias.data()[(h * 19 + i) * 19 + j]);
+        let exact = case.twin(
+            Mask::Causal,
+            None,
+            |score, h, i, j| cap(score) + bias_at(h, i, j),
+            |_| None,
+        );
+        close(
+            run(attention().softcap(0.5).bias(&bias)).data(),
+            &exact,
+            "softcap and bias",
+        );
+        let sink = |h: usize| Some([0.5, -1.0, 3.0, 0.0][h]);
+        let exact = case.twin(Mask::Causal, None, |score, _, _, _| score, sink);
+        close(run(attention().sinks(&sinks)).data(), &exact, "sinks");
+    }
+}
+
+#[test]
+fn pieces_equal_one_pass() {
+    let cache = |rows| KvCache::ring(2, K, E, V, rows, 40);
+    for simd in Simd::supported() {
+        let case = Case::new(2, simd, 2, 37);
+        for sizes in [&[1][..], &[2, 5], &[7, 1, 1], &[20], &[37], &[36, 1]] {
+            case.check_pieces(Mask::Causal, KvCache::new(2, K, E, V, 40), sizes, None);
+            case.check_pieces(
+                Mask::SlidingWindow(5),
+                KvCache::new(2, K, E, V, 40),
+                sizes,
+                None,
+            );
+            case.check_pieces(Mask::SlidingWindow(5), cache(5), sizes, None);
+            case.check_pieces(Mask::SlidingWindow(5), cache(9), sizes, None);
+            case.check_pieces(Mask::Chunked(4), cache(4), sizes, None);
+        }
+        let (case, valid) = (Case::new(2, simd, 2, 13), padded());
+        for sizes in [&[1][..], &[4], &[13], &[6, 1]] {
+            case.check_pieces(
+                Mask::Causal,
+                KvCache::new(2, K, E, V, 13),
+                sizes,
+                Some(&valid),
+            );
+            case.check_pieces(Mask::SlidingWindow(5), cache(5), sizes, Some(&valid));
+        }
+    }
+}
+
+#[test]
+fn threads_do_not_change_a_bit() {
+    let run = |threads| {
+        let case = Case::new(threads, Simd::supported()[0], 2, 70);
+        case.whole(Mask::Causal, None).data().to_vec()
+    };
+    assert!(run(1) == run(2) && run(2) == run(3));
+}
+
+#[test]
+fn a_cache_truncates_where_nothing_was_lost() {
+    let case = Case::new(1, Simd::Portable, 1, 8);
+    let tokens = case.tokens(0, 8, None);
+    let mut full = KvCache::new(1, K, E, V, 10);
+    let mut ring = KvCache::ring(1, K, E, V, 4, 10);
+    for cache in [&mut full, &mut ring] {
+        let attention = Attention::new(Mask::SlidingWindow(4), 0.3).cached(cache);
+        attention.run(&case.ctx, &case.q, &case.k, &case.v, &tokens);
+    }
+    assert_eq!((full.len(), full.bytes()), (8, 10 * K * (E + V) * 4));
+    assert!(full.truncate(3) && full.len() == 3);
+    assert!(!ring.truncate(3) && ring.len() == 8);
+    ring.clear();
+    assert!(ring.is_empty());
+}

@@ -1,0 +1,146 @@
+//! The named inputs of one step.
+
+use formwork_tensor::{Error, Ids, Result, Tokens};
+
+use crate::model::Info;
+
+/// Streams of tokens and plain ids, by name.
+#[derive(Clone, Debug, Default)]
+pub struct Inputs {
+    tokens: Vec<(&'static str, Tokens)>,
+    ids: Vec<(&'static str, Ids)>,
+}
+
+impl Inputs {
+    /// No inputs.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a stream of tokens.
+    pub fn with_tokens(mut self, name: &'static str, tokens: Tokens) -> Self {
+        self.tokens.push((name, tokens));
+        self
+    }
+
+    /// Adds plain ids.
+    pub fn with_ids(mut self, name: &'static str, ids: Ids) -> Self {
+        self.ids.push((name, ids));
+        self
+    }
+
+    /// The stream of this name.
+    ///
+    /// # Panics
+    /// If there is none: the caller gives every input that the model's `INFO` lists.
+    pub fn tokens(&self, name: &str) -> &Tokens {
+        let found = self.tokens.iter().find(|entry| entry.0 == name);
+        &found.unwrap_or_else(|| panic!("no input `{name}`")).1
+    }
+
+    /// The ids of this name.
+    ///
+    /// # Panics
+    /// As [`tokens`](Self::tokens).
+    pub fn ids(&self, name: &str) -> &Ids {
+        let found = self.ids.iter().find(|entry| entry.0 == name);
+        &found.unwrap_or_else(|| panic!("no input `{name}`")).1
+    }
+}
+
+/// The encoder's ids and their mask.
+pub(crate) type Source = (Ids, Option<Vec<bool>>);
+
+/// The inputs of one step of a model, from the user's data: all checked here, so that the model
+/// need not.
+pub(crate) struct Request {
+    /// New ids of the stream that is continued.
+    pub(crate) ids: Ids,
+    /// How many came before.
+    pub(crate) past: usize,
+    /// Which of the slots so far are tokens.
+    pub(crate) mask: Option<Vec<bool>>,
+    /// What an encoder reads.
+    pub(crate) source: Option<Source>,
+    /// The segment of each token.
+    pub(crate) types: Option<Ids>,
+}
+
+impl Request {
+    /// New ids without padding.
+    pub(crate) fn new(ids: Ids, past: usize) -> Self {
+        Self {
+            ids,
+            past,
+            mask: None,
+            source: None,
+            types: None,
+        }
+    }
+
+    /// Checks ids and lengths against the model and names the streams.
+    pub(crate) fn inputs(self, info: &Info) -> Result<Inputs> {
+        check_ids(info, &self.ids)?;
+        check_length(info, self.past + self.ids.len())?;
+        let mut inputs = Inputs::new();
+        if info.inputs.contains(&"token_type_ids") {
+            let (batch, len) = (self.ids.batch(), self.ids.len());
+            let types = self.types.unwrap_or_else(|| Ids::zeros(batch, len));
+            if (types.batch(), types.len()) != (batch, len) {
+                let message = "token_type_ids and input_ids differ in shape";
+                return Err(Error::new("input-shape", message));
+            }
+            inputs = inputs.with_ids("token_type_ids", types);
+        }
+        if !info.inputs.contains(&"decoder_input_ids") {
+            let tokens = Tokens::new(self.ids, self.past, self.mask)?;
+            return Ok(inputs.with_tokens("input_ids", tokens));
+        }
+        let Some((source, mask)) = self.source else {
+            return Err(Error::new(
+                "missing-input",
+                "the model needs input_ids for its encoder",
+            ));
+        };
+        check_ids(info, &source)?;
+        check_length(info, source.len())?;
+        if source.batch() != self.ids.batch() {
+            let message = "input_ids and decoder_input_ids differ in their number of rows";
+            return Err(Error::new("input-shape", message));
+        }
+        let source = Tokens::new(source, 0, mask)?;
+        let tokens = Tokens::new(self.ids, self.past, self.mask)?;
+        Ok(inputs
+            .with_tokens("input_ids", source)
+            .with_tokens("decoder_input_ids", tokens))
+    }
+}
+
+fn check_ids(info: &Info, ids: &Ids) -> Result<()> {
+    match ids
+        .data()
+        .iter()
+        .find(|id| **id as usize >= info.vocab_size)
+    {
+        None => Ok(()),
+        Some(id) => {
+            let message = format!(
+                "id {id} is outside the vocabulary of {} ids",
+                info.vocab_size
+            );
+            Err(Error::new("token-out-of-range", message)
+                .help("check that the tokenizer belongs to this model"))
+        }
+    }
+}
+
+/// Fails if a sequence is longer than the model's positions.
+pub(crate) fn check_length(info: &Info, len: usize) -> Result<()> {
+    match info.max_positions {
+        Some(max) if len > max => {
+            let message = format!("{len} tokens are more than the {max} positions of this model");
+            Err(Error::new("context-too-long", message).help("shorten the input or generate less"))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,41 @@
+//! What generated crates import: tensors, operators, weights, sessions and the command line.
+
+pub mod inputs;
+pub mod model;
+pub mod runner;
+pub mod sampling;
+pub mod session;
+pub mod weights;
+
+pub use formwork_ops::attention::{Attention, Mask};
+pub use formwork_ops::batch_norm::BatchNorm;
+pub use formwork_ops::embedding::Embedding;
+pub use formwork_ops::attention::KvCache;
+pub use formwork_ops::layer_norm::LayerNorm;
+pub use formwork_ops::linear::Linear;
+pub use formwork_ops::once::Once;
+pub use formwork_ops::relative_bias::RelativeBias;
+pub use formwork_ops::rms_norm::RmsNorm;
+pub use formwork_ops::rope::{Rope, RopeConfig, RopeLayout, RopeScaling};
+pub use formwork_ops::positions::SinusoidalLayout;
+pub use formwork_tensor::{Context, Ids, Param, Record, Simd, Tensor, Tokens, error};
+pub use formwork_tensor::{Error, Result};
+
+pub use inputs::Inputs;
+pub use model::{Info, Model, load};
+pub use sampling::Sampling;
+pub use session::Session;
+pub use weights::Weights;
+pub use weights::mapping::{Mapping, Rule, Source};
+
+/// Operators without parameters.
+pub mod ops {
+    pub use formwork_ops::activation::{
+        gelu, gelu_quick, gelu_tanh, relu, relu2, sigmoid, silu, tanh,
+    };
+    pub use formwork_ops::activation::{
+        gated_gelu, gated_gelu_tanh, gated_relu, gated_sigmoid, gated_silu,
+    };
+    pub use formwork_ops::positions::sinusoidal;
+    pub use formwork_ops::activation::softcap;
+}

@@ -1,0 +1,57 @@
+//! The trait that a generated crate implements, and loading.
+
+use std::path::Path;
+
+use formwork_tensor::{Context, Result, Tensor};
+
+use crate::inputs::Inputs;
+use crate::weights::Weights;
+use crate::weights::mapping::Mapping;
+
+/// What a program needs to know of a model besides its code.
+#[derive(Clone, Copy, Debug)]
+pub struct Info {
+    /// The name of the spec.
+    pub name: &'static str,
+    /// The task: `causal_lm`, `masked_lm`, ...
+    pub task: &'static str,
+    /// What `forward` returns: `logits` or `last_hidden_state`.
+    pub output: &'static str,
+    /// The inputs that `forward` reads: `input_ids`, `decoder_input_ids`, `token_type_ids`.
+    pub inputs: &'static [&'static str],
+    /// Whether it continues a sequence token by token.
+    pub generates: bool,
+    /// The number of ids.
+    pub vocab_size: usize,
+    /// The largest number of tokens of a sequence, where learned positions or training limit it.
+    pub max_positions: Option<usize>,
+    /// The number of parameters.
+    pub parameters: u64,
+    /// Where parameters are found in a checkpoint.
+    pub mapping: Mapping,
+}
+
+/// A model with its weights.
+pub trait Model: Sized {
+    /// Facts about it.
+    const INFO: Info;
+    /// What it keeps from step to step.
+    type Cache;
+
+    /// Takes the weights. Problems are recorded; [`Weights::finish`] reports them.
+    fn load(w: &Weights) -> Self;
+
+    /// A cache for `capacity` tokens of `batch` sequences.
+    fn cache(batch: usize, capacity: usize) -> Self::Cache;
+
+    /// One step: the new tokens of every stream to the model's output.
+    fn forward(&self, ctx: &Context, inputs: &Inputs, cache: &mut Self::Cache) -> Tensor;
+}
+
+/// Loads a model from a folder or a file, with every problem of its weights in one error.
+pub fn load<M: Model>(path: impl AsRef<Path>) -> Result<M> {
+    let weights = Weights::open(path, &M::INFO.mapping)?;
+    let model = M::load(&weights);
+    weights.finish()?;
+    Ok(model)
+}

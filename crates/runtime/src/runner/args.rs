@@ -1,0 +1,135 @@
+//! Arguments of the commands.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use formwork_tensor::{Context, Error, Result};
+use lexopt::prelude::*;
+
+use super::USAGE;
+use crate::sampling::Sampling;
+
+/// All options of all commands, as given.
+#[derive(Default)]
+pub(super) struct Options {
+    weights: Option<PathBuf>,
+    input: Option<PathBuf>,
+    output: Option<PathBuf>,
+    threads: Option<usize>,
+    pub(super) greedy: Option<usize>,
+    pub(super) hidden: bool,
+    pub(super) tolerance: Option<f32>,
+    pub(super) count: Option<usize>,
+    pub(super) sampling: Sampling,
+    pub(super) stop: Vec<u32>,
+    pub(super) decoder_start: Option<u32>,
+}
+
+impl Options {
+    pub(super) fn weights(&self) -> Result<&Path> {
+        self.weights
+            .as_deref()
+            .ok_or_else(|| usage("--weights is missing"))
+    }
+
+    pub(super) fn input(&self) -> Result<&Path> {
+        self.input
+            .as_deref()
+            .ok_or_else(|| usage("--input is missing"))
+    }
+
+    pub(super) fn output(&self) -> Result<&Path> {
+        self.output
+            .as_deref()
+            .ok_or_else(|| usage("--output is missing"))
+    }
+
+    /// The context that the options ask for.
+    pub(super) fn context(&self) -> Result<Context> {
+        match self.threads {
+            None => Context::new(),
+            Some(threads @ 1..=1024) => Context::with_threads(threads),
+            Some(_) => Err(usage("--threads is between 1 and 1024")),
+        }
+    }
+}
+
+/// A wrong command line.
+pub(super) fn usage(message: impl Into<String>) -> Error {
+    Error::usage("usage", message).help(USAGE)
+}
+
+/// The command and its options. Each command accepts its own options only.
+pub(super) fn parse(arguments: Vec<OsString>) -> Result<(String, Options)> {
+    let mut parser = lexopt::Parser::from_args(arguments);
+    let wrong = |error: lexopt::Error| usage(error.to_string());
+    let mut options = Options::default();
+    let mut command = String::new();
+    while let Some(argument) = parser.next().map_err(wrong)? {
+        match argument {
+            Long("help") | Short('h') => return Ok(("help".to_string(), options)),
+            Value(value) if command.is_empty() => command = value.to_string_lossy().into_owned(),
+            Long(name) => {
+                let name = name.to_string();
+                set(&command, &name, &mut parser, &mut options)?;
+            }
+            Short('n') => set(&command, "n", &mut parser, &mut options)?,
+            other => return Err(wrong(other.unexpected())),
+        }
+    }
+    if command.is_empty() {
+        return Err(usage("a command is missing"));
+    }
+    Ok((command, options))
+}
+
+fn set(
+    command: &str,
+    name: &str,
+    parser: &mut lexopt::Parser,
+    options: &mut Options,
+) -> Result<()> {
+    let known = match command {
+        "forward" => matches!(
+            name,
+            "weights" | "input" | "output" | "greedy" | "hidden" | "threads"
+        ),
+        "verify" => matches!(name, "weights" | "input" | "tolerance" | "threads"),
+        "generate" => !matches!(name, "input" | "output" | "greedy" | "hidden" | "tolerance"),
+        _ => false,
+    };
+    if !known {
+        return Err(usage(format!("`{command}` has no option `{name}`")));
+    }
+    if name == "hidden" {
+        options.hidden = true;
+        return Ok(());
+    }
+    let value = parser.value().map_err(|error| usage(error.to_string()))?;
+    match name {
+        "weights" => options.weights = Some(value.into()),
+        "input" => options.input = Some(value.into()),
+        "output" => options.output = Some(value.into()),
+        "threads" => options.threads = Some(number(name, &value)?),
+        "greedy" => options.greedy = Some(number(name, &value)?),
+        "tolerance" => options.tolerance = Some(number(name, &value)?),
+        "n" => options.count = Some(number(name, &value)?),
+        "temperature" => options.sampling.temperature = number(name, &value)?,
+        "top-k" => options.sampling.top_k = number(name, &value)?,
+        "top-p" => options.sampling.top_p = number(name, &value)?,
+        "min-p" => options.sampling.min_p = number(name, &value)?,
+        "repetition-penalty" => options.sampling.repetition_penalty = number(name, &value)?,
+        "seed" => options.sampling.seed = number(name, &value)?,
+        "stop-id" => options.stop.push(number(name, &value)?),
+        "decoder-start" => options.decoder_start = Some(number(name, &value)?),
+        _ => return Err(usage(format!("unknown option `{name}`"))),
+    }
+    Ok(())
+}
+
+fn number<T: FromStr>(name: &str, value: &OsString) -> Result<T> {
+    let text = value.to_string_lossy();
+    text.parse()
+        .map_err(|_| usage(format!("`{text}` is no value for `{name}`")))
+}

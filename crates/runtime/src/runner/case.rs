@@ -1,0 +1,220 @@
+//! Inputs from a safetensors file: a main case, and sub-cases under prefixes.
+
+use std::collections::BTreeSet;
+
+use formwork_tensor::{Context, Error, Ids, Record, Result};
+
+use crate::inputs::Request;
+use crate::model::Model;
+use crate::sampling::Sampling;
+use crate::session::Session;
+use crate::weights::SafeTensors;
+use crate::weights::writer::{Numbers, Output};
+
+/// What a case may hold for a model to read.
+const INPUTS: [&str; 4] = [
+    "input_ids",
+    "attention_mask",
+    "token_type_ids",
+    "decoder_input_ids",
+];
+
+/// The inputs of one case.
+pub(super) struct Case {
+    /// Empty, or a name and a dot.
+    pub(super) prefix: String,
+    ids: Ids,
+    pub(super) mask: Option<Vec<bool>>,
+    types: Option<Ids>,
+    decoder: Option<Ids>,
+}
+
+/// The main case first, then its sub-cases.
+pub(super) fn read(file: &SafeTensors) -> Result<Vec<Case>> {
+    let prefixes: BTreeSet<&str> = file
+        .names()
+        .flat_map(|name| INPUTS.iter().filter_map(|input| name.strip_suffix(input)))
+        .filter(|prefix| prefix.is_empty() || prefix.ends_with('.'))
+        .collect();
+    if prefixes.is_empty() {
+        let message = format!("{} holds no input_ids", file.path().display());
+        return Err(Error::new("missing-input", message));
+    }
+    prefixes
+        .into_iter()
+        .map(|prefix| case(file, prefix))
+        .collect()
+}
+
+/// One case; what it lacks it takes from the main one.
+fn case(file: &SafeTensors, prefix: &str) -> Result<Case> {
+    let find = |input: &str| -> Result<Option<Ids>> {
+        match ids(file, &format!("{prefix}{input}"))? {
+            Some(own) => Ok(Some(own)),
+            None => ids(file, input),
+        }
+    };
+    let [Some(ids), mask, types, decoder] = [
+        find("input_ids")?,
+        find("attention_mask")?,
+        find("token_type_ids")?,
+        find("decoder_input_ids")?,
+    ] else {
+        return Err(Error::new(
+            "missing-input",
+            format!("there is no `{prefix}input_ids`"),
+        ));
+    };
+    if let Some(mask) = &mask
+        && (mask.batch(), mask.len()) != (ids.batch(), ids.len())
+    {
+        let message = format!("`{prefix}attention_mask` and input_ids differ in shape");
+        return Err(Error::new("mask-shape", message));
+    }
+    let mask = mask.map(|mask| mask.data().iter().map(|x| *x != 0).collect());
+    Ok(Case {
+        prefix: prefix.to_string(),
+        ids,
+        mask,
+        types,
+        decoder,
+    })
+}
+
+/// Integers `[B, S]` (or `[S]`) of a file as ids.
+fn ids(file: &SafeTensors, name: &str) -> Result<Option<Ids>> {
+    let Some((dtype, dims)) = file.describe(name) else {
+        return Ok(None);
+    };
+    let Some(integers) = file.integers(name) else {
+        let message = format!("`{name}` is {dtype}; ids are I64");
+        return Err(Error::new("input-dtype", message));
+    };
+    let batch = match dims {
+        [_] => 1,
+        [batch, _] => *batch,
+        _ => {
+            return Err(Error::new(
+                "input-shape",
+                format!("`{name}` is {dims:?}, not [B, S]"),
+            ));
+        }
+    };
+    let id = |x: i64| {
+        let message = || format!("`{name}` holds {x}, which is no id");
+        u32::try_from(x).map_err(|_| Error::new("token-out-of-range", message()))
+    };
+    let data: Result<Vec<u32>> = integers.into_iter().map(id).collect();
+    Ids::new(data?, batch).map(Some)
+}
+
+impl Case {
+    /// The model's outputs for the whole case under the case's prefix: its result, its other named
+    /// outputs, and with `hidden` every probe.
+    pub(super) fn answer<M: Model>(
+        &self,
+        model: &M,
+        ctx: &Context,
+        hidden: bool,
+    ) -> Result<Vec<Output>> {
+        ctx.record(if hidden {
+            Record::Everything
+        } else {
+            Record::Outputs
+        });
+        let (batch, inputs, len) = self.request::<M>()?;
+        let mut cache = M::cache(batch, len);
+        let output = model.forward(ctx, &inputs, &mut cache);
+        let probes = ctx.take_probes();
+        ctx.record(Record::Nothing);
+        ctx.take_failure()?;
+        let named = |name: &str, tensor: &formwork_tensor::Tensor| Output {
+            name: format!("{}{name}", self.prefix),
+            dims: tensor.shape().to_vec(),
+            numbers: Numbers::Floats(tensor.data().to_vec()),
+        };
+        let mut outputs = vec![named(M::INFO.output, &output)];
+        outputs.extend(probes.iter().map(|(name, tensor)| named(name, tensor)));
+        Ok(outputs)
+    }
+
+    /// The batch size, the inputs, and the length of the longest stream.
+    fn request<M: Model>(&self) -> Result<(usize, crate::inputs::Inputs, usize)> {
+        let request = match (decodes::<M>(), &self.decoder) {
+            (false, _) => {
+                let mut request = Request::new(self.ids.clone(), 0);
+                request.mask = self.mask.clone();
+                request.types = self.types.clone();
+                request
+            }
+            (true, Some(decoder)) => {
+                let mut request = Request::new(decoder.clone(), 0);
+                request.source = Some((self.ids.clone(), self.mask.clone()));
+                request
+            }
+            (true, None) => {
+                return Err(Error::new(
+                    "missing-input",
+                    "the model needs decoder_input_ids",
+                ));
+            }
+        };
+        let (batch, len) = (request.ids.batch(), request.ids.len().max(self.ids.len()));
+        Ok((batch, request.inputs(&M::INFO)?, len))
+    }
+
+    /// Row 0 continued by `count` likeliest ids: `greedy.ids` and `greedy.logits`.
+    pub(super) fn greedy<M: Model>(
+        &self,
+        model: &M,
+        ctx: &Context,
+        count: usize,
+    ) -> Result<Vec<Output>> {
+        let row = match &self.mask {
+            None => self.ids.row(0).to_vec(),
+            Some(mask) => {
+                let tokens = self.ids.row(0).iter().zip(mask);
+                tokens
+                    .filter(|token| *token.1)
+                    .map(|token| *token.0)
+                    .collect()
+            }
+        };
+        let prompt = match (decodes::<M>(), &self.decoder) {
+            (false, _) => row.clone(),
+            (true, Some(decoder)) => decoder.row(0)[..1].to_vec(),
+            (true, None) => {
+                return Err(Error::new(
+                    "missing-input",
+                    "the model needs decoder_input_ids",
+                ));
+            }
+        };
+        let mut session = Session::new(model, ctx, prompt.len() + count)?;
+        if decodes::<M>() {
+            session = session.with_source(&row)?;
+        }
+        let mut generation = session.generate(&prompt, count, Sampling::default())?;
+        let (mut ids, mut logits) = (Vec::new(), Vec::new());
+        for _ in 0..count {
+            let (id, row) = generation.next_with_logits()?;
+            ids.push(i64::from(id));
+            logits.extend(row);
+        }
+        let output = |name: &str, dims: &[usize], numbers| Output {
+            name: format!("{}greedy.{name}", self.prefix),
+            dims: dims.to_vec(),
+            numbers,
+        };
+        let width = logits.len() / count.max(1);
+        Ok(vec![
+            output("ids", &[count], Numbers::Integers(ids)),
+            output("logits", &[count, width], Numbers::Floats(logits)),
+        ])
+    }
+}
+
+/// Whether the model has a decoder beside its encoder.
+pub(super) fn decodes<M: Model>() -> bool {
+    M::INFO.inputs.contains(&"decoder_input_ids")
+}

@@ -1,0 +1,24 @@
+//! `forward`: inputs from a file, outputs to a file.
+
+use formwork_tensor::Result;
+
+use super::args::Options;
+use super::case;
+use crate::model::{Model, load};
+use crate::weights::{SafeTensors, writer};
+
+pub(super) fn run<M: Model>(options: &Options) -> Result<()> {
+    let (output, ctx) = (options.output()?, options.context()?);
+    let cases = case::read(&SafeTensors::open(options.input()?)?)?;
+    let model: M = load(options.weights()?)?;
+    let mut outputs = Vec::new();
+    for case in &cases {
+        outputs.extend(case.answer(&model, &ctx, options.hidden)?);
+    }
+    match options.greedy {
+        Some(count @ 1..) => outputs.extend(cases[0].greedy(&model, &ctx, count)?),
+        Some(0) => return Err(super::args::usage("--greedy is 1 or more")),
+        None => {}
+    }
+    writer::write(output, &outputs)
+}

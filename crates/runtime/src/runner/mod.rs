@@ -1,0 +1,79 @@
+//! The command line of a generated crate.
+
+mod args;
+mod case;
+mod compare;
+mod forward;
+mod generate;
+mod verify;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use formwork_tensor::{Error, Result};
+use serde_json::json;
+
+use crate::model::Model;
+
+const USAGE: &str = "\
+commands:
+  forward  --weights PATH --input IN.safetensors --output OUT.safetensors
+           [--greedy N] [--hidden] [--threads N]
+  verify   --weights PATH --input CASE.safetensors [--tolerance 1e-4] [--threads N]
+  generate --weights PATH [-n N] [--temperature T] [--top-k K] [--top-p P] [--min-p P]
+           [--repetition-penalty R] [--seed S] [--stop-id ID]... [--decoder-start ID]
+           [--threads N]   reads the ids of the prompt from standard input
+  info     prints facts about the model as JSON";
+
+/// The whole `main` of a generated crate: parses the arguments of the process and runs the command.
+pub fn main<M: Model>() -> ExitCode {
+    match run::<M>(std::env::args_os().skip(1).collect()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::from(error.exit)
+        }
+    }
+}
+
+/// Runs a command given as arguments, the program's name left out.
+///
+/// # Errors
+/// Whatever goes wrong, with the exit status in the error.
+pub fn run<M: Model>(arguments: Vec<std::ffi::OsString>) -> Result<()> {
+    let (command, options) = args::parse(arguments)?;
+    match command.as_str() {
+        "forward" => forward::run::<M>(&options),
+        "verify" => verify::run::<M>(&options),
+        "generate" => generate::run::<M>(&options),
+        "info" => info::<M>(),
+        "help" => print(USAGE),
+        _ => Err(args::usage(format!("unknown command `{command}`"))),
+    }
+}
+
+fn info<M: Model>() -> Result<()> {
+    let info = M::INFO;
+    let facts = json!({
+        "name": info.name,
+        "task": info.task,
+        "output": info.output,
+        "inputs": info.inputs,
+        "generates": info.generates,
+        "vocab_size": info.vocab_size,
+        "max_positions": info.max_positions,
+        "parameters": info.parameters,
+    });
+    print(&format!("{facts:#}"))
+}
+
+/// Writes a line to standard output at once. A reader that has gone away is no error: the process
+/// ends quietly.
+fn print(line: &str) -> Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    match writeln!(stdout, "{line}").and_then(|()| stdout.flush()) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
+        Err(error) => Err(Error::io("standard output".as_ref(), &error)),
+    }
+}

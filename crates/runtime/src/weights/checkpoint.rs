@@ -1,0 +1,161 @@
+//! A checkpoint: one file, or the shards of an index.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use formwork_tensor::{Error, Param, Result};
+use serde_json::Value;
+
+use super::file::SafeTensors;
+use super::header::Pairs;
+
+/// All tensors of a model's files, by name.
+pub(crate) struct Checkpoint {
+    files: Vec<SafeTensors>,
+    tensors: BTreeMap<String, usize>,
+}
+
+impl Checkpoint {
+    /// Opens a folder, an index or a single file.
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        let metadata = path.metadata().map_err(|error| Error::io(path, &error))?;
+        if !metadata.is_dir() {
+            return match path.to_string_lossy().ends_with(".index.json") {
+                true => Self::sharded(path),
+                false => Self::from_files(vec![SafeTensors::open(path)?]),
+            };
+        }
+        let (single, index) = (
+            path.join("model.safetensors"),
+            path.join("model.safetensors.index.json"),
+        );
+        if single.exists() {
+            return Self::from_files(vec![SafeTensors::open(&single)?]);
+        }
+        if index.exists() {
+            return Self::sharded(&index);
+        }
+        let message = format!(
+            "{} holds no model.safetensors and no index of shards",
+            path.display()
+        );
+        let error = Error::new("no-weights", message);
+        Err(match path.join("pytorch_model.bin").exists() {
+            true => error.help("convert pytorch_model.bin with safetensors.torch.save_file"),
+            false => error,
+        })
+    }
+
+    fn from_files(files: Vec<SafeTensors>) -> Result<Self> {
+        let mut tensors = BTreeMap::new();
+        for (index, file) in files.iter().enumerate() {
+            for name in file.names() {
+                if let Some(first) = tensors.insert(name.to_string(), index) {
+                    let first = files[first].path().display();
+                    let message =
+                        format!("`{name}` is in {first} and in {}", file.path().display());
+                    return Err(Error::new("duplicate-tensor", message));
+                }
+            }
+        }
+        Ok(Self { files, tensors })
+    }
+
+    fn sharded(index: &Path) -> Result<Self> {
+        let folder = index.parent().unwrap_or(Path::new(""));
+        let listed = read_index(index)?;
+        let mut files = Vec::new();
+        for shard in listed.values().collect::<BTreeSet<_>>() {
+            files.push(SafeTensors::open(&shard_path(folder, shard)?)?);
+        }
+        let checkpoint = Self::from_files(files)?;
+        for (name, shard) in &listed {
+            let found = checkpoint.tensors.get(name);
+            let file = found.map(|at| checkpoint.files[*at].path().file_name());
+            if file != Some(Some(shard.as_ref())) {
+                let message = format!("the index puts `{name}` into `{shard}`, which lacks it");
+                return Err(Error::new("missing-tensor", message));
+            }
+        }
+        if let Some(extra) = checkpoint
+            .tensors
+            .keys()
+            .find(|name| !listed.contains_key(*name))
+        {
+            let message = format!("`{extra}` is in a shard but not in the index");
+            return Err(Error::new("unlisted-tensor", message));
+        }
+        Ok(checkpoint)
+    }
+
+    /// All names, sorted.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.tensors.keys().map(String::as_str)
+    }
+
+    pub(crate) fn contains(&self, name: &str) -> bool {
+        self.tensors.contains_key(name)
+    }
+
+    /// The dtype and shape of a tensor.
+    pub(crate) fn describe(&self, name: &str) -> Option<(&str, &[usize])> {
+        self.files[*self.tensors.get(name)?].describe(name)
+    }
+
+    /// A tensor of floats; none for other types.
+    pub(crate) fn param(&self, name: &str) -> Option<Param> {
+        self.files[*self.tensors.get(name)?].param(name)
+    }
+}
+
+/// Which shard each tensor is in.
+fn read_index(path: &Path) -> Result<BTreeMap<String, String>> {
+    let wrong = |what: &str| Error::new("bad-index", format!("{}: {what}", path.display()));
+    let text = std::fs::read(path).map_err(|error| Error::io(path, &error))?;
+    let index: Value = serde_json::from_slice(&text).map_err(|error| wrong(&error.to_string()))?;
+    let map = index
+        .get("weight_map")
+        .ok_or_else(|| wrong("there is no `weight_map`"))?;
+    let Pairs(pairs) =
+        serde_json::from_value(map.clone()).map_err(|_| wrong("`weight_map` is not an object"))?;
+    let shard = |(name, value): (String, Value)| match value {
+        Value::String(shard) => Ok((name, shard)),
+        _ => Err(wrong(&format!("`{name}` has no shard name"))),
+    };
+    pairs.into_iter().map(shard).collect()
+}
+
+/// The path of a shard, which is a file in the folder of its index.
+fn shard_path(folder: &Path, shard: &str) -> Result<PathBuf> {
+    let refuse = |why: &str| Error::new("shard-path", format!("the shard name `{shard}` {why}"));
+    if shard.is_empty() || shard.contains(['/', '\\', '\0', ':']) || shard == ".." || shard == "." {
+        return Err(refuse("is not a plain file name"));
+    }
+    let path = folder.join(shard);
+    let Ok(real) = path.canonicalize() else {
+        let message = format!("{} is listed in the index and absent", path.display());
+        return Err(Error::new("missing-shard", message).help("download the missing shard"));
+    };
+    let folder = match folder.as_os_str().is_empty() {
+        true => Path::new("."),
+        false => folder,
+    };
+    let home = folder
+        .canonicalize()
+        .map_err(|error| Error::io(folder, &error))?;
+    if real.starts_with(&home) || hub_blobs(&home).is_some_and(|blobs| real.starts_with(blobs)) {
+        return Ok(path);
+    }
+    Err(refuse("leads out of its folder"))
+}
+
+/// The store that a `snapshots/REVISION` folder of a hub cache links into.
+fn hub_blobs(folder: &Path) -> Option<PathBuf> {
+    let snapshots = folder.parent()?;
+    let is_cache = snapshots.file_name()? == "snapshots";
+    is_cache.then(|| {
+        snapshots
+            .parent()
+            .map(|repository| repository.join("blobs"))
+    })?
+}

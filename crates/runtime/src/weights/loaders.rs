@@ -1,0 +1,96 @@
+//! Loads the modules of a model by the names of their weights.
+
+use formwork_ops::batch_norm::BatchNorm;
+use formwork_ops::embedding::Embedding;
+use formwork_ops::layer_norm::LayerNorm;
+use formwork_ops::linear::Linear;
+use formwork_ops::relative_bias::RelativeBias;
+use formwork_ops::rms_norm::RmsNorm;
+use formwork_tensor::{Layout, Matrix, Param};
+
+use super::Weights;
+
+impl Weights {
+    /// `name.weight` `[d_out, d_in]`, without bias.
+    pub fn linear(&self, name: &str, d_in: usize, d_out: usize) -> Linear {
+        Linear::new(self.matrix(name, d_in, d_out), None)
+    }
+
+    /// `name.weight` `[d_out, d_in]` and `name.bias` `[d_out]`.
+    pub fn linear_bias(&self, name: &str, d_in: usize, d_out: usize) -> Linear {
+        let weight = self.matrix(name, d_in, d_out);
+        Linear::new(weight, Some(self.vector(name, "bias", d_out)))
+    }
+
+    /// `name.weight` `[rows, d]`.
+    pub fn embedding(&self, name: &str, rows: usize, d: usize) -> Embedding {
+        let table = self.table(&self.full(&format!("{name}.weight")), &[rows, d]);
+        Embedding::new(table.unwrap_or_else(|| Param::empty().reshape(&[0, d])))
+    }
+
+    /// `name.weight` `[d]`.
+    pub fn rms_norm(&self, name: &str, d: usize, eps: f32) -> RmsNorm {
+        RmsNorm::new(self.vector(name, "weight", d), eps)
+    }
+
+    /// `name.weight` `[d]`; the norm multiplies by `1 + weight`.
+    pub fn rms_norm_plus_one(&self, name: &str, d: usize, eps: f32) -> RmsNorm {
+        RmsNorm::plus_one(self.vector(name, "weight", d), eps)
+    }
+
+    /// `name.weight` and `name.bias` `[d]`.
+    pub fn layer_norm(&self, name: &str, d: usize, eps: f32) -> LayerNorm {
+        let weight = self.vector(name, "weight", d);
+        LayerNorm::new(weight, Some(self.vector(name, "bias", d)), eps)
+    }
+
+    /// `name.weight` `[d]`, without bias.
+    pub fn layer_norm_no_bias(&self, name: &str, d: usize, eps: f32) -> LayerNorm {
+        LayerNorm::new(self.vector(name, "weight", d), None, eps)
+    }
+
+    /// `name.running_mean`, `.running_var`, `.weight` and `.bias`, all `[d]`.
+    pub fn batch_norm(&self, name: &str, d: usize, eps: f32) -> BatchNorm {
+        let parts = ["running_mean", "running_var", "weight", "bias"];
+        let [mean, variance, weight, bias] = parts.map(|part| self.vector(name, part, d));
+        BatchNorm::new(&mean, &variance, &weight, &bias, eps)
+    }
+
+    /// `name.weight` `[buckets, heads]`.
+    pub fn relative_bias(
+        &self,
+        name: &str,
+        buckets: usize,
+        heads: usize,
+        bidirectional: bool,
+        max_distance: usize,
+    ) -> RelativeBias {
+        let table = self.table(&self.full(&format!("{name}.weight")), &[buckets, heads]);
+        let table = table.unwrap_or_else(|| Param::empty().reshape(&[0, heads]));
+        RelativeBias::new(&table, bidirectional, max_distance)
+    }
+
+    /// A raw parameter under exactly this name.
+    pub fn param(&self, name: &str, dims: &[usize]) -> Param {
+        self.table(&self.full(name), dims)
+            .unwrap_or_else(Param::empty)
+    }
+
+    fn table(&self, full: &str, dims: &[usize]) -> Option<Param> {
+        self.piece(full, dims).map(|piece| piece.settle())
+    }
+
+    fn vector(&self, name: &str, part: &str, d: usize) -> Vec<f32> {
+        let found = self.table(&self.full(&format!("{name}.{part}")), &[d]);
+        found.map_or_else(Vec::new, |param| param.to_f32().into_owned())
+    }
+
+    /// The matrix of a linear layer; stays in the layout of its checkpoint.
+    fn matrix(&self, name: &str, d_in: usize, d_out: usize) -> Matrix {
+        match self.piece(&self.full(&format!("{name}.weight")), &[d_out, d_in]) {
+            Some(piece) if piece.transposed => Matrix::new(piece.param, Layout::InOut),
+            Some(piece) => Matrix::new(piece.param, Layout::OutIn),
+            None => Matrix::new(Param::empty().reshape(&[0, d_in]), Layout::OutIn),
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! Weights of a checkpoint, handed out by name; problems are collected and reported together.
+
+mod checkpoint;
+mod evaluate;
+mod file;
+mod header;
+mod loaders;
+pub mod mapping;
+mod pattern;
+mod report;
+pub mod writer;
+
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+use std::rc::Rc;
+
+use formwork_tensor::{Param, Result};
+
+use checkpoint::Checkpoint;
+use evaluate::Piece;
+pub use file::SafeTensors;
+use mapping::{Mapping, Source};
+use pattern::{Captures, glob, matches};
+use report::Problem;
+
+/// The weights of a checkpoint below a name.
+///
+/// Loading never fails in the middle: a weight that is missing or does not fit is noted, an empty
+/// one stands in for it, and [`finish`](Self::finish) reports all of them at once.
+pub struct Weights {
+    shared: Rc<Shared>,
+    prefix: String,
+}
+
+/// What all views of one checkpoint share.
+pub(crate) struct Shared {
+    checkpoint: Checkpoint,
+    mapping: Mapping,
+    state: RefCell<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Tensors that went into a parameter.
+    used: HashSet<String>,
+    /// Tensors that may stay unused since their parameter is tied to another.
+    tied: HashSet<String>,
+    /// Parameters already made, by what made them.
+    made: HashMap<String, Piece>,
+    problems: Vec<Problem>,
+}
+
+impl Weights {
+    /// Opens a folder with `model.safetensors` or an index of shards, an index, or a single file.
+    pub fn open(path: impl AsRef<Path>, mapping: &Mapping) -> Result<Self> {
+        let checkpoint = Checkpoint::open(path.as_ref())?;
+        let shared = Shared {
+            checkpoint,
+            mapping: *mapping,
+            state: RefCell::default(),
+        };
+        Ok(Self {
+            shared: Rc::new(shared),
+            prefix: String::new(),
+        })
+    }
+
+    /// The weights below `name`.
+    pub fn at(&self, name: &str) -> Self {
+        Self {
+            shared: Rc::clone(&self.shared),
+            prefix: self.full(name),
+        }
+    }
+
+    /// Every problem with the weights asked for, and every tensor that nothing asked for, in one
+    /// error.
+    pub fn finish(&self) -> Result<()> {
+        let mut problems = self.shared.state.borrow().problems.clone();
+        problems.extend(self.shared.unused().map(|name| Problem::Unused { name }));
+        report::error(&problems).map_or(Ok(()), Err)
+    }
+
+    /// A name below this one.
+    fn full(&self, name: &str) -> String {
+        match (self.prefix.is_empty(), name.is_empty()) {
+            (true, _) => name.to_string(),
+            (_, true) => self.prefix.clone(),
+            _ => format!("{}.{name}", self.prefix),
+        }
+    }
+
+    /// The parameter of a full name if it is there and has this shape; else a note.
+    fn piece(&self, name: &str, dims: &[usize]) -> Option<Piece> {
+        let problem = match self.shared.find(name) {
+            Ok(piece) if piece.dims() == dims => return Some(piece),
+            Ok(piece) => Problem::Shape {
+                name: name.to_string(),
+                expected: dims.to_vec(),
+                found: piece.dims(),
+            },
+            Err(problem) => problem,
+        };
+        self.shared.state.borrow_mut().problems.push(problem);
+        None
+    }
+}
+
+impl Shared {
+    /// The parameter of this name, by the first rule that matches it.
+    fn find(&self, name: &str) -> Result<Piece, Problem> {
+        let bound =
+            self.mapping.rules.iter().find_map(|rule| {
+                matches(rule.target, name).map(|captures| (&rule.source, captures))
+            });
+        let Some((source, captures)) = bound else {
+            return self.tensor(name).map(|param| Piece {
+                param,
+                transposed: false,
+            });
+        };
+        if let Source::Name(_) | Source::FirstOf(_) = source {
+            let own = self.resolve(name);
+            self.state.borrow_mut().tied.extend(own);
+        }
+        self.remember(source, &captures)
+    }
+
+    /// Evaluates a source once: equal sources share memory.
+    fn remember(&self, source: &Source, captures: &Captures) -> Result<Piece, Problem> {
+        let key = format!("{source:?} {captures:?}");
+        if let Some(piece) = self.state.borrow().made.get(&key) {
+            return Ok(piece.clone());
+        }
+        let piece = self.evaluate(source, captures)?;
+        self.state.borrow_mut().made.insert(key, piece.clone());
+        Ok(piece)
+    }
+
+    /// The tensor of this name, with or without an optional prefix.
+    fn tensor(&self, name: &str) -> Result<Param, Problem> {
+        let Some(found) = self.resolve(name) else {
+            let nearest = report::nearest(name, self.checkpoint.names());
+            return Err(Problem::Missing {
+                name: name.to_string(),
+                nearest,
+            });
+        };
+        self.state.borrow_mut().used.insert(found.clone());
+        self.checkpoint.param(&found).ok_or_else(|| {
+            let (dtype, dims) = self.checkpoint.describe(&found).unwrap_or_default();
+            Problem::DType {
+                name: found.clone(),
+                found: format!("{dtype} {dims:?}"),
+            }
+        })
+    }
+
+    /// The name under which the checkpoint holds a tensor.
+    fn resolve(&self, name: &str) -> Option<String> {
+        let prefixes = self.mapping.prefixes.iter();
+        let longer = prefixes.clone().map(|prefix| format!("{prefix}{name}"));
+        let shorter = prefixes
+            .filter_map(|prefix| name.strip_prefix(prefix))
+            .map(str::to_string);
+        let mut names = std::iter::once(name.to_string())
+            .chain(longer)
+            .chain(shorter);
+        names.find(|name| self.checkpoint.contains(name))
+    }
+
+    /// Tensors that nothing asked for and that may not stay unused.
+    fn unused(&self) -> impl Iterator<Item = String> {
+        let state = self.state.borrow();
+        let ignored = |name: &str| {
+            let stripped = self
+                .mapping
+                .prefixes
+                .iter()
+                .filter_map(|prefix| name.strip_prefix(prefix));
+            let mut names = std::iter::once(name).chain(stripped);
+            names.any(|name| {
+                self.mapping
+                    .ignore
+                    .iter()
+                    .any(|pattern| glob(pattern, name))
+            })
+        };
+        let names = self.checkpoint.names();
+        let unused = names.filter(|name| {
+            !state.used.contains(*name) && !state.tied.contains(*name) && !ignored(name)
+        });
+        unused.map(str::to_string).collect::<Vec<_>>().into_iter()
+    }
+}

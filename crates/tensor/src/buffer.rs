@@ -1,0 +1,131 @@
+//! Memory aligned to cache lines, and the pool that hands it out again.
+#![allow(
+    unsafe_code,
+    reason = "views a vector of aligned lines as floats or bytes"
+)]
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// One cache line of floats.
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+struct Line([f32; LANES]);
+
+const LANES: usize = 16;
+
+/// Floats that start at a cache line. Always initialised.
+#[derive(Clone, Default)]
+pub(crate) struct Buffer {
+    lines: Vec<Line>,
+}
+
+impl Buffer {
+    /// At least `len` zeros.
+    pub(crate) fn zeros(len: usize) -> Self {
+        Self {
+            lines: vec![Line([0.0; LANES]); len.div_ceil(LANES)],
+        }
+    }
+
+    pub(crate) fn capacity(&self) -> usize {
+        self.lines.len() * LANES
+    }
+
+    pub(crate) fn floats(&self) -> &[f32] {
+        // SAFETY: `Line` is `repr(C)` over 16 floats without padding (64 bytes, aligned to 64).
+        unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.capacity()) }
+    }
+
+    pub(crate) fn floats_mut(&mut self) -> &mut [f32] {
+        // SAFETY: as in `floats`, and the borrow of `self` is exclusive.
+        unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.capacity()) }
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        let floats = self.floats();
+        // SAFETY: every byte of a float is initialised and `u8` has no alignment.
+        unsafe { std::slice::from_raw_parts(floats.as_ptr().cast(), size_of_val(floats)) }
+    }
+
+    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
+        let floats = self.floats_mut();
+        // SAFETY: as in `bytes`, the borrow is exclusive, and any bytes form valid floats.
+        unsafe { std::slice::from_raw_parts_mut(floats.as_mut_ptr().cast(), size_of_val(floats)) }
+    }
+}
+
+/// Free buffers by size class: a buffer that was dropped serves the next request of its class.
+#[derive(Default)]
+pub(crate) struct Pool {
+    /// Sorted by class.
+    free: Mutex<Vec<(usize, Vec<Buffer>)>>,
+    allocations: AtomicUsize,
+}
+
+impl Pool {
+    /// A buffer of at least `len` floats; its contents are unspecified.
+    pub(crate) fn take(&self, len: usize) -> Buffer {
+        let class = size_class(len);
+        let mut free = self
+            .free
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        if let Ok(at) = free.binary_search_by_key(&class, |entry| entry.0)
+            && let Some(buffer) = free[at].1.pop()
+        {
+            return buffer;
+        }
+        self.allocations.fetch_add(1, Ordering::Relaxed);
+        Buffer::zeros(class)
+    }
+
+    pub(crate) fn give(&self, buffer: Buffer) {
+        let class = buffer.capacity();
+        let mut free = self
+            .free
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        match free.binary_search_by_key(&class, |entry| entry.0) {
+            Ok(at) => free[at].1.push(buffer),
+            Err(at) => free.insert(at, (class, vec![buffer])),
+        }
+    }
+
+    /// How many buffers were ever allocated.
+    pub(crate) fn allocations(&self) -> usize {
+        self.allocations.load(Ordering::Relaxed)
+    }
+}
+
+/// Rounds up so that growing lengths share classes: eight classes between two powers of two.
+fn size_class(len: usize) -> usize {
+    let step = (len.next_power_of_two() / 16).max(LANES);
+    len.max(1).next_multiple_of(step)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Pool, size_class};
+
+    #[test]
+    fn classes_waste_little() {
+        for len in 1..5000 {
+            let class = size_class(len);
+            assert!(
+                class >= len && class.is_multiple_of(16) && class <= len + len / 8 + 16,
+                "{len}: {class}"
+            );
+            assert_eq!(size_class(class), class);
+        }
+    }
+
+    #[test]
+    fn a_given_buffer_is_taken_again() {
+        let pool = Pool::default();
+        let buffer = pool.take(100);
+        pool.give(buffer);
+        drop(pool.take(97));
+        assert_eq!(pool.allocations(), 1);
+    }
+}

@@ -1,0 +1,170 @@
+//! Fixed-size lane arrays: the plain Rust that kernels are written in.
+//!
+//! Everything is `#[inline(always)]`, so that it is compiled for the SIMD level of the kernel that
+//! calls it (see [`Kernel`](crate::Kernel)).
+
+use half::{bf16, f16};
+
+pub use crate::matmul::dots;
+
+/// A stored number that widens to `f32` without a branch.
+pub trait Element: Copy + Send + Sync + 'static {
+    /// Whether widening takes so few registers that products can use their largest tiles.
+    const CHEAP: bool;
+
+    /// Its value, exactly.
+    fn widen(self) -> f32;
+}
+
+impl Element for f32 {
+    const CHEAP: bool = true;
+
+    #[inline(always)]
+    fn widen(self) -> f32 {
+        self
+    }
+}
+
+impl Element for bf16 {
+    const CHEAP: bool = true;
+
+    #[inline(always)]
+    fn widen(self) -> f32 {
+        f32::from_bits(u32::from(self.to_bits()) << 16)
+    }
+}
+
+impl Element for f16 {
+    const CHEAP: bool = false;
+
+    #[inline(always)]
+    fn widen(self) -> f32 {
+        const REBIAS: f32 = f32::from_bits((254 - 15) << 23); // 2^112
+        let bits = u32::from(self.to_bits());
+        let sign = (bits & 0x8000) << 16;
+        let magnitude = bits & 0x7fff;
+        // Exact for subnormals too: the product normalises them.
+        let finite = (f32::from_bits(magnitude << 13) * REBIAS).to_bits();
+        let special = magnitude << 13 | 0x7f80_0000;
+        let bits = if magnitude >= 0x7c00 { special } else { finite };
+        f32::from_bits(sign | bits)
+    }
+}
+
+/// `a · b + c`, fused where that is one instruction.
+#[inline(always)]
+pub fn mul_add<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
+    if FMA { a.mul_add(b, c) } else { a * b + c }
+}
+
+/// The first `N` elements, widened.
+#[inline(always)]
+pub fn load<const N: usize, E: Element>(from: &[E]) -> [f32; N] {
+    let from: &[E; N] = from[..N].try_into().expect("N elements");
+    std::array::from_fn(|lane| from[lane].widen())
+}
+
+/// Up to `N` elements, widened; the missing ones are 0.
+#[inline(always)]
+pub fn load_tail<const N: usize, E: Element>(from: &[E]) -> [f32; N] {
+    let mut lanes = [0.0; N];
+    lanes
+        .iter_mut()
+        .zip(from)
+        .for_each(|(lane, x)| *lane = x.widen());
+    lanes
+}
+
+/// `sum += a · b` in every lane.
+#[inline(always)]
+pub fn accumulate<const N: usize, const FMA: bool>(sum: &mut [f32; N], a: &[f32; N], b: &[f32; N]) {
+    for lane in 0..N {
+        sum[lane] = mul_add::<FMA>(a[lane], b[lane], sum[lane]);
+    }
+}
+
+/// The sum of all lanes, pairwise.
+#[inline(always)]
+pub fn sum<const N: usize>(mut lanes: [f32; N]) -> f32 {
+    let mut width = N;
+    while width > 1 {
+        width /= 2;
+        for lane in 0..width {
+            lanes[lane] += lanes[lane + width];
+        }
+    }
+    lanes[0]
+}
+
+/// `e^x` to about one unit in the last place; 0 below -87.3, at most `e^88.3`; NaN stays NaN.
+#[inline(always)]
+pub fn exp<const FMA: bool>(x: f32) -> f32 {
+    const MAGIC: f32 = 12_582_912.0; // 1.5 · 2^23: adding it rounds to an integer
+    let clamped = if x > 88.3 { 88.3 } else { x };
+    let clamped = if clamped < -87.3 { -87.3 } else { clamped };
+    let shifted = mul_add::<FMA>(clamped, std::f32::consts::LOG2_E, MAGIC);
+    let power = shifted - MAGIC;
+    let r = mul_add::<FMA>(power, -0.693_359_4, clamped);
+    let r = mul_add::<FMA>(power, 2.121_944_4e-4, r);
+    let mut p = 1.987_569_1e-4;
+    for c in [
+        1.398_199_9e-3,
+        8.333_452e-3,
+        4.166_579_6e-2,
+        1.666_666_5e-1,
+        0.5,
+    ] {
+        p = mul_add::<FMA>(p, r, c);
+    }
+    let fraction = mul_add::<FMA>(p, r * r, r) + 1.0;
+    let scale = f32::from_bits((shifted.to_bits() << 23).wrapping_add(0x3f80_0000));
+    let result = fraction * scale;
+    if x < -87.3 { 0.0 } else { result }
+}
+
+/// `1 / (1 + e^-x)`.
+#[inline(always)]
+pub fn sigmoid<const FMA: bool>(x: f32) -> f32 {
+    1.0 / (1.0 + exp::<FMA>(-x))
+}
+
+/// Hyperbolic tangent, to 1e-6 of one.
+#[inline(always)]
+pub fn tanh<const FMA: bool>(x: f32) -> f32 {
+    let e = exp::<FMA>(2.0 * x);
+    let large = 1.0 - 2.0 / (e + 1.0);
+    // Near zero the difference above cancels; the series does not.
+    let s = x * x;
+    let small =
+        x * (1.0 + s * (-1.0 / 3.0 + s * (2.0 / 15.0 + s * (-17.0 / 315.0 + s * (62.0 / 2835.0)))));
+    if x.abs() < 0.25 { small } else { large }
+}
+
+/// The error function, to 1e-6 of one: a rational approximation on [-4, 4].
+#[inline(always)]
+pub fn erf<const FMA: bool>(x: f32) -> f32 {
+    let x = if x > 4.0 { 4.0 } else { x };
+    let x = if x < -4.0 { -4.0 } else { x };
+    let s = x * x;
+    let mut p = -2.726_142_3e-10;
+    for c in [
+        2.770_681_4e-8,
+        -2.101_024e-6,
+        -5.692_506_5e-5,
+        -7.349_906_3e-4,
+        -2.954_6e-3,
+        -1.609_603_3e-2,
+    ] {
+        p = mul_add::<FMA>(p, s, c);
+    }
+    let mut q = -1.456_607_2e-5;
+    for c in [
+        -2.133_740_6e-4,
+        -1.682_827e-3,
+        -7.373_329_2e-3,
+        -1.426_474e-2,
+    ] {
+        q = mul_add::<FMA>(q, s, c);
+    }
+    x * p / q
+}

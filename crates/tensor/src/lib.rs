@@ -1,0 +1,32 @@
+//! Tensors, the context that owns their buffers, threads, SIMD levels and matrix products.
+//!
+//! This crate knows nothing of models. All `unsafe` code of the kernels lives here.
+
+#[cfg(target_endian = "big")]
+compile_error!("checkpoints are little-endian and are read without conversion");
+
+mod arithmetic;
+mod buffer;
+mod codes;
+mod context;
+mod device;
+pub mod error;
+pub mod lanes;
+mod matmul;
+mod matrix;
+mod param;
+mod shape;
+mod simd;
+mod tensor;
+pub mod threads;
+mod tokens;
+
+pub use context::{Context, Record, TableKey};
+pub use device::Device;
+pub use error::{Error, Result};
+pub use matrix::{Layout, Matrix};
+pub use param::{DType, Owner, Param, Values};
+pub use shape::Shape;
+pub use simd::{Kernel, Simd};
+pub use tensor::Tensor;
+pub use tokens::{Ids, Tokens};

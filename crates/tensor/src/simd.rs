@@ -1,0 +1,134 @@
+//! SIMD levels: one kernel in plain Rust, compiled for each level, chosen once at run time.
+#![allow(
+    unsafe_code,
+    reason = "calls functions compiled for CPU features that were detected"
+)]
+
+use crate::error::{Error, Result};
+
+/// A set of CPU features that kernels are compiled for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Simd {
+    /// What every CPU of the target has.
+    Portable,
+    /// AVX2 and FMA: eight lanes.
+    Avx2,
+    /// AVX-512 F, BW, DQ and VL: sixteen lanes.
+    Avx512,
+}
+
+/// A computation compiled once per SIMD level.
+pub trait Kernel {
+    /// What it returns.
+    type Output;
+
+    /// The computation, over `N` lanes; `FMA` says whether a fused multiply-add is one
+    /// instruction. Implementations are `#[inline(always)]`, and so is all they call.
+    fn run<const N: usize, const FMA: bool>(self) -> Self::Output;
+}
+
+impl Simd {
+    /// The levels this CPU supports, best first.
+    pub fn supported() -> Vec<Self> {
+        let all = [Self::Avx512, Self::Avx2, Self::Portable];
+        all.into_iter()
+            .filter(|level| level.is_supported())
+            .collect()
+    }
+
+    /// The level named by `FORMWORK_SIMD`, else the best that this CPU supports.
+    pub fn from_env() -> Result<Self> {
+        match std::env::var("FORMWORK_SIMD") {
+            Ok(name) => Self::named(&name),
+            Err(_) => Ok(Self::supported()[0]),
+        }
+    }
+
+    /// The level of this name: `avx512`, `avx2` or `portable`.
+    pub fn named(name: &str) -> Result<Self> {
+        let level = match name {
+            "avx512" => Self::Avx512,
+            "avx2" => Self::Avx2,
+            "portable" => Self::Portable,
+            _ => {
+                return Err(
+                    Error::usage("unknown-simd", format!("unknown SIMD level `{name}`"))
+                        .help("FORMWORK_SIMD is one of avx512, avx2, portable"),
+                );
+            }
+        };
+        if level.is_supported() {
+            return Ok(level);
+        }
+        Err(
+            Error::usage("unsupported-simd", format!("this CPU lacks `{name}`"))
+                .help("unset FORMWORK_SIMD to use the best level this CPU has"),
+        )
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    fn is_supported(self) -> bool {
+        match self {
+            Self::Portable => true,
+            Self::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
+            Self::Avx512 => {
+                is_x86_feature_detected!("avx512f")
+                    && is_x86_feature_detected!("avx512bw")
+                    && is_x86_feature_detected!("avx512dq")
+                    && is_x86_feature_detected!("avx512vl")
+                    && is_x86_feature_detected!("fma")
+            }
+        }
+    }
+
+    #[cfg(not(target_arch = "x86_64"))]
+    fn is_supported(self) -> bool {
+        self == Self::Portable
+    }
+
+    /// Runs a kernel compiled for this level. A level that the CPU lacks runs as portable.
+    #[cfg(target_arch = "x86_64")]
+    pub fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        match self {
+            // SAFETY: `is_supported` has detected the features the function is compiled for.
+            Self::Avx512 if self.is_supported() => unsafe { avx512(kernel) },
+            // SAFETY: as above.
+            Self::Avx2 if self.is_supported() => unsafe { avx2(kernel) },
+            _ => kernel.run::<4, false>(),
+        }
+    }
+
+    /// Runs a kernel.
+    #[cfg(not(target_arch = "x86_64"))]
+    pub fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        kernel.run::<4, { cfg!(target_arch = "aarch64") }>()
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+fn avx512<K: Kernel>(kernel: K) -> K::Output {
+    kernel.run::<16, true>()
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+fn avx2<K: Kernel>(kernel: K) -> K::Output {
+    kernel.run::<8, true>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Simd;
+
+    #[test]
+    fn levels_are_named() {
+        assert_eq!(Simd::named("portable").unwrap(), Simd::Portable);
+        assert_eq!(Simd::named("sse9").unwrap_err().code, "unknown-simd");
+        let missing = [("avx2", Simd::Avx2), ("avx512", Simd::Avx512)];
+        for (name, level) in missing {
+            let expected = Simd::supported().contains(&level);
+            assert_eq!(Simd::named(name).is_ok(), expected, "{name}");
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! Ids with a shape, and one stream of tokens of a step.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::error::{Error, Result};
+
+/// Integer ids `[B, S]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ids {
+    data: Vec<u32>,
+    batch: usize,
+}
+
+impl Ids {
+    /// Ids `[batch, data.len() / batch]`.
+    ///
+    /// # Errors
+    /// `empty-input` if there is none, `input-shape` if the rows would differ in length.
+    pub fn new(data: Vec<u32>, batch: usize) -> Result<Self> {
+        if data.is_empty() || batch == 0 {
+            return Err(Error::new("empty-input", "there are no ids").help("give at least one id"));
+        }
+        if !data.len().is_multiple_of(batch) {
+            let message = format!(
+                "{} ids do not form {batch} rows of equal length",
+                data.len()
+            );
+            return Err(Error::new("input-shape", message));
+        }
+        Ok(Self { data, batch })
+    }
+
+    /// Zeros `[batch, len]`.
+    pub fn zeros(batch: usize, len: usize) -> Self {
+        Self {
+            data: vec![0; batch * len],
+            batch,
+        }
+    }
+
+    /// All ids, row by row.
+    pub fn data(&self) -> &[u32] {
+        &self.data
+    }
+
+    /// The number of rows, `B`.
+    pub fn batch(&self) -> usize {
+        self.batch
+    }
+
+    /// The length of a row, `S`.
+    #[allow(clippy::len_without_is_empty, reason = "ids are never empty")]
+    pub fn len(&self) -> usize {
+        self.data.len() / self.batch
+    }
+
+    /// The ids of one sequence.
+    pub fn row(&self, index: usize) -> &[u32] {
+        &self.data[index * self.len()..][..self.len()]
+    }
+
+    /// Every id plus `by`: learned positions that start above zero.
+    pub fn offset(&self, by: u32) -> Self {
+        Self {
+            data: self.data.iter().map(|id| id + by).collect(),
+            batch: self.batch,
+        }
+    }
+}
+
+/// One stream of tokens of this step: the new ids, where they stand, and which keys are padding.
+#[derive(Clone, Debug)]
+pub struct Tokens {
+    /// The new ids `[B, S]`.
+    pub ids: Ids,
+    /// The position of each new token `[B, S]`: how many valid tokens precede it.
+    pub positions: Ids,
+    /// Which of the slots `[B, past + S]` hold tokens rather than padding; `None`: all.
+    pub valid: Option<Vec<bool>>,
+    /// The number of slots that earlier steps filled.
+    pub past: usize,
+    step: u64,
+}
+
+impl Tokens {
+    /// New tokens after `past` earlier ones. The mask `[B, past + S]` is false at padding, which
+    /// may stand on either side.
+    ///
+    /// # Errors
+    /// `mask-shape` if the mask has another number of elements.
+    pub fn new(ids: Ids, past: usize, mask: Option<Vec<bool>>) -> Result<Self> {
+        static STEP: AtomicU64 = AtomicU64::new(0);
+        let (batch, len) = (ids.batch(), ids.len());
+        let slots = past + len;
+        let mask = mask.filter(|mask| mask.len() != batch * slots || mask.contains(&false));
+        let mut positions = Vec::with_capacity(batch * len);
+        match &mask {
+            None => (0..batch).for_each(|_| positions.extend(past as u32..slots as u32)),
+            Some(mask) if mask.len() != batch * slots => {
+                let message = format!(
+                    "the mask has {} elements, not {batch} x {slots}",
+                    mask.len()
+                );
+                return Err(Error::new("mask-shape", message));
+            }
+            Some(mask) => {
+                for row in mask.chunks_exact(slots) {
+                    let mut count = 0_u32;
+                    let counts = row.iter().map(|&valid| {
+                        count += u32::from(valid);
+                        count.saturating_sub(1)
+                    });
+                    positions.extend(counts.skip(past));
+                }
+            }
+        }
+        let positions = Ids {
+            data: positions,
+            batch,
+        };
+        Ok(Self {
+            ids,
+            positions,
+            valid: mask,
+            past,
+            step: STEP.fetch_add(1, Ordering::Relaxed),
+        })
+    }
+
+    /// The number of sequences, `B`.
+    pub fn batch(&self) -> usize {
+        self.ids.batch()
+    }
+
+    /// The number of new tokens of a sequence, `S`.
+    #[allow(clippy::len_without_is_empty, reason = "a step has tokens")]
+    pub fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// The number of slots so far, `T` = past + `S`.
+    pub fn slots(&self) -> usize {
+        self.past + self.len()
+    }
+
+    /// Which slots of one sequence hold tokens; `None`: all.
+    pub fn valid_row(&self, batch: usize) -> Option<&[bool]> {
+        let slots = self.slots();
+        self.valid
+            .as_ref()
+            .map(|valid| &valid[batch * slots..][..slots])
+    }
+
+    /// A number that no other step has: the key of what is computed once per step.
+    pub fn step(&self) -> u64 {
+        self.step
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Ids, Tokens};
+
+    fn positions(past: usize, mask: Option<Vec<bool>>) -> Vec<u32> {
+        let ids = Ids::new(vec![7; 4], 1).unwrap();
+        Tokens::new(ids, past, mask)
+            .unwrap()
+            .positions
+            .data()
+            .to_vec()
+    }
+
+    #[test]
+    fn positions_count_valid_tokens() {
+        assert_eq!(positions(0, None), [0, 1, 2, 3]);
+        assert_eq!(positions(3, None), [3, 4, 5, 6]);
+        assert_eq!(
+            positions(0, Some(vec![false, false, true, true])),
+            [0, 0, 0, 1]
+        );
+        assert_eq!(
+            positions(0, Some(vec![true, true, false, false])),
+            [0, 1, 1, 1]
+        );
+        assert_eq!(
+            positions(2, Some(vec![false, true, true, true, true, true])),
+            [1, 2, 3, 4]
+        );
+    }
+
+    #[test]
+    fn a_mask_of_another_shape_is_refused() {
+        let ids = Ids::new(vec![7; 4], 2).unwrap();
+        assert_eq!(
+            Tokens::new(ids, 1, Some(vec![true; 4])).unwrap_err().code,
+            "mask-shape"
+        );
+        assert_eq!(Ids::new(vec![], 1).unwrap_err().code, "empty-input");
+        assert_eq!(Ids::new(vec![1, 2, 3], 2).unwrap_err().code, "input-shape");
+    }
+}
