@@ -104,7 +104,7 @@ impl Cross<'_> {
                         }
                     }
                 }
-                NodeKind::Op(_) | NodeKind::Probe(_) => {}
+                NodeKind::Op(_) | NodeKind::Probe(..) => {}
             }
         }
         Ok(())
@@ -136,7 +136,7 @@ impl Cross<'_> {
                 let given = node.inputs.iter().chain(&layer.captures);
                 given.zip(reads).any(|(id, read)| read && *id == value)
             }),
-            NodeKind::Once(_) | NodeKind::Probe(_) => false,
+            NodeKind::Once(_) | NodeKind::Probe(..) => false,
         }
     }
 

@@ -123,7 +123,7 @@ impl<'m> Walk<'m> {
                 NodeKind::Op(op) if op.op.name == "add" || op.facts.flops.attention.is_some() => continue,
                 NodeKind::Op(_) => bare,
                 NodeKind::Call(child) => !self.mark_all(*child) && bare,
-                NodeKind::Repeat(_) | NodeKind::Once(_) | NodeKind::Probe(_) => continue,
+                NodeKind::Repeat(_) | NodeKind::Once(_) | NodeKind::Probe(..) => continue,
             };
             open.extend(node.inputs.iter().map(|id| (*id, bare)));
         }

@@ -106,7 +106,7 @@ impl<'m> Walk<'m> {
                 NodeKind::Call(child) => self.module(*child, &join(path, &self.model.module(*child).path), loops, once),
                 NodeKind::Once(inner) => self.nodes(module, inner, path, loops, true),
                 NodeKind::Repeat(repeat) => self.repeat(repeat, path, loops, once),
-                NodeKind::Probe(_) => {}
+                NodeKind::Probe(..) => {}
             }
         }
     }

@@ -24,3 +24,12 @@ pub(crate) fn ask_with(model: &Model, questions: &Questions) -> Report {
         Err(error) => panic!("{}: {error}", model.name),
     }
 }
+
+/// A model written as an instance of a family.
+pub(crate) fn instance(text: &str) -> Model {
+    let options = formwork_compiler::Options::default();
+    match formwork_compiler::load_text("instance.toml", text, formwork_compiler::Surface::Instance, &options) {
+        Ok(compiled) => compiled.model,
+        Err(failure) => panic!("{}", formwork_diag::render_all(&failure.diagnostics, &failure.sources, false)),
+    }
+}
