@@ -28,20 +28,21 @@ pub struct Cost {
 impl Cost {
     /// What a use costs in one layer.
     pub(crate) fn of(census: &Census<'_>, used: &Use<'_>, run: &Run) -> Result<Self, AnalysisError> {
+        let figure = &used.figure();
         let mut cost = Self::default();
         for param in census.owned(used, Role::Param) {
-            cost.params = exact::add(&used.path, cost.params, fixed(&param.numel(), &used.path)?)?;
+            cost.params = exact::add(figure, cost.params, fixed(&param.numel(), figure)?)?;
         }
         for buffer in census.owned(used, Role::Buffer) {
-            cost.buffers = exact::add(&used.path, cost.buffers, fixed(&buffer.numel(), &used.path)?)?;
+            cost.buffers = exact::add(figure, cost.buffers, fixed(&buffer.numel(), figure)?)?;
         }
         if used.once && run.step {
             return Ok(cost);
         }
         let flops = &used.op.facts.flops;
-        cost.linear = run.value(&flops.matmul, &used.path)?;
-        cost.elementwise = run.value(&flops.elementwise, &used.path)?;
-        cost.special = run.value(&flops.special, &used.path)?;
+        cost.linear = run.value(&flops.matmul, figure)?;
+        cost.elementwise = run.value(&flops.elementwise, figure)?;
+        cost.special = run.value(&flops.special, figure)?;
         if let Some(attention) = &flops.attention {
             cost.attend(attention, used, run)?;
         }
@@ -50,7 +51,7 @@ impl Cost {
 
     /// A step of decoding has the visible keys in its cache and no others, so there both counts are the visible one.
     fn attend(&mut self, it: &AttentionFlops, used: &Use<'_>, run: &Run) -> Result<(), AnalysisError> {
-        let figure = &used.path;
+        let figure = &used.figure();
         let (queries, keys) = (run.value(&it.queries, figure)?, run.value(&it.keys, figure)?);
         let per_pair = run.value(&it.per_pair, figure)?;
         let visible = pairs::visible(&it.visibility, run, queries, keys)?;

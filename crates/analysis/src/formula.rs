@@ -1,10 +1,10 @@
 //! Closed forms in the spec's symbols: a sum over groups, each a product of layer counts and a polynomial.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use formwork_ops::{Atom, Poly, Role};
 
+use crate::names::Names;
 use crate::run::{PAST, Run};
 use crate::visit::{Census, Loop, Use};
 use crate::{AnalysisError, exact, run};
@@ -62,10 +62,10 @@ fn build(census: &Census<'_>, amount: impl Fn(&Use<'_>) -> Poly) -> Formula {
             None => groups.push(Group { loops: used.loops.clone(), body }),
         }
     }
-    let short = short_names(&groups);
+    let names = Names::of(census);
     let terms = join_kinds(groups).into_iter().map(|g| Term {
-        layers: g.loops.iter().map(|l| layers(l).rename(&short)).collect(),
-        body: g.body.rename(&short),
+        layers: g.loops.iter().map(|l| names.apply(&layers(l))).collect(),
+        body: names.apply(&g.body),
     });
     Formula { terms: terms.collect() }
 }
@@ -127,7 +127,7 @@ fn is_past(atom: &Atom) -> bool {
     matches!(atom, Atom::Symbol(name) if &**name == PAST)
 }
 
-fn monomial(coefficient: i128, factors: &[(Atom, u32)]) -> Poly {
+pub(crate) fn monomial(coefficient: i128, factors: &[(Atom, u32)]) -> Poly {
     factors.iter().fold(Poly::int(coefficient), |product, (atom, power)| {
         let factor = match atom {
             Atom::Static { name, value } => Poly::named(name, *value),
@@ -135,26 +135,6 @@ fn monomial(coefficient: i128, factors: &[(Atom, u32)]) -> Poly {
         };
         (0..*power).fold(product, |product, _| &product * &factor)
     })
-}
-
-/// The last component of each name where no other name of the formula ends alike; quotients stand in parentheses.
-fn short_names(groups: &[Group]) -> impl Fn(&str) -> String + use<> {
-    let counts = groups.iter().flat_map(|g| g.loops.iter().map(|l| &l.count));
-    let mut names: Vec<String> = Vec::new();
-    for atom in groups.iter().map(|g| &g.body).chain(counts).flat_map(Poly::atoms) {
-        let name = atom.to_string();
-        if !names.contains(&name) {
-            names.push(name);
-        }
-    }
-    let tail = |name: &str| name.rsplit('.').next().unwrap_or(name).to_string();
-    let mut short: BTreeMap<String, String> = BTreeMap::new();
-    for name in &names {
-        let alone = names.iter().filter(|other| tail(other) == tail(name)).count() == 1;
-        let simple = if alone && !name.contains('/') { tail(name) } else { name.clone() };
-        short.insert(name.clone(), if name.contains('/') { format!("({simple})") } else { simple });
-    }
-    move |name| short.get(name).cloned().unwrap_or_else(|| name.to_string())
 }
 
 impl Formula {
@@ -200,7 +180,7 @@ impl fmt::Display for Formula {
     }
 }
 
-/// The common factor first, then the layers, then what is left in parentheses.
+/// The common factor, the layers, and what is left in parentheses; a bare number of layers comes first.
 impl fmt::Display for Term {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.layers.is_empty() && self.body.atoms().all(|a| matches!(a, Atom::Static { .. })) {
@@ -209,7 +189,11 @@ impl fmt::Display for Term {
         let (common, rest) = factored(&self.body);
         let product = |p: &Poly| if p.terms().count() > 1 { format!("({p})") } else { p.to_string() };
         let one = Poly::int(1);
-        let factors: Vec<&Poly> = [&common].into_iter().chain(&self.layers).chain([&rest]).filter(|p| **p != one).collect();
+        let mut outer: Vec<&Poly> = [&common].into_iter().chain(&self.layers).collect();
+        if self.layers.iter().any(|l| l.atoms().next().is_none()) {
+            outer.rotate_left(1);
+        }
+        let factors: Vec<&Poly> = outer.into_iter().chain([&rest]).filter(|p| **p != one).collect();
         match factors.as_slice() {
             [] => f.write_str("1"),
             [only] => write!(f, "{only}"),

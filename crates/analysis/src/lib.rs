@@ -19,6 +19,7 @@ mod json;
 mod liveness;
 mod machine;
 mod memory;
+mod names;
 mod pairs;
 mod params;
 mod question;

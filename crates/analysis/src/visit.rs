@@ -73,6 +73,11 @@ impl Use<'_> {
         self.loops.iter().try_fold(1, |product, l| exact::mul(&self.path, product, l.layers))
     }
 
+    /// What messages call it.
+    pub(crate) fn figure(&self) -> String {
+        if self.path.is_empty() { format!("the work of `{}`", self.op.op.name) } else { format!("the work of `{}`", self.path) }
+    }
+
     /// The type of a declared operand.
     pub(crate) fn operand(&self, at: usize) -> Option<&Type> {
         let place = (*self.op.operands.get(at)?)?;

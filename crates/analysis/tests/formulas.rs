@@ -4,7 +4,7 @@ mod common;
 
 use std::collections::BTreeMap;
 
-use common::{ask, instance, model};
+use common::{ask, family, instance, model};
 use formwork_analysis::Report;
 
 /// `sum := product (("+" | "-") product)*`, `product := power (("·" | "/") power)*`, `power := atom ("^" digits)?`.
@@ -133,4 +133,40 @@ fn a_loop_without_layers_costs_nothing() {
     let report = ask(&instance(&TWO_KINDS.replace("n_layers = 6", "n_layers = 0").replace("[16, 16, 128, 16, 16, 128]", "[]")), 8);
     assert_eq!(report.params.total, 2 * 1000 * 64 + 64);
     check(&report);
+}
+
+/// Widths that differ from layer to layer, loops in loops, an unnamed number and a batch norm's buffers.
+const VARIED: &str = r#"
+family varied {
+    param vocab_size: int = 50
+    param d_model: int = 8
+    param n_layers: int = 4
+    param n_inner: int = 3
+    param widths: list<int> = [16, 24, 16, 40]
+
+    model base(tokens: ids[B, S]) -> [B, S, d_model] {
+        x = embedding(tokens, vocab_size, d_model) @ "embed"
+        repeat i in 0..n_layers, width = widths[i] @ "layers.{i}" {
+            x = x + mix(x, width) @ "mix"
+            repeat j in 0..n_inner @ "inner.{j}" {
+                x = x + linear(x, d_model, bias: true) @ "turn"
+            }
+        }
+        batch_norm(x) @ "norm"
+    }
+
+    block mix(x: [B, S, d_model], width) -> [B, S, d_model] {
+        linear(silu(linear(x, width) @ "up"), d_model) @ "down"
+    }
+}
+"#;
+
+#[test]
+fn widths_that_differ_and_loops_in_loops() {
+    let report = ask(&family(VARIED), 10);
+    check(&report);
+    assert_eq!(report.params.total, 50 * 8 + 2 * 8 * (16 + 24 + 16 + 40) + 4 * 3 * (64 + 8) + 16);
+    assert_eq!(report.params.buffers, 16);
+    assert_eq!(report.flops.forward, 2 * 10 * (2 * 8 * (16 + 24 + 16 + 40) + 4 * 3 * 64));
+    insta::assert_snapshot!(format!("{}\n{}\n{}", report.formulas.params, report.formulas.flops, report.table()));
 }

@@ -27,8 +27,16 @@ pub(crate) fn ask_with(model: &Model, questions: &Questions) -> Report {
 
 /// A model written as an instance of a family.
 pub(crate) fn instance(text: &str) -> Model {
-    let options = formwork_compiler::Options::default();
-    match formwork_compiler::load_text("instance.toml", text, formwork_compiler::Surface::Instance, &options) {
+    compiled("instance.toml", text, formwork_compiler::Surface::Instance)
+}
+
+/// A family with a default for every parameter.
+pub(crate) fn family(text: &str) -> Model {
+    compiled("family.fw", text, formwork_compiler::Surface::Family)
+}
+
+fn compiled(name: &str, text: &str, surface: formwork_compiler::Surface) -> Model {
+    match formwork_compiler::load_text(name, text, surface, &formwork_compiler::Options::default()) {
         Ok(compiled) => compiled.model,
         Err(failure) => panic!("{}", formwork_diag::render_all(&failure.diagnostics, &failure.sources, false)),
     }
