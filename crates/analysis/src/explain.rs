@@ -138,7 +138,7 @@ impl Found {
         if used.op.facts.params.is_empty() {
             return Ok(());
         }
-        let layers = signed(used.layers()?)?;
+        let layers = sized(used.layers()?)?;
         let purpose = roles.purpose(used);
         let matrix = matches!(purpose, Purpose::Projection | Purpose::FeedForward | Purpose::Outside);
         let mut tied = used.op.facts.params.iter().filter_map(|p| census.shared(used, p));
@@ -174,11 +174,11 @@ impl Found {
         }
         let size = |operand: usize, axis: usize| -> Result<i128, AnalysisError> {
             let dim = used.operand(operand).and_then(|ty| ty.shape.get(axis).cloned()).unwrap_or_default();
-            signed(fixed(&dim, FIGURE)?)
+            sized(fixed(&dim, FIGURE)?)
         };
         let (heads, kv_heads) = (size(0, 2)?, size(1, 2)?);
         let both = size(1, 3)? + size(2, 3)?;
-        let layers = signed(used.layers()?)?;
+        let layers = sized(used.layers()?)?;
         if self.attentions == 0 {
             self.heads = Heads { queries: heads, keys: kv_heads, width: size(0, 3)? };
         }
@@ -213,16 +213,16 @@ impl Book {
         for used in &census.uses {
             if let Some(outer) = used.loops.first().filter(|l| !loops.contains(&(l.id, l.kind))) {
                 loops.push((outer.id, outer.kind));
-                book.layers += signed(outer.layers)?;
+                book.layers += sized(outer.layers)?;
             }
             match (roles.purpose(used), used.op.facts.params.first()) {
                 (Purpose::Table, Some(table)) if book.vocabulary == 0 && crate::params::reads_tokens(used) => {
-                    book.vocabulary = signed(table.shape.first().map_or(Ok(0), |rows| fixed(rows, FIGURE))?)?;
-                    book.width = signed(table.shape.last().map_or(Ok(0), |width| fixed(width, FIGURE))?)?;
+                    book.vocabulary = sized(table.shape.first().map_or(Ok(0), |rows| fixed(rows, FIGURE))?)?;
+                    book.width = sized(table.shape.last().map_or(Ok(0), |width| fixed(width, FIGURE))?)?;
                 }
                 (Purpose::FeedForward, Some(_)) => {
                     let width = used.op.facts.outputs.first().map_or(Ok(0), |ty| fixed(&ty.last(), FIGURE))?;
-                    book.hidden = book.hidden.max(signed(width)?);
+                    book.hidden = book.hidden.max(sized(width)?);
                 }
                 _ => {}
             }
@@ -233,8 +233,17 @@ impl Book {
 
 /// A count far enough from the edge for differences and sums.
 fn signed(count: u128) -> Result<i128, AnalysisError> {
+    below(count, 1 << 96)
+}
+
+/// A size small enough to multiply three of them by a number of layers.
+fn sized(size: u128) -> Result<i128, AnalysisError> {
+    below(size, 1 << 30)
+}
+
+fn below(count: u128, limit: u128) -> Result<i128, AnalysisError> {
     match i128::try_from(count) {
-        Ok(value) if count < 1 << 96 => Ok(value),
+        Ok(value) if count < limit => Ok(value),
         _ => Err(AnalysisError::Overflow { figure: FIGURE.into(), factors: count.to_string() }),
     }
 }

@@ -70,8 +70,9 @@ fn shares(census: &Census<'_>, used: &Use<'_>) -> Option<String> {
 /// own, gets a line of its own.
 fn segments(used: &Use<'_>) -> Vec<(String, Option<Fold>)> {
     let mut out: Vec<(String, Option<Fold>)> = Vec::new();
+    let mut loops = used.loops.iter().peekable();
     for part in used.path.split('.').filter(|p| !p.is_empty()) {
-        let around = used.loops.iter().find(|l| part.contains(&format!("{{{}}}", l.index)));
+        let around = loops.next_if(|l| part.contains(&format!("{{{}}}", l.index)));
         let fold = around.map(|l| Fold { id: l.id, kind: l.kind, layers: l.layers, label: if l.layers == l.all { String::new() } else { l.label.clone() }, all: l.all });
         let bare = fold.is_some() && part.starts_with('{') && part.ends_with('}');
         match out.last_mut() {
