@@ -75,11 +75,7 @@ impl Weights {
         source.map(Synthetic::requests).unwrap_or_default()
     }
 
-    fn from_parts(
-        checkpoint: Checkpoint,
-        synthetic: Option<Synthetic>,
-        mapping: &Mapping,
-    ) -> Self {
+    fn from_parts(checkpoint: Checkpoint, synthetic: Option<Synthetic>, mapping: &Mapping) -> Self {
         let shared = Shared {
             checkpoint,
             mapping: *mapping,

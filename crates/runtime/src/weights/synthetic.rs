@@ -99,13 +99,18 @@ fn is_buffer(name: &str) -> bool {
 /// Numbers of a size that keeps activations near one: scales and statistics around one, small biases, and matrices whose rows
 /// have about the length one.
 fn numbers(seed: u64, name: &str, dims: &[usize]) -> Vec<f32> {
-    let mut state = name.bytes().fold(seed ^ 0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
+    let mut state = name
+        .bytes()
+        .fold(seed ^ 0xcbf2_9ce4_8422_2325, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
     let (center, spread) = match dims {
         [_] if name.ends_with("bias") => (0.0, 0.2),
         [_] => (1.0, 0.5),
-        _ => (0.0, (3.0 / dims.last().copied().unwrap_or(1).max(1) as f32).sqrt()),
+        _ => (
+            0.0,
+            (3.0 / dims.last().copied().unwrap_or(1).max(1) as f32).sqrt(),
+        ),
     };
     let count = dims.iter().product();
     let mut out = Vec::with_capacity(count);
@@ -124,8 +129,8 @@ fn uniform(state: &mut u64) -> f32 {
 
 #[cfg(test)]
 mod tests {
-    use crate::weights::mapping::{Mapping, Rule, Source};
     use crate::Weights;
+    use crate::weights::mapping::{Mapping, Rule, Source};
 
     #[test]
     fn ties_are_one_request_and_order_does_not_matter() {
@@ -144,14 +149,22 @@ mod tests {
         let variance = w.param("norm.running_var", &[4]);
         assert!(variance.to_f32().iter().all(|x| *x > 0.0));
         let requests = w.requests();
-        let names: Vec<_> = requests.iter().map(|r| (r.name.as_str(), r.buffer)).collect();
+        let names: Vec<_> = requests
+            .iter()
+            .map(|r| (r.name.as_str(), r.buffer))
+            .collect();
         assert_eq!(names, [("embed.weight", false), ("norm.running_var", true)]);
         assert!(w.finish().is_ok());
 
         let again = Weights::synthetic(7, &mapping);
         again.param("first", &[1]);
         assert_eq!(again.param("embed.weight", &[3, 2]).to_f32(), head.to_f32());
-        assert!(Weights::synthetic(8, &mapping).param("embed.weight", &[3, 2]).to_f32() != head.to_f32());
+        assert!(
+            Weights::synthetic(8, &mapping)
+                .param("embed.weight", &[3, 2])
+                .to_f32()
+                != head.to_f32()
+        );
         w.param("head.weight", &[2, 3]);
         assert!(w.finish().is_err());
     }
