@@ -149,7 +149,9 @@ def forward(spec, w, ids, keep=None):
         # Query head h reads key/value head h // (n / kv).
         k, v = k.repeat_interleave(n // kv, dim=1), v.repeat_interleave(n // kv, dim=1)
         scores = q @ k.transpose(-1, -2) / math.sqrt(width)
-        mixed = torch.softmax(scores.masked_fill(~seen, -torch.inf), dim=-1) @ v
+        # A query that sees no key (padding far from every token) gathers nothing.
+        weights = torch.softmax(scores.masked_fill(~seen, -torch.inf), dim=-1).nan_to_num(0.0)
+        mixed = weights @ v
         return linear(f"{name}.o", mixed.transpose(1, 2).reshape(batch, length, n * width))
 
     def feed(name, x):

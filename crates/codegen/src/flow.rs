@@ -114,7 +114,7 @@ fn may_inline(module: &Module, nodes: &[Node], at: usize, consumer: usize, slot:
     match take {
         Take::Move | Take::Infix => true,
         Take::Borrow => {
-            let short = matches!(op.facts.form, Form::Infix { .. } | Form::Method { .. });
+            let short = matches!(op.facts.form, Form::Infix { .. } | Form::Method { .. } | Form::Function { .. });
             let plain = node.inputs.iter().all(|i| !made_by_inline(module, nodes, at, *i));
             short && plain && matches!(&nodes[consumer].kind, NodeKind::Op(_))
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use formwork_ir::{Model, Module, ModuleId, Node, NodeKind, ValueId};
+use formwork_ir::{Model, Module, ModuleId, Node, NodeKind, PER_LAYER, Table, ValueId};
 use formwork_ops::{Form, Lit, State};
 
 use crate::names::{Unique, path_names, snake};
@@ -14,6 +14,10 @@ pub(crate) struct Layout {
     pub(crate) fields: Vec<Field>,
     /// For each node (by address in the dataflow) the field it uses.
     pub(crate) field_of: BTreeMap<NodeKey, String>,
+    /// Numbers of the layer that its own forward pass uses.
+    pub(crate) numbers: Vec<String>,
+    /// Numbers of the layer that it or a part of it uses: parameters of `load`.
+    pub(crate) all_numbers: Vec<String>,
     /// What is kept from step to step.
     pub(crate) cache: Vec<CacheField>,
     /// For each node with a state, its place in `cache`.
@@ -39,7 +43,7 @@ pub(crate) enum FieldKind {
     /// A struct of this crate.
     Module { module: ModuleId, path: String },
     /// Layers.
-    Layers { kinds: Vec<ModuleId>, schedule: Vec<usize>, count: formwork_ops::Poly, path: String, index: String },
+    Layers { kinds: Vec<ModuleId>, schedule: Vec<usize>, count: formwork_ops::Poly, path: String, index: String, tables: Vec<Table> },
 }
 
 /// Something that is kept from step to step.
@@ -122,6 +126,15 @@ impl Build<'_> {
     }
 
     fn op(&mut self, op: &formwork_ir::OpNode, key: NodeKey) {
+        let in_load = matches!(op.facts.form, Form::Layer { .. });
+        for name in op.facts.form.literals().into_iter().flat_map(Lit::float_names) {
+            if let Some(name) = name.strip_prefix(PER_LAYER) {
+                add(&mut self.out.all_numbers, name);
+                if !in_load {
+                    add(&mut self.out.numbers, name);
+                }
+            }
+        }
         match &op.facts.form {
             Form::Layer { ty, load, args } => {
                 let names = if op.path.is_empty() { vec![snake(op.op.name)] } else { path_names(&op.path) };
@@ -147,6 +160,7 @@ impl Build<'_> {
 
     fn child(&mut self, child: ModuleId, key: NodeKey) {
         self.layouts.visit(self.model, child);
+        self.inherit(child, &[]);
         let path = self.model.module(child).path.clone();
         let names = path_names(&path);
         self.field(key, &names, FieldKind::Module { module: child, path });
@@ -160,6 +174,7 @@ impl Build<'_> {
         let kinds: Vec<ModuleId> = repeat.kinds.iter().map(|k| k.module).collect();
         for kind in &kinds {
             self.layouts.visit(self.model, *kind);
+            self.inherit(*kind, &repeat.tables);
         }
         let stateful = kinds.iter().any(|k| self.layouts.is_stateful(*k));
         let (schedule, count) = (repeat.schedule.clone(), repeat.count.clone());
@@ -173,11 +188,21 @@ impl Build<'_> {
             count: count.clone(),
             path: repeat.path.clone(),
             index: repeat.index.clone(),
+            tables: repeat.tables.clone(),
         };
         self.field(key, &names, kind);
         if stateful {
             let name = self.out.field_of[&key].clone();
             self.state(key, &name, CacheKind::Layers(kinds, schedule, count));
+        }
+    }
+
+    /// A part's numbers come through its whole, unless the loop around the part has the table.
+    fn inherit(&mut self, part: ModuleId, tables: &[Table]) {
+        for name in self.layouts.get(part).all_numbers.clone() {
+            if !tables.iter().any(|t| t.name == name) {
+                add(&mut self.out.all_numbers, &name);
+            }
         }
     }
 
@@ -191,5 +216,11 @@ impl Build<'_> {
         let name = self.caches.pick(&[snake(name)]);
         self.out.cache_of.insert(key, self.out.cache.len());
         self.out.cache.push(CacheField { name, kind });
+    }
+}
+
+fn add(names: &mut Vec<String>, name: &str) {
+    if !names.iter().any(|n| n == name) {
+        names.push(name.to_string());
     }
 }

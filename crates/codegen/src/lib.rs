@@ -46,8 +46,10 @@ pub struct Generated {
     parameters: u128,
 }
 
-/// Generates the code of a model.
+/// Generates the code of a model, as planned for the CPU.
 pub fn generate(model: &Model) -> Generated {
+    let plan = formwork_ir::plan::plan(model);
+    let model = &plan.model;
     let layouts = Layouts::of(model);
     let constants = Constants::new(model);
     let mut structs = Structs { model, layouts: &layouts, constants: &constants, types: Types::default(), items: Vec::new() };
