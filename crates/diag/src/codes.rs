@@ -227,6 +227,11 @@ codes! {
     wrong:  each(1000, |i| each(1000, |j| each(1000, |k| 0)))
     right:  each(n_layers, |i| window)",
 
+    "per-layer-number": "A number that differs from layer to layer is a table in the generated code, so a layer's body cannot compute with it.
+
+    wrong:  repeat i in 0..n, s = each_scale[i] @ \"h.{i}\" { x = scale(x, s * 2.0) }
+    right:  repeat i in 0..n, s = each_scale[i] * 2.0 @ \"h.{i}\" { x = scale(x, s) }",
+
     "rank-mismatch": "A tensor has another number of axes than the declaration says.
 
     wrong:  block f(x: [B, S]) { .. }             // called with [B, S, d_model]

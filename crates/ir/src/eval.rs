@@ -74,7 +74,7 @@ impl Elaborator<'_> {
     fn operand_error(&mut self, what: &str, value: &Value, span: Span) -> Value {
         match value {
             Value::Unknown => Value::Unknown,
-            other => self.fail(Diagnostic::new("type-mismatch", span, format!("`{what}` does not apply to {}", other.describe()))),
+            other => self.fail(Diagnostic::new("bad-operator", span, format!("`{what}` does not apply to {}", other.describe()))),
         }
     }
 
@@ -159,7 +159,7 @@ impl Elaborator<'_> {
             }
             _ => numbers::arithmetic(op, &a, &b),
         };
-        result.unwrap_or_else(|message| self.fail(Diagnostic::new("bad-arithmetic", span, message)))
+        result.unwrap_or_else(|message| self.fail(Diagnostic::new(message.code, span, message.text)))
     }
 
     fn tensor_arithmetic(&mut self, op: BinaryOp, a: Value, b: Value, span: Span) -> Value {
@@ -181,7 +181,7 @@ impl Elaborator<'_> {
         };
         match callable {
             Some(callable) => self.apply_values(&callable, operands, span),
-            None => self.fail(Diagnostic::new("type-mismatch", span, format!("`{}` does not apply to tensors this way", op.symbol()))),
+            None => self.fail(Diagnostic::new("bad-operator", span, format!("`{}` does not apply to tensors this way", op.symbol()))),
         }
     }
 
@@ -193,7 +193,7 @@ impl Elaborator<'_> {
             Value::Object(object) => return self.object_field(object, field),
             other => {
                 let what = format!("{} has no fields", other.describe());
-                return self.fail(Diagnostic::new("type-mismatch", field.span, what));
+                return self.fail(Diagnostic::new("unknown-field", field.span, what));
             }
         };
         if let Some((_, value)) = fields.iter().find(|(n, _)| *n == field.text) {
@@ -311,7 +311,7 @@ impl Elaborator<'_> {
         if items.len() != targets.len() && !matches!(value, Value::Unknown) {
             let span = targets.first().map_or(formwork_diag::Span::new(formwork_diag::FileId(0), 0, 0), |t| t.span);
             let what = format!("{} names are bound to {}", targets.len(), value.describe());
-            self.fail(Diagnostic::new("type-mismatch", span, what));
+            self.fail(Diagnostic::new("result-count", span, what));
         }
         for (at, target) in targets.iter().enumerate() {
             let item = items.get(at).cloned().unwrap_or(Value::Unknown);

@@ -20,6 +20,7 @@ pub mod pattern;
 pub mod plan;
 mod repeat;
 mod scope;
+mod sizes;
 mod types;
 mod value;
 mod weights;
