@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use formwork_diag::{Diagnostic, Span, did_you_mean};
-use formwork_syntax::ast::{Argument, Arm, BinaryOp, Body, Expr, ExprKind, Name, PatternKind, Require, Statement};
+use formwork_syntax::ast::{Arm, BinaryOp, Body, Expr, ExprKind, Name, PatternKind, Require, Statement};
 
 use crate::elaborate::Elaborator;
 use crate::model::{Node, NodeKind};
@@ -71,7 +71,7 @@ impl Elaborator<'_> {
         }
     }
 
-    fn operand_error(&mut self, what: &str, value: &Value, span: Span) -> Value {
+    pub(crate) fn operand_error(&mut self, what: &str, value: &Value, span: Span) -> Value {
         match value {
             Value::Unknown => Value::Unknown,
             other => self.fail(Diagnostic::new("bad-operator", span, format!("`{what}` does not apply to {}", other.describe()))),
@@ -333,42 +333,11 @@ impl Elaborator<'_> {
     pub(crate) fn require(&mut self, require: &Require, scope: &Scope) {
         match self.eval(&require.condition, scope, &Ty::Bool) {
             Value::Bool(true) | Value::Unknown => {}
-            Value::Bool(false) => {
-                let mut error = Diagnostic::new("requirement", require.condition.span, lower_first(&require.message.text));
-                for (name, span, value) in self.mentioned(&require.condition) {
-                    error = error.because(span, format!("`{name}` = {value}"));
-                }
-                self.fail(error.label("this does not hold"));
-            }
+            Value::Bool(false) => self.unmet(require, scope),
             other => {
                 self.operand_error("require", &other, require.condition.span);
             }
         }
-    }
-
-    /// The parameters that a condition mentions, with their places and values.
-    fn mentioned(&self, expr: &Expr) -> Vec<(String, Span, String)> {
-        let mut out = Vec::new();
-        let mut stack = vec![expr];
-        while let Some(expr) = stack.pop() {
-            match &expr.kind {
-                ExprKind::Name(name) => {
-                    let value = match self.slots.get(name) {
-                        Some(crate::elaborate::Slot::Done(value)) => value.describe(),
-                        _ => continue,
-                    };
-                    if let Some(span) = self.origins.get(name) {
-                        let value = value.trim_start_matches("the integer ").trim_start_matches("the float ");
-                        out.push((name.clone(), *span, value.to_string()));
-                    }
-                }
-                ExprKind::Binary(_, a, b) => stack.extend([&**b, &**a]),
-                ExprKind::Not(a) | ExprKind::Negate(a) | ExprKind::Field(a, _) => stack.push(a),
-                ExprKind::Call(_, arguments) => stack.extend(arguments.iter().map(|a: &Argument| &a.value)),
-                _ => {}
-            }
-        }
-        out
     }
 
     fn probe(&mut self, name: &Name, path: &Name, scope: &Scope) {
@@ -435,9 +404,4 @@ fn equal(a: &Value, b: &Value) -> bool {
         (Value::Object(_), _) | (_, Value::Object(_)) => false,
         _ => a.equals(b),
     }
-}
-
-fn lower_first(text: &str) -> String {
-    let mut chars = text.trim_end_matches('.').chars();
-    chars.next().map(|c| c.to_lowercase().chain(chars).collect()).unwrap_or_default()
 }

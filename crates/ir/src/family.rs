@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use formwork_diag::{Diagnostic, Diagnostics, Span, did_you_mean, normalise};
 use formwork_ops::{AttrValue, Kind, Poly, Type};
-use formwork_syntax::ast::{Block, BlockParam, ExprKind, Family, TypeKind};
+use formwork_syntax::ast::{Block, BlockParam, ExprKind, Family, HfRule, TypeKind};
 use formwork_syntax::data::{Data, DataKind};
 
 use crate::elaborate::{Elaborator, Given};
@@ -222,9 +222,14 @@ impl Elaborator<'_> {
     }
 
     fn unknown_class(&mut self, family: &Family, classes: &Data) {
+        let rules = family.hf.iter().flat_map(|hf| &hf.rules);
+        let known = rules.flat_map(|rule| if let HfRule::Task { classes, .. } = rule { classes.as_slice() } else { &[] });
+        let known: Vec<&str> = known.map(|class| class.text.as_str()).collect();
+        let tasks: Vec<String> = family.models.iter().map(|m| format!("`--task {}`", m.name.text)).collect();
         self.fail(
             Diagnostic::new("unknown-class", classes.span, format!("family `{}` has no entry point for this class", family.name.text))
-                .help("choose one with `--task`"),
+                .note(format!("known classes: {}", known.join(", ")))
+                .help(format!("choose an entry point: {}", tasks.join(" or "))),
         );
     }
 

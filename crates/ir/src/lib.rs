@@ -19,6 +19,7 @@ mod params;
 pub mod pattern;
 pub mod plan;
 mod repeat;
+mod require;
 mod scope;
 mod sizes;
 mod types;

@@ -434,6 +434,9 @@ impl Builder {
                 if !value.is_finite() {
                     return Err(Diagnostic::new("number-range", span, format!("`{}` is larger than any float", pair.as_str())));
                 }
+                if value == 0.0 && crate::data::has_significant_digit(pair.as_str()) {
+                    return Err(Diagnostic::new("number-range", span, format!("`{}` is smaller than any float", pair.as_str())));
+                }
                 at(ExprKind::Float(value))
             }
             Rule::string => at(ExprKind::Str(self.string(&pair).text)),

@@ -107,6 +107,9 @@ fn number(text: &str, span: Span) -> Result<DataKind, Diagnostic> {
         return Ok(DataKind::Int(int));
     }
     match text.parse::<f64>() {
+        Ok(0.0) if crate::data::has_significant_digit(text) => {
+            Err(Diagnostic::new("number-range", span, format!("`{text}` is smaller than any float")))
+        }
         Ok(float) if float.is_finite() => Ok(DataKind::Float(float)),
         _ => Err(Diagnostic::new("number-range", span, format!("`{text}` is larger than any float"))),
     }
