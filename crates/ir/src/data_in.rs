@@ -46,6 +46,8 @@ impl Elaborator<'_> {
         self.origins.insert(name.to_string(), data.span);
         match (&data.kind, ty) {
             (DataKind::Null, _) => self.coerce(Value::Null, ty, name, data.span),
+            // TOML has no null, so a word stands for it.
+            (DataKind::Str(word), Ty::Optional(_)) if word == "null" => Value::Null,
             (_, Ty::Optional(inner)) => self.read(data, inner, name),
             (DataKind::Str(text), Ty::Int | Ty::Float) => self.expression(data, text, ty, name),
             (DataKind::Str(word), Ty::Enum(decl)) => {

@@ -17,6 +17,7 @@ mod numbers;
 mod op_call;
 mod params;
 pub mod pattern;
+mod print;
 mod repeat;
 mod scope;
 mod types;
@@ -27,4 +28,5 @@ pub use family::{Arguments, STANDARD_FAMILY, apply, family_of_config, family_of_
 pub use library::Library;
 pub use model::{Argument, LayerKind, Model, ModelInput, Module, ModuleId, Node, NodeKind, OpNode, Repeat, Value, ValueId};
 pub use params::{ParamEntry, join, parameters};
+pub use print::print;
 pub use weights::{Mapping, Source, WeightMap};
