@@ -93,7 +93,7 @@ pub(crate) fn split(text: &str, file: FileId, start: usize, end: usize) -> Resul
         piece.end = next;
     }
     if let Some(long) = pieces.iter().find(|p| p.end - p.start > MAX_ITEM_BYTES && p.open.is_none()) {
-        return Err(Diagnostic::new("too-deep", Span::new(file, long.start, long.start + 1), format!("one item is longer than {MAX_ITEM_BYTES} bytes")));
+        return Err(Diagnostic::new("too-long", Span::new(file, long.start, long.start + 1), format!("one item is longer than {MAX_ITEM_BYTES} bytes")));
     }
     Ok(pieces)
 }
