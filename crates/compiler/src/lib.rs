@@ -8,7 +8,7 @@ mod source;
 
 use std::path::{Path, PathBuf};
 
-use formwork_diag::{Diagnostic, Diagnostics, SourceMap};
+use formwork_diag::{Diagnostic, Diagnostics, FileId, SourceMap, Span};
 use formwork_ir::{Arguments, Library, Model};
 
 pub use library::library_for;
@@ -107,7 +107,7 @@ impl Job {
             }
             Surface::Family => {
                 let (tree, errors) = formwork_syntax::parse_file(file, text);
-                let (library, family) = self.own_family(tree, errors, options)?;
+                let (library, family) = self.own_family(file, tree, errors, options)?;
                 formwork_ir::apply(&library, &family, Arguments::Defaults, &title, options.task.as_deref())
             }
         }
@@ -124,6 +124,7 @@ impl Job {
 
     fn own_family(
         &mut self,
+        file: FileId,
         tree: formwork_syntax::ast::File,
         errors: Diagnostics,
         options: &Options,
@@ -142,7 +143,7 @@ impl Job {
         let family = name.as_deref().and_then(|n| library.family(n)).cloned();
         match family {
             Some(family) => Ok((library, family)),
-            None => Err(vec![Diagnostic::plain("no-family", "the file declares no family")]),
+            None => Err(vec![Diagnostic::new("no-family", Span::new(file, 0, 1), "the file declares no family").help("wrap it: `family name { .. }`")]),
         }
     }
 }

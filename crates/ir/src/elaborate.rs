@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use formwork_diag::{Diagnostic, Diagnostics, Span, did_you_mean};
+use formwork_diag::{Diagnostic, Diagnostics, FileId, Span, did_you_mean};
 use formwork_ops::{Atom, Poly};
 use formwork_syntax::ast::Family;
 
@@ -41,6 +41,8 @@ pub(crate) struct Elaborator<'a> {
     pub(crate) origins: BTreeMap<String, Span>,
     /// Keys of a config under their names, while an `hf` section runs.
     pub(crate) config: Option<Scope>,
+    /// The instance's or config's own file.
+    pub(crate) home: Option<FileId>,
     pub(crate) errors: Diagnostics,
     pub(crate) frames: Vec<Frame>,
     pub(crate) modules: Vec<Module>,
@@ -74,6 +76,7 @@ impl<'a> Elaborator<'a> {
             given: BTreeMap::new(),
             origins: BTreeMap::new(),
             config: None,
+            home: None,
             errors: Vec::new(),
             frames: Vec::new(),
             modules: Vec::new(),
@@ -87,10 +90,35 @@ impl<'a> Elaborator<'a> {
 
     /// Reports and gives the value that silences what follows.
     pub(crate) fn fail(&mut self, diagnostic: Diagnostic) -> Value {
+        let (diagnostic, moved) = self.at_home(diagnostic);
+        let again = |e: &Diagnostic| moved && e.code == diagnostic.code && e.primary == diagnostic.primary;
+        if self.errors.iter().any(again) {
+            return Value::Unknown;
+        }
         if self.errors.len() < MAX_ERRORS && !self.errors.contains(&diagnostic) {
             self.errors.push(diagnostic);
         }
         Value::Unknown
+    }
+
+    /// Points at the user's own file where it is the origin of a mistake that shows inside a library.
+    fn at_home(&self, mut diagnostic: Diagnostic) -> (Diagnostic, bool) {
+        let Some(home) = self.home else { return (diagnostic, false) };
+        let own = diagnostic.secondary.iter().rposition(|l| l.span.file == home);
+        match (diagnostic.primary.take(), own) {
+            (Some(mut library), Some(at)) if library.span.file != home => {
+                diagnostic.primary = Some(diagnostic.secondary.remove(at));
+                if library.text.is_empty() {
+                    library.text = "used here".into();
+                }
+                diagnostic.secondary.push(library);
+                (diagnostic, true)
+            }
+            (primary, _) => {
+                diagnostic.primary = primary;
+                (diagnostic, false)
+            }
+        }
     }
 
     /// Takes a step; false when the spec's static stage runs too long.

@@ -41,7 +41,7 @@ impl Elaborator<'_> {
             }
         }
         let Some(initial) = carried.iter().map(|(_, t)| self.local(t)).collect::<Option<Vec<ValueId>>>() else { return };
-        let probes = probes.iter().filter_map(|(name, path)| self.loop_probe(name, path, &carried, &it.index.text)).collect();
+        let probes = probes.iter().filter_map(|(name, path)| self.loop_probe((name, path), &carried, &it.index.text, scope)).collect();
         let mut kinds = Vec::new();
         for (kind, row) in rows.iter().enumerate() {
             let inner = scope.child();
@@ -187,12 +187,12 @@ impl Elaborator<'_> {
         Some((self.add_module(module), captures))
     }
 
-    fn loop_probe(&mut self, name: &Name, path: &Name, carried: &[(Name, Tensor)], index: &str) -> Option<(usize, String)> {
+    fn loop_probe(&mut self, (name, path): (&Name, &Name), carried: &[(Name, Tensor)], index: &str, scope: &Scope) -> Option<(usize, String)> {
         if !path.text.contains(&format!("{{{index}}}")) {
             self.fail(Diagnostic::new("missing-index", path.span, format!("a probe inside a loop mentions `{{{index}}}`")));
         }
         let at = carried.iter().position(|(n, _)| n.text == name.text);
-        if at.is_none() {
+        if at.is_none() && !matches!(scope.get(&name.text), Some(Value::Unknown)) {
             let what = format!("`{}` is not carried from layer to layer", name.text);
             self.fail(Diagnostic::new("misplaced-probe", name.span, what));
         }

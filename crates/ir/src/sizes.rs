@@ -1,7 +1,7 @@
 //! Sizes and numbers that every op can work with: dimensions from 1 up to what a machine can address, finite factors.
 
 use formwork_diag::{Diagnostic, Span};
-use formwork_ops::{AttrValue, Facts, Poly};
+use formwork_ops::{AttrValue, Facts, Float, Poly};
 
 use crate::call::show;
 use crate::elaborate::Elaborator;
@@ -14,7 +14,7 @@ impl Elaborator<'_> {
     pub(crate) fn check_attribute(&mut self, op: &str, name: &str, value: &AttrValue, span: Span) -> bool {
         match value {
             AttrValue::Int(size) => self.positive(size, &format!("`{name}` of `{op}`"), span),
-            AttrValue::Float(float) => self.finite(float.value, op, name, span),
+            AttrValue::Float(float) => self.finite(float, op, name, span),
             AttrValue::List(items) => items.iter().all(|item| self.check_attribute(op, name, item, span)),
             AttrValue::Record(fields) | AttrValue::Variant(_, fields) => {
                 fields.iter().all(|(field, value)| self.check_attribute(op, &format!("{name}.{field}"), value, span))
@@ -58,7 +58,8 @@ impl Elaborator<'_> {
         }
     }
 
-    fn finite(&mut self, value: f64, op: &str, name: &str, span: Span) -> bool {
+    fn finite(&mut self, float: &Float, op: &str, name: &str, span: Span) -> bool {
+        let value = float.value;
         let (code, what) = if !value.is_finite() {
             ("not-finite", "is not a finite number")
         } else if value.abs() > f64::from(f32::MAX) {
@@ -69,7 +70,7 @@ impl Elaborator<'_> {
             return true;
         };
         let mut error = Diagnostic::new(code, span, format!("`{name}` of `{op}` {what}: {value:e}"));
-        if let Some(origin) = self.origins.get(name) {
+        if let Some(origin) = float.name.as_ref().and_then(|name| self.origins.get(name)) {
             error = error.because(*origin, "set here");
         }
         self.fail(error);

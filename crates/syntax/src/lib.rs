@@ -9,6 +9,7 @@
 pub mod ast;
 mod build;
 pub mod data;
+mod depth;
 pub mod format;
 mod json;
 mod parse;
