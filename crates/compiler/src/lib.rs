@@ -3,6 +3,7 @@
 //! [`load`] reads a spec of any surface and gives the typed model; every front door (the CLI, the macros, tests) goes through it.
 //! Each stage is one call; no stage's logic lives here.
 
+mod deep;
 mod library;
 mod source;
 
@@ -52,11 +53,11 @@ pub struct Failure {
 /// # Errors
 /// Returns every diagnostic together with the sources they point into.
 pub fn load(path: &Path, options: &Options) -> Result<Compiled, Failure> {
-    let mut job = Job::default();
-    match job.run(path, options) {
-        Ok(model) => Ok(Compiled { sources: job.sources, files: job.files, model }),
-        Err(diagnostics) => Err(Failure { sources: job.sources, files: job.files, diagnostics, io: job.io }),
-    }
+    deep::call(|| {
+        let mut job = Job::default();
+        let result = job.run(path, options);
+        job.end(result)
+    })
 }
 
 /// Compiles spec text that is not in a file of its own, e.g. inside a macro.
@@ -64,11 +65,11 @@ pub fn load(path: &Path, options: &Options) -> Result<Compiled, Failure> {
 /// # Errors
 /// As [`load`].
 pub fn load_text(name: &str, text: &str, surface: Surface, options: &Options) -> Result<Compiled, Failure> {
-    let mut job = Job::default();
-    match job.text(name, text, surface, options) {
-        Ok(model) => Ok(Compiled { sources: job.sources, files: job.files, model }),
-        Err(diagnostics) => Err(Failure { sources: job.sources, files: job.files, diagnostics, io: job.io }),
-    }
+    deep::call(|| {
+        let mut job = Job::default();
+        let result = job.text(name, text, surface, options);
+        job.end(result)
+    })
 }
 
 /// What a run has read so far.
@@ -80,6 +81,13 @@ struct Job {
 }
 
 impl Job {
+    fn end(self, result: Result<Model, Diagnostics>) -> Result<Compiled, Failure> {
+        match result {
+            Ok(model) => Ok(Compiled { sources: self.sources, files: self.files, model }),
+            Err(diagnostics) => Err(Failure { sources: self.sources, files: self.files, diagnostics, io: self.io }),
+        }
+    }
+
     fn run(&mut self, path: &Path, options: &Options) -> Result<Model, Diagnostics> {
         let (file, surface) = locate(path).map_err(|error| self.failed(error))?;
         let text = source::read(&file).map_err(|error| self.failed(error))?;

@@ -15,7 +15,7 @@ use crate::types::Ty;
 use crate::value::{Callable, Tensor, Value};
 
 /// Steps that one compilation may take; the static stage is total.
-const FUEL: u64 = 4_000_000;
+const FUEL: u64 = 500_000;
 /// Deepest nesting of calls.
 const MAX_CALLS: usize = 64;
 /// Errors after which the rest is noise.
@@ -130,6 +130,11 @@ impl<'a> Elaborator<'a> {
         if self.fuel == 0 {
             self.fail(Diagnostic::new("out-of-fuel", span, "the static stage does not come to an end"));
         }
+        self.fuel > 0
+    }
+
+    /// Whether steps are left.
+    pub(crate) fn has_fuel(&self) -> bool {
         self.fuel > 0
     }
 

@@ -84,7 +84,9 @@ impl Elaborator<'_> {
             Value::Null if field.default.is_some() && !matches!(ty, Ty::Optional(_)) => {}
             Value::Null if !matches!(ty, Ty::Optional(_)) => {
                 let keys: Vec<String> = names_in(value).iter().map(|name| format!("`{name}`")).collect();
-                let what = format!("the config has no {}, which gives `{param}`", keys.join(" or "));
+                let keys = keys.join(" or ");
+                let gives = if keys == format!("`{param}`") { String::new() } else { format!(", which gives `{param}`") };
+                let what = format!("the config has no {keys}{gives}");
                 self.fail(Diagnostic::new("missing-key", start_of(config.span.file), what).because(value.span, "read here"));
                 self.given.insert(param.to_string(), Given::Value(Value::Unknown, place));
             }

@@ -1,7 +1,7 @@
 //! Sizes and numbers that every op can work with: dimensions from 1 up to what a machine can address, finite factors.
 
 use formwork_diag::{Diagnostic, Span};
-use formwork_ops::{AttrValue, Facts, Float, Poly};
+use formwork_ops::{Atom, AttrValue, Facts, Float, Poly};
 
 use crate::call::show;
 use crate::elaborate::Elaborator;
@@ -50,12 +50,23 @@ impl Elaborator<'_> {
         match size.constant() {
             Some(value) if value <= 0 => {
                 let error = Diagnostic::new("bad-size", span, format!("{what} is {value}, but a size is at least 1"));
-                let error = self.explain(error.label(show(size)), &[size]);
+                let mut error = self.explain(error.label(show(size)), &[size]);
+                if let Some(cause) = self.cause(size) {
+                    error.secondary.sort_by_key(|label| label.span == cause);
+                }
                 self.fail(error);
                 false
             }
             _ => true,
         }
+    }
+
+    /// Where the factor that makes a size too small was set.
+    fn cause(&self, size: &Poly) -> Option<Span> {
+        size.atoms().find_map(|atom| match atom {
+            Atom::Static { name, value } if *value <= 0 => self.origins.get(&**name).copied(),
+            _ => None,
+        })
     }
 
     fn finite(&mut self, float: &Float, op: &str, name: &str, span: Span) -> bool {
@@ -80,5 +91,5 @@ impl Elaborator<'_> {
 
 /// Whether every factor is known when the spec is compiled.
 fn is_static(dim: &Poly) -> bool {
-    dim.atoms().all(|a| matches!(a, formwork_ops::Atom::Static { .. }))
+    dim.atoms().all(|a| matches!(a, Atom::Static { .. }))
 }
