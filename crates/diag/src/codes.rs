@@ -222,7 +222,7 @@ codes! {
     wrong:  once(f(decoder_state))
     right:  once(f(encoder_state))",
 
-    "out-of-fuel": "The static stage took 4 million steps without an end, most often in nested `each`.
+    "out-of-fuel": "The static stage took half a million steps without an end, most often in nested `each`.
 
     wrong:  each(1000, |i| each(1000, |j| each(1000, |k| 0)))
     right:  each(n_layers, |i| window)",

@@ -14,7 +14,11 @@ pub fn read_toml(file: FileId, text: &str) -> Result<Data, Diagnostic> {
     let table = DeTable::parse(text).map_err(|error| {
         let range = error.span().unwrap_or(0..0);
         let message = error.message().lines().next().unwrap_or("this is not TOML").to_string();
-        let code = if message.starts_with("duplicate key") { "duplicate-key" } else { "toml-syntax" };
+        let code = match message.as_str() {
+            m if m.starts_with("duplicate key") => "duplicate-key",
+            m if m.contains("recursion") => "too-deep",
+            _ => "toml-syntax",
+        };
         Diagnostic::new(code, Span::new(file, range.start, range.end), lowercase(&message))
     })?;
     if table.get_ref().is_empty() {
