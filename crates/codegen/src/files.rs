@@ -11,10 +11,10 @@ use crate::{Generated, docs};
 
 /// Names of the runtime that generated code may use.
 const RUNTIME: &[&str] = &[
-    "Attention", "BatchNorm", "Context", "Embedding", "Ids", "Info", "Inputs", "KvCache", "LatentCache",
-    "LatentDecoding", "LayerNorm", "Linear", "Mapping", "Mask",
-    "Mla", "Model", "Once", "RelativeBias", "RmsNorm", "Rope", "RopeConfig", "RopeLayout", "RopeScaling", "Rule", "SinusoidalLayout", "Source", "Tensor",
-    "Tokens", "Weights", "ops",
+    "Attention", "BatchNorm", "Context", "Embedding", "FeatureMap", "GroupCache", "Ids", "Info", "Inputs", "KvCache",
+    "LatentDecoding", "LayerNorm", "Linear", "LogDecay", "Mapping", "Mask", "Mla", "Model", "Once", "Pattern", "RecurrentState",
+    "RelativeBias", "RmsNorm", "Rope", "RopeConfig", "RopeLayout", "RopeScaling", "RowCache", "Rule", "ShortConv",
+    "SinusoidalLayout", "Source", "Tensor", "Tokens", "Weights", "ops",
 ];
 
 /// Where a generated crate finds the runtime.

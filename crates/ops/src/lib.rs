@@ -8,6 +8,11 @@ mod form;
 #[cfg(feature = "kernels")]
 pub mod once;
 mod op;
+mod pattern;
+#[cfg(feature = "kernels")]
+pub mod recurrent;
+#[cfg(feature = "kernels")]
+pub mod row_cache;
 mod state;
 
 pub use dim::{Atom, Poly};
@@ -16,6 +21,7 @@ pub use op::{
     AttentionFlops, Attr, AttrDefault, AttrType, AttrValue, Call, Facts, Float, Flops, Input, InputKind, Kind, Op,
     OpError, Param, Role, Type,
 };
+pub use pattern::Pattern;
 pub use state::{NewState, RowCount, Rows, State, Visibility};
 
 macro_rules! catalogue {
@@ -32,15 +38,22 @@ catalogue! {
     arithmetic: ADD, MUL, SCALE, SUB;
     attention: ATTENTION;
     batch_norm: BATCH_NORM;
+    dual_chunk: DUAL_CHUNK_ATTENTION;
+    dynamic_context: CHOSEN_ATTENTION, TOP_KEYS;
     embedding: EMBEDDING;
+    gated_delta: GATED_DELTA, LOG_DECAY;
     layer_norm: LAYER_NORM;
     layout: FIRST_TOKEN, HEADS, MERGE_HEADS, SPLIT;
     linear: LINEAR;
+    linear_attention: LINEAR_ATTENTION;
     mla: MLA;
+    multi_scale: MULTI_SCALE_ATTENTION;
     positions: POSITIONS, SINUSOIDAL;
     relative_bias: RELATIVE_BIAS;
     rms_norm: RMS_NORM;
     rope: ROPE;
+    short_conv: SHORT_CONV;
+    sparse: SPARSE_ATTENTION;
 }
 
 /// The op of a name.

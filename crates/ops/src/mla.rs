@@ -12,11 +12,7 @@ use crate::{
 };
 
 #[cfg(feature = "kernels")]
-mod cache;
-#[cfg(feature = "kernels")]
 mod kernel;
-#[cfg(feature = "kernels")]
-pub use cache::LatentCache;
 #[cfg(feature = "kernels")]
 pub use kernel::{Mla, LatentDecoding};
 
@@ -61,7 +57,7 @@ fn facts(call: &Call<'_>) -> Result<Facts, OpError> {
         outputs: vec![Type::f32(vec![it.batch.clone(), it.queries.clone(), it.heads.clone(), it.d_v.clone()])],
         params: vec![Param::new("weight", [width, it.latent.clone()])],
         flops,
-        state: Some(State::Latent { latent: it.latent, rope: it.rope }),
+        state: Some(State::Rows { width: &it.latent + &it.rope }),
         form: Form::Layer {
             ty: "Mla",
             load: "mla",

@@ -422,6 +422,11 @@ pub struct Flops {
 }
 
 impl Flops {
+    /// The work of a first step, or of one that follows others.
+    pub fn at(&self, follows: bool) -> &Self {
+        self.decode.as_deref().filter(|_| follows).unwrap_or(self)
+    }
+
     /// An op that only moves data.
     pub fn none() -> Self {
         Self::default()

@@ -46,7 +46,7 @@ fn facts(call: &Call<'_>) -> Result<Facts, OpError> {
     })
 }
 
-fn constant(config: &AttrValue, d_rot: Poly) -> Result<Lit, OpError> {
+pub(crate) fn constant(config: &AttrValue, d_rot: Poly) -> Result<Lit, OpError> {
     let layout = match config.field("layout") {
         Some(AttrValue::Variant(name, _)) if name == "interleaved" => "RopeLayout::Interleaved",
         Some(AttrValue::Variant(name, _)) if name == "pairs_to_halves" => "RopeLayout::PairsToHalves",

@@ -1,6 +1,6 @@
 //! Which keys a query sees, and what an op keeps from step to step.
 
-use crate::{Lit, Poly};
+use crate::{Lit, Pattern, Poly};
 
 /// Which keys a query sees; one value for the kernel, the cache and the FLOP count alike.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,6 +15,12 @@ pub enum Visibility {
     Symmetric(Poly),
     /// Keys at or before the query in the same chunk.
     Chunked(Poly),
+    /// Keys of a sparse pattern.
+    Sparse(Pattern),
+    /// This many of the keys at or before the query, chosen by the input.
+    Chosen(Poly),
+    /// Groups of heads, as many in each, that see differently; the work for a pair is then that of one group.
+    Groups(Vec<Visibility>),
 }
 
 /// What an op keeps from step to step.
@@ -31,12 +37,28 @@ pub enum State {
         /// Rows kept, if bounded.
         window: Option<Poly>,
     },
-    /// One row of every position seen, which all heads share: a latent and a rotated part of the key.
-    Latent {
-        /// Width of the latent.
-        latent: Poly,
-        /// Width of the rotated part.
-        rope: Poly,
+    /// One row of every position seen, which all heads share.
+    Rows {
+        /// Its width.
+        width: Poly,
+    },
+    /// Groups of heads: keys and values of every position seen, or of the group's last window.
+    Groups {
+        /// Key/value heads of a group.
+        heads: Poly,
+        /// Width of a key.
+        d_k: Poly,
+        /// Width of a value.
+        d_v: Poly,
+        /// For each group, the rows kept, if bounded.
+        windows: Vec<Option<Poly>>,
+    },
+    /// Numbers that do not grow with the sequence.
+    Recurrent {
+        /// Heads.
+        heads: Poly,
+        /// Numbers of a head.
+        size: Poly,
     },
 }
 
@@ -58,8 +80,8 @@ pub enum RowCount {
     Every,
     /// One for each of the last positions.
     Last(Poly),
-    /// This many from the start.
-    Fixed(Poly),
+    /// One, however long the sequence is.
+    One,
 }
 
 /// How generated code makes a state.
@@ -78,31 +100,44 @@ pub struct NewState {
 impl State {
     /// What it holds for one sequence.
     pub fn rows(&self) -> Vec<Rows> {
+        let row = |count: RowCount, heads: &Poly, width: &Poly| Rows { count, heads: heads.clone(), width: width.clone() };
         match self {
             Self::KeyValue { heads, d_k, d_v, window } => {
-                let count = window.as_ref().map_or(RowCount::Every, |w| RowCount::Last(w.clone()));
-                let row = |width: &Poly| Rows { count: count.clone(), heads: heads.clone(), width: width.clone() };
-                vec![row(d_k), row(d_v)]
+                let count = RowCount::within(window.as_ref());
+                vec![row(count.clone(), heads, d_k), row(count, heads, d_v)]
             }
-            Self::Latent { latent, rope } => {
-                vec![Rows { count: RowCount::Every, heads: Poly::int(1), width: latent + rope }]
+            Self::Rows { width } => vec![row(RowCount::Every, &Poly::int(1), width)],
+            Self::Groups { heads, d_k, d_v, windows } => {
+                let counts = windows.iter().map(|w| RowCount::within(w.as_ref()));
+                counts.flat_map(|count| [row(count.clone(), heads, d_k), row(count, heads, d_v)]).collect()
             }
+            Self::Recurrent { heads, size } => vec![row(RowCount::One, heads, size)],
         }
     }
 
     /// How generated code makes it.
     pub fn new_state(&self) -> NewState {
-        let sizes = |of: &[&Poly]| of.iter().map(|p| Lit::Size((*p).clone())).collect();
+        let size = |p: &Poly| Lit::Size(p.clone());
         match self {
-            Self::KeyValue { heads, d_k, d_v, window: None } => {
-                NewState { ty: "KvCache", method: "new", args: sizes(&[heads, d_k, d_v]), grows: true }
+            Self::KeyValue { heads, d_k, d_v, window } => {
+                let args = [heads, d_k, d_v].into_iter().chain(window).map(size).collect();
+                NewState { ty: "KvCache", method: if window.is_some() { "ring" } else { "new" }, args, grows: true }
             }
-            Self::KeyValue { heads, d_k, d_v, window: Some(w) } => {
-                NewState { ty: "KvCache", method: "ring", args: sizes(&[heads, d_k, d_v, w]), grows: true }
+            Self::Rows { width } => NewState { ty: "RowCache", method: "new", args: vec![size(width)], grows: true },
+            Self::Groups { heads, d_k, d_v, windows } => {
+                let windows = windows.iter().map(|w| size(&w.clone().unwrap_or_default())).collect();
+                let args = [heads, d_k, d_v].map(size).into_iter().chain([Lit::Slice(windows)]).collect();
+                NewState { ty: "GroupCache", method: "new", args, grows: true }
             }
-            Self::Latent { latent, rope } => {
-                NewState { ty: "LatentCache", method: "new", args: sizes(&[latent, rope]), grows: true }
+            Self::Recurrent { heads, size: numbers } => {
+                NewState { ty: "RecurrentState", method: "new", args: vec![size(heads), size(numbers)], grows: false }
             }
         }
+    }
+}
+
+impl RowCount {
+    fn within(window: Option<&Poly>) -> Self {
+        window.map_or(Self::Every, |w| Self::Last(w.clone()))
     }
 }

@@ -2,9 +2,9 @@
 
 use formwork_tensor::{Context, Layout, Matrix, Param, Tensor, Tokens, threads};
 
-use super::LatentCache;
 use crate::attention::row::Row;
 use crate::attention::{Attention, Mask};
+use crate::row_cache::RowCache;
 
 /// How a step after the first one computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,18 +48,18 @@ impl Mla {
         latent: &Tensor,
         rope: &Tensor,
         tokens: &Tokens,
-        cache: &mut LatentCache,
+        cache: &mut RowCache,
     ) -> Tensor {
         assert_eq!(tokens.past, cache.len(), "the cache holds the tokens of earlier steps");
-        cache.append(latent, rope);
-        let [_, _, c] = latent.axes("mla");
+        let [b, s, c] = latent.axes("mla");
+        cache.append([b, s], [latent, rope]);
         match self.decoding {
             LatentDecoding::Absorbed if tokens.past > 0 => self.absorbed(ctx, q, c, tokens, cache),
             _ => self.expanded(ctx, q, c, tokens, cache),
         }
     }
 
-    fn expanded(&self, ctx: &Context, q: &Tensor, c: usize, tokens: &Tokens, cache: &LatentCache) -> Tensor {
+    fn expanded(&self, ctx: &Context, q: &Tensor, c: usize, tokens: &Tokens, cache: &RowCache) -> Tensor {
         let [b, _, heads, d_q] = q.axes("mla");
         let (slots, width, r) = (cache.len(), self.nope + self.d_v, d_q - self.nope);
         let mut latents = ctx.tensor(&[b, slots, c]);
@@ -84,7 +84,7 @@ impl Mla {
         Attention::new(Mask::Causal, self.scale).run(ctx, q, &k, &v, tokens)
     }
 
-    fn absorbed(&self, ctx: &Context, q: &Tensor, c: usize, tokens: &Tokens, cache: &LatentCache) -> Tensor {
+    fn absorbed(&self, ctx: &Context, q: &Tensor, c: usize, tokens: &Tokens, cache: &RowCache) -> Tensor {
         let q = self.to_latent(ctx, q, c);
         let [b, s, heads, width] = q.axes("mla");
         let slots = cache.len();

@@ -52,7 +52,12 @@ impl Rope {
     }
 
     /// Rotates `[B, S, H, d]` by the positions of its tokens, in place.
-    pub fn apply(&self, ctx: &Context, mut x: Tensor, tokens: &Tokens) -> Tensor {
+    pub fn apply(&self, ctx: &Context, x: Tensor, tokens: &Tokens) -> Tensor {
+        self.apply_at(ctx, x, tokens, 0, |position| position)
+    }
+
+    /// Rotates by other positions than the tokens' own, in place; a `map` has a number of its own, of those that a step uses.
+    pub(crate) fn apply_at(&self, ctx: &Context, mut x: Tensor, tokens: &Tokens, map: u64, position: impl Fn(u32) -> u32) -> Tensor {
         let [b, s, heads, d] = x.axes("rope");
         assert_eq!(
             (b, s),
@@ -68,7 +73,9 @@ impl Rope {
         if half == 0 {
             return x;
         }
-        let table = ctx.table(tokens.step(), self.key, || self.table(ctx, tokens));
+        let mut key = self.key;
+        key[9] = map;
+        let table = ctx.table(tokens.step(), key, || self.table(ctx, tokens, &position));
         let (cos, sin) = table.data().split_at(b * s * half);
         let (data, device) = x.split_device();
         device.threads().rows(data, heads * d, |first, rows| {
@@ -84,9 +91,9 @@ impl Rope {
     }
 
     /// Cosines, then sines, of every token: `[2, B·S, d_rot/2]`.
-    fn table(&self, ctx: &Context, tokens: &Tokens) -> Tensor {
+    fn table(&self, ctx: &Context, tokens: &Tokens, map: &impl Fn(u32) -> u32) -> Tensor {
         let positions = tokens.positions.data();
-        let longest = positions.iter().max().map_or(0, |last| *last as usize + 1);
+        let longest = positions.iter().map(|p| map(*p)).max().map_or(0, |last| last as usize + 1);
         let frequencies = frequencies(&self.config, longest);
         let factor = attention_factor(&self.config.scaling) as f32;
         let mut table = ctx.tensor(&[2, positions.len(), frequencies.len()]);
@@ -98,7 +105,7 @@ impl Rope {
         for (&position, (cos, sin)) in positions.iter().zip(rows) {
             for (i, frequency) in frequencies.iter().enumerate() {
                 // The reference rounds the angle to f32; so must we.
-                let angle = f64::from(position as f32 * frequency);
+                let angle = f64::from(map(position) as f32 * frequency);
                 cos[i] = angle.cos() as f32 * factor;
                 sin[i] = angle.sin() as f32 * factor;
             }

@@ -2,11 +2,13 @@
 
 use formwork_ops::batch_norm::BatchNorm;
 use formwork_ops::embedding::Embedding;
+use formwork_ops::gated_delta::LogDecay;
 use formwork_ops::layer_norm::LayerNorm;
 use formwork_ops::linear::Linear;
 use formwork_ops::mla::{Mla, LatentDecoding};
 use formwork_ops::relative_bias::RelativeBias;
 use formwork_ops::rms_norm::RmsNorm;
+use formwork_ops::short_conv::ShortConv;
 use formwork_tensor::{Layout, Matrix, Param};
 
 use super::Weights;
@@ -89,6 +91,22 @@ impl Weights {
         Mla::new(&weight, heads, nope, d_v, scale, decoding)
     }
 
+    /// `name.A_log` and `name.dt_bias` `[heads]`.
+    pub fn log_decay(&self, name: &str, heads: usize) -> LogDecay {
+        LogDecay::new(&self.vector(name, "A_log", heads), self.vector(name, "dt_bias", heads))
+    }
+
+    /// `name.weight` `[channels, 1, n]`, without bias.
+    pub fn short_conv(&self, name: &str, channels: usize, n: usize) -> ShortConv {
+        ShortConv::new(&self.numbers(name, "weight", &[channels, 1, n]), None, channels)
+    }
+
+    /// `name.weight` `[channels, 1, n]` and `name.bias` `[channels]`.
+    pub fn short_conv_bias(&self, name: &str, channels: usize, n: usize) -> ShortConv {
+        let bias = self.vector(name, "bias", channels);
+        ShortConv::new(&self.numbers(name, "weight", &[channels, 1, n]), Some(bias), channels)
+    }
+
     /// A raw parameter under exactly this name.
     pub fn param(&self, name: &str, dims: &[usize]) -> Param {
         self.table(&self.full(name), dims)
@@ -100,7 +118,12 @@ impl Weights {
     }
 
     fn vector(&self, name: &str, part: &str, d: usize) -> Vec<f32> {
-        let found = self.table(&self.full(&format!("{name}.{part}")), &[d]);
+        self.numbers(name, part, &[d])
+    }
+
+    fn numbers(&self, name: &str, part: &str, dims: &[usize]) -> Vec<f32> {
+        let name = if name.is_empty() { part.to_string() } else { format!("{name}.{part}") };
+        let found = self.table(&self.full(&name), dims);
         found.map_or_else(Vec::new, |param| param.to_f32().into_owned())
     }
 
