@@ -23,7 +23,7 @@ pub enum Pattern {
         /// Further blocks that each block of queries sees.
         random: usize,
         /// Picks them.
-        seed: u64,
+        seed: usize,
         /// Whether keys after the query stay unseen.
         causal: bool,
     },
@@ -89,7 +89,7 @@ impl Pattern {
     fn number(self, own: usize, block: usize) -> u64 {
         let Self::Blocks { seed, .. } = self else { return 0 };
         let pair = ((own as u64) << 32) | block as u64;
-        let mut x = (seed ^ pair).wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut x = (seed as u64 ^ pair).wrapping_add(0x9e37_79b9_7f4a_7c15);
         x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         x ^ (x >> 31)

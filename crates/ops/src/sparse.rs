@@ -65,6 +65,9 @@ fn pattern(value: &AttrValue, causal: bool) -> Result<(Pattern, Lit), OpError> {
         },
         _ => Err(OpError::new(format!("pattern `{name}` needs `{field}`"))),
     };
+    if name == "local" {
+        return Err(OpError::new("a local window alone is no pattern").help("`attention(.., mask: window(size: ..))`"));
+    }
     if name == "strided" {
         let (stride, literal) = size("stride", 1)?;
         let fields = vec![("stride", literal), ("causal", Lit::Bool(causal))];
@@ -73,13 +76,13 @@ fn pattern(value: &AttrValue, causal: bool) -> Result<(Pattern, Lit), OpError> {
     let ((block, size_lit), (local, local_lit)) = (size("size", 1)?, size("local", 0)?);
     let ((global, global_lit), (random, random_lit)) = (size("global", 0)?, size("random", 0)?);
     let (seed, seed_lit) = size("seed", 0)?;
-    let pattern = Pattern::Blocks { size: block, local, global, random, seed: seed as u64, causal };
+    let pattern = Pattern::Blocks { size: block, local, global, random, seed, causal };
     let fields = vec![
         ("size", size_lit),
         ("local", local_lit),
         ("global", global_lit),
         ("random", random_lit),
-        ("seed", Lit::Apply("u64::from".into(), vec![seed_lit])),
+        ("seed", seed_lit),
         ("causal", Lit::Bool(causal)),
     ];
     Ok((pattern, Lit::Struct("Pattern::Blocks".into(), fields)))
