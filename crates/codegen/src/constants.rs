@@ -1,19 +1,21 @@
 //! Numbers of generated code: every one has a name in `config.rs`.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
-use formwork_ir::{Argument, Model};
-use formwork_ops::{Atom, Float, Lit, Poly};
+use formwork_ir::{Argument, Model, PER_LAYER, Table};
+use formwork_ops::{Atom, AttrValue, Float, Lit, Poly};
 use proc_macro2::{Literal, TokenStream};
 use quote::quote;
 
-use crate::names::{ident, screaming};
+use crate::names::{ident, screaming, snake};
 
 /// The constants that the code asked for so far.
 pub(crate) struct Constants<'a> {
     arguments: &'a [Argument],
     made: RefCell<Vec<Constant>>,
+    /// Whether code is being written that has a layer's numbers as parameters instead of fields.
+    in_load: Cell<bool>,
 }
 
 struct Constant {
@@ -27,7 +29,7 @@ struct Constant {
 
 impl<'a> Constants<'a> {
     pub(crate) fn new(model: &'a Model) -> Self {
-        Self { arguments: &model.arguments, made: RefCell::default() }
+        Self { arguments: &model.arguments, made: RefCell::default(), in_load: Cell::new(false) }
     }
 
     /// A literal as an expression.
@@ -70,6 +72,22 @@ impl<'a> Constants<'a> {
         }
     }
 
+    /// A literal inside a `load` function.
+    pub(crate) fn lit_in_load(&self, lit: &Lit, hint: &str) -> TokenStream {
+        self.in_load.set(true);
+        let tokens = self.lit(lit, hint);
+        self.in_load.set(false);
+        tokens
+    }
+
+    /// A number for each layer.
+    pub(crate) fn table(&self, table: &Table, count: &Poly) -> TokenStream {
+        let values = table.values.iter().map(|v| f32_literal(*v));
+        let (count, value) = (self.size(count), quote!([#(#values),*]));
+        let doc = format!("`{}` of each layer.", table.name);
+        self.constant(&format!("={value}"), &[screaming(&table.name)], &quote!([f32; #count]), value, &doc)
+    }
+
     /// A size in the spec's own names.
     pub(crate) fn size(&self, poly: &Poly) -> TokenStream {
         let mut sum: Option<TokenStream> = None;
@@ -92,12 +110,31 @@ impl<'a> Constants<'a> {
             let literal = Literal::u128_unsuffixed(coefficient.unsigned_abs());
             parts.push(quote!(#literal));
         }
+        let alone = parts.is_empty() && factors.len() == 1;
         for (atom, power) in factors {
-            parts.extend((0..*power).map(|_| self.atom(atom)));
+            let text = match self.quotient(atom) {
+                Some((a, b)) if alone && *power == 1 => quote!(#a / #b),
+                Some((a, b)) => quote!((#a / #b)),
+                None => self.atom(atom),
+            };
+            parts.extend((0..*power).map(|_| text.clone()));
         }
         let mut parts = parts.into_iter();
         let first = parts.next().unwrap_or_default();
         parts.fold(first, |product, part| quote!(#product * #part))
+    }
+
+    /// `a/b` of two parameters.
+    fn quotient(&self, atom: &Atom) -> Option<(TokenStream, TokenStream)> {
+        let Atom::Static { name, .. } = atom else { return None };
+        let (a, b) = name.split_once('/')?;
+        let value = |name: &str| {
+            let argument = self.arguments.iter().find(|argument| argument.name == name)?;
+            if let AttrValue::Int(p) = &argument.value { p.constant() } else { None }
+        };
+        let (x, y) = (value(a)?, value(b)?);
+        let part = |name: &str, value| self.atom(&Atom::Static { name: name.into(), value });
+        Some((part(a, x), part(b, y)))
     }
 
     fn atom(&self, atom: &Atom) -> TokenStream {
@@ -120,6 +157,10 @@ impl<'a> Constants<'a> {
 
     fn float(&self, float: &Float, hint: &str, ty: &TokenStream) -> TokenStream {
         let value = f32_literal(float.value);
+        if let Some(name) = float.name.as_ref().and_then(|n| n.strip_prefix(PER_LAYER)) {
+            let name = ident(&snake(name));
+            return if self.in_load.get() { quote!(#name) } else { quote!(self.#name) };
+        }
         if let Some(name) = &float.name {
             let doc = self.doc(name);
             return self.constant(&format!("{name}={value}"), &candidates(name), ty, value, &doc);

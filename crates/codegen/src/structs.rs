@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use formwork_ir::{Model, Module, ModuleId, NodeKind, Repeat};
+use formwork_ir::{Model, Module, ModuleId, NodeKind, Repeat, Table};
 use formwork_ops::{Kind, Type};
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -124,7 +124,11 @@ impl Structs<'_> {
             let (field, ty) = (ident(&f.name), self.field_ty(f));
             quote!(#field: #ty)
         });
-        let loads: Vec<TokenStream> = layout.fields.iter().map(|f| self.load(f)).collect();
+        let numbers: Vec<_> = layout.numbers.iter().map(|n| ident(&snake(n))).collect();
+        let fields = fields.chain(numbers.iter().map(|n| quote!(#n: f32)));
+        let given: Vec<_> = layout.all_numbers.iter().map(|n| ident(&snake(n))).collect();
+        let loads = layout.fields.iter().map(|f| self.load(f)).chain(numbers.iter().map(|n| quote!(#n)));
+        let loads: Vec<TokenStream> = loads.collect();
         let w = if layout.fields.iter().all(|f| matches!(f.kind, FieldKind::Helper { .. })) { quote!(_w) } else { quote!(w) };
         let load_doc = docs("Takes its weights; what is missing or misshapen is reported by `Weights::finish`.");
         let forward = self.forward(id, with_shapes);
@@ -135,7 +139,7 @@ impl Structs<'_> {
 
             impl #name {
                 #load_doc
-                pub fn load(#w: &Weights) -> Self {
+                pub fn load(#w: &Weights #(, #given: f32)*) -> Self {
                     Self { #(#loads),* }
                 }
 
@@ -196,34 +200,52 @@ impl Structs<'_> {
         match &field.kind {
             FieldKind::Layer { load, args, path, .. } => {
                 let load = ident(load);
-                let args = args.iter().map(|a| self.constants.lit(a, "n"));
+                let args = args.iter().map(|a| self.constants.lit_in_load(a, "n"));
                 quote!(#name: w.#load(#path #(, #args)*))
             }
             FieldKind::Helper { ty, config } => {
-                let (ty, config) = (ident(ty), self.constants.lit(config, "config"));
+                let (ty, config) = (ident(ty), self.constants.lit_in_load(config, "config"));
                 quote!(#name: #ty::new(#config))
             }
             FieldKind::Module { module, path } => {
                 let ty = ident(&self.types.name(*module));
-                quote!(#name: #ty::load(&w.at(#path)))
+                let numbers = self.layouts.get(*module).all_numbers.iter().map(|n| ident(&snake(n)));
+                quote!(#name: #ty::load(&w.at(#path) #(, #numbers)*))
             }
-            FieldKind::Layers { kinds, schedule, count, path, index } => {
+            FieldKind::Layers { kinds, schedule, count, path, index, tables } => {
                 let path = path.replace(&format!("{{{index}}}"), "{i}");
                 let at = quote!(&w.at(&format!(#path)));
                 if let [only] = self.distinct(kinds).as_slice() {
+                    let numbers = self.numbers(*only, tables, count);
                     let (ty, count) = (ident(&self.types.name(*only)), self.constants.size(count));
-                    return quote!(#name: (0..#count).map(|i| #ty::load(#at)).collect());
+                    return quote!(#name: (0..#count).map(|i| #ty::load(#at #(, #numbers)*)).collect());
                 }
                 let schedule = self.types.schedule(schedule);
                 let ty = ident(&self.layers_ty(kinds));
                 let arms = kinds.iter().enumerate().map(|(k, kind)| {
                     let inner = ident(&self.types.name(*kind));
                     let pattern = if k + 1 == kinds.len() { quote!(_) } else { crate::body::integer(k as u128) };
-                    quote!(#pattern => #ty::#inner(#inner::load(#at)))
+                    let numbers = self.numbers(*kind, tables, count);
+                    quote!(#pattern => #ty::#inner(#inner::load(#at #(, #numbers)*)))
                 });
                 quote!(#name: #schedule.into_iter().enumerate().map(|(i, kind)| match kind { #(#arms),* }).collect())
             }
         }
+    }
+
+    /// A layer's own numbers: from the loop's tables, else from the layer around the loop.
+    fn numbers(&self, kind: ModuleId, tables: &[Table], count: &formwork_ops::Poly) -> Vec<TokenStream> {
+        let number = |name: &String| match tables.iter().find(|t| t.name == *name) {
+            Some(table) => {
+                let table = self.constants.table(table, count);
+                quote!(#table[i])
+            }
+            None => {
+                let name = ident(&snake(name));
+                quote!(#name)
+            }
+        };
+        self.layouts.get(kind).all_numbers.iter().map(number).collect()
     }
 
     fn forward(&self, id: ModuleId, with_shapes: bool) -> TokenStream {

@@ -19,6 +19,9 @@ impl Elaborator<'_> {
         if arguments.iter().any(|a| matches!(a, Value::Unknown)) {
             return Value::Unknown;
         }
+        if arguments.iter().any(Value::is_per_layer) {
+            return self.fail(crate::eval::per_layer(span));
+        }
         let result = match (name, arguments.as_slice()) {
             ("each", [Value::Int(n), Value::Callable(f)]) => return self.each(n, &f.clone(), span),
             ("map", [Value::List(items), Value::Callable(f)]) => {

@@ -147,6 +147,7 @@ impl Elaborator<'_> {
         let mut out = Vec::new();
         for field in decl {
             let path = format!("{name}.{}", field.name.text);
+            self.docs.insert(path.clone(), field.doc.clone());
             let ty = self.resolve(&field.ty);
             let value = match (table.get(&field.name.text), &field.default) {
                 (Some(data), _) => {

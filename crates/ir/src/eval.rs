@@ -140,6 +140,10 @@ impl Elaborator<'_> {
         if matches!(a, Value::Unknown) || matches!(b, Value::Unknown) {
             return Value::Unknown;
         }
+        let by_tensor = op == BinaryOp::Multiply && (matches!(a, Value::Tensor(_)) || matches!(b, Value::Tensor(_)));
+        if (a.is_per_layer() || b.is_per_layer()) && !by_tensor {
+            return self.fail(per_layer(span));
+        }
         if matches!(a, Value::Tensor(_)) || matches!(b, Value::Tensor(_)) {
             return self.tensor_arithmetic(op, a, b, span);
         }
@@ -416,6 +420,12 @@ impl Elaborator<'_> {
         out.push_str(rest);
         out
     }
+}
+
+/// A number that differs from layer to layer is a table in generated code; it is computed before the loop's body.
+pub(crate) fn per_layer(span: Span) -> Diagnostic {
+    Diagnostic::new("per-layer-number", span, "this number differs from layer to layer, so the body cannot compute with it")
+        .help("compute it in the loop's head: `repeat i in 0..n, value = .. @ ..`")
 }
 
 /// Equality as specs mean it: a variant equals its own word.

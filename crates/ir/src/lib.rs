@@ -17,6 +17,7 @@ mod numbers;
 mod op_call;
 mod params;
 pub mod pattern;
+pub mod plan;
 mod print;
 mod repeat;
 mod scope;
@@ -26,7 +27,9 @@ mod weights;
 
 pub use family::{Arguments, STANDARD_FAMILY, apply, family_of_config, family_of_instance, import_config};
 pub use library::Library;
-pub use model::{Argument, LayerKind, Model, ModelInput, Module, ModuleId, Node, NodeKind, OpNode, Repeat, Value, ValueId};
+pub use model::{
+    Argument, LayerKind, Model, ModelInput, Module, ModuleId, Node, NodeKind, OpNode, PER_LAYER, Repeat, Table, Value, ValueId,
+};
 pub use params::{ParamEntry, join, parameters};
 pub use print::print;
 pub use weights::{Mapping, Source, WeightMap};

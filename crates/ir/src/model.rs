@@ -152,9 +152,23 @@ pub struct Repeat {
     pub kinds: Vec<LayerKind>,
     /// For each layer its kind.
     pub schedule: Vec<usize>,
+    /// Numbers that differ from layer to layer of one kind.
+    pub tables: Vec<Table>,
     /// Carried values observed at the start of each layer: place among the carried and name.
     pub probes: Vec<(usize, String)>,
 }
+
+/// A number for each layer of a loop.
+#[derive(Clone, Debug)]
+pub struct Table {
+    /// The spec's name for it.
+    pub name: String,
+    /// Its value in each layer.
+    pub values: Vec<f64>,
+}
+
+/// Marks the name of a number that comes from a loop's [`Table`].
+pub const PER_LAYER: &str = "layer:";
 
 /// One distinct layer of a loop.
 #[derive(Clone, Debug)]

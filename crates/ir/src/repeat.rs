@@ -5,7 +5,7 @@ use formwork_ops::Poly;
 use formwork_syntax::ast::{Body, Name, Repeat as Loop, Statement};
 
 use crate::elaborate::Elaborator;
-use crate::model::{LayerKind, Node, NodeKind, Repeat, ValueId};
+use crate::model::{LayerKind, Node, NodeKind, PER_LAYER, Repeat, Table, ValueId};
 use crate::scope::Scope;
 use crate::types::Ty;
 use crate::value::{Tensor, Value};
@@ -13,10 +13,22 @@ use crate::value::{Tensor, Value};
 /// Most layers of one loop.
 const MAX_LAYERS: i128 = 1_000_000;
 
+/// The distinct rows of per-layer values, for each layer its row, and the numbers that differ within a row.
+struct Schedule {
+    rows: Vec<Vec<Value>>,
+    schedule: Vec<usize>,
+    tables: Vec<Table>,
+}
+
+/// Equal, or both floats.
+fn same_structure(a: &Value, b: &Value) -> bool {
+    matches!((a, b), (Value::Float(_), Value::Float(_))) || a.equals(b)
+}
+
 impl Elaborator<'_> {
     pub(crate) fn repeat(&mut self, it: &Loop, scope: &Scope) {
         let Some((start, count)) = self.range(it, scope) else { return };
-        let Some((rows, schedule)) = self.schedule(it, scope, start, count.constant().unwrap_or(0)) else { return };
+        let Some(Schedule { rows, schedule, tables }) = self.schedule(it, scope, start, count.constant().unwrap_or(0)) else { return };
         let (probes, body) = split_probes(&it.body);
         let mut carried: Vec<(Name, Tensor)> = Vec::new();
         for name in assigned(&body) {
@@ -40,7 +52,7 @@ impl Elaborator<'_> {
         }
         let Some(frame) = self.frame() else { return };
         let outputs: Vec<ValueId> = carried.iter().map(|(n, t)| frame.value(&n.text, t.ty.clone(), it.span)).collect();
-        let node = Repeat { index: it.index.text.clone(), count, path: it.path.text.clone(), kinds, schedule, probes };
+        let node = Repeat { index: it.index.text.clone(), count, path: it.path.text.clone(), kinds, schedule, tables, probes };
         frame.push(Node { kind: NodeKind::Repeat(node), inputs: initial, outputs: outputs.clone(), span: it.span });
         for ((name, _), id) in carried.iter().zip(outputs) {
             let value = self.tensor(id, name.span);
@@ -73,9 +85,10 @@ impl Elaborator<'_> {
         Some((first, count))
     }
 
-    /// The distinct rows of per-layer values, and for each layer its row.
-    fn schedule(&mut self, it: &Loop, scope: &Scope, start: i128, count: i128) -> Option<(Vec<Vec<Value>>, Vec<usize>)> {
+    /// Layers are alike when their per-layer values are, numbers aside: those go into tables.
+    fn schedule(&mut self, it: &Loop, scope: &Scope, start: i128, count: i128) -> Option<Schedule> {
         let mut rows: Vec<Vec<Value>> = Vec::new();
+        let mut numbers: Vec<Vec<f64>> = vec![Vec::new(); it.values.len()];
         let mut schedule = Vec::new();
         for i in start..start + count {
             if it.values.is_empty() {
@@ -93,7 +106,10 @@ impl Elaborator<'_> {
                 inner.set(&binding.name.text, value.clone());
                 row.push(value);
             }
-            let same = |other: &Vec<Value>| other.iter().zip(&row).all(|(a, b)| a.equals(b));
+            for (column, value) in numbers.iter_mut().zip(&row) {
+                column.push(value.as_f64().unwrap_or(0.0));
+            }
+            let same = |other: &Vec<Value>| other.iter().zip(&row).all(|(a, b)| same_structure(a, b));
             let kind = rows.iter().position(same).unwrap_or_else(|| {
                 rows.push(row);
                 rows.len() - 1
@@ -104,7 +120,18 @@ impl Elaborator<'_> {
             rows.push(it.values.iter().map(|_| Value::Null).collect());
             rows.truncate(usize::from(it.values.is_empty()));
         }
-        Some((rows, schedule))
+        let mut tables = Vec::new();
+        for (at, (binding, values)) in it.values.iter().zip(numbers).enumerate() {
+            let is_float = rows.iter().all(|row| matches!(row[at], Value::Float(_)));
+            if is_float && values.iter().any(|v| v.to_bits() != values[0].to_bits()) {
+                let name = format!("{PER_LAYER}{}", binding.name.text);
+                for row in &mut rows {
+                    row[at] = Value::Float(formwork_ops::Float { value: values[0], name: Some(name.clone()) });
+                }
+                tables.push(Table { name: binding.name.text.clone(), values });
+            }
+        }
+        Some(Schedule { rows, schedule, tables })
     }
 
     fn layer(

@@ -116,6 +116,11 @@ impl Value {
         }
     }
 
+    /// Whether it stands for a different number in each layer of a loop, so that nothing can be computed from it.
+    pub(crate) fn is_per_layer(&self) -> bool {
+        matches!(self, Self::Float(f) if f.name.as_ref().is_some_and(|n| n.starts_with(crate::model::PER_LAYER)))
+    }
+
     /// Equality of static values; tensors and blocks are never equal.
     pub(crate) fn equals(&self, other: &Self) -> bool {
         match (self, other) {

@@ -65,3 +65,41 @@ pub(crate) static SOFTCAP: Op = Op {
         pointwise(call, "softcap", 2, 1, vec![Lit::F32(cap)])
     },
 };
+
+macro_rules! gated {
+    ($($id:ident $name:literal, $summary:literal, $plain:literal + $special:literal;)*) => {$(
+        pub(crate) static $id: Op = Op {
+            name: $name,
+            summary: $summary,
+            source: "Shazeer 2020, arXiv:2002.05202",
+            inputs: &[Input::tensor("gate"), Input::tensor("up")],
+            attrs: &[],
+            stream_of: None,
+            facts: |call| gated(call, $name, $plain, $special),
+        };
+    )*};
+}
+
+gated! {
+    GATED_RELU "gated_relu", "y = relu(gate) · up", 2 + 0;
+    GATED_GELU "gated_gelu", "y = gelu(gate) · up", 5 + 1;
+    GATED_GELU_TANH "gated_gelu_tanh", "y = gelu_tanh(gate) · up", 9 + 1;
+    GATED_SILU "gated_silu", "y = silu(gate) · up", 2 + 1;
+    GATED_SIGMOID "gated_sigmoid", "y = sigmoid(gate) · up", 1 + 1;
+}
+
+fn gated(call: &Call<'_>, name: &'static str, plain: i128, special: i128) -> Result<Facts, OpError> {
+    let (gate, up) = (call.input("gate")?, call.input("up")?);
+    let same = gate.shape.len() == up.shape.len() && gate.shape.iter().zip(&up.shape).all(|(a, b)| a.same(b));
+    if !same {
+        return Err(OpError::unequal(format!("the gate is {gate}, the values are {up}"), &gate.last(), &up.last()).at("up"));
+    }
+    let n = gate.numel();
+    Ok(Facts {
+        outputs: vec![gate.clone()],
+        params: Vec::new(),
+        flops: Flops::pointwise(&Poly::int(plain) * &n, &Poly::int(special) * &n),
+        state: None,
+        form: Form::Function { name, args: Vec::new() },
+    })
+}

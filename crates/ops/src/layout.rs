@@ -95,8 +95,20 @@ fn merge_heads(call: &Call<'_>) -> Result<Facts, OpError> {
     }
     let mut shape = x.shape.clone();
     let (d, n) = (shape.pop(), shape.pop());
-    shape.extend(d.zip(n).map(|(d, n)| &d * &n));
+    shape.extend(d.zip(n).map(|(d, n)| product(&d, &n)));
     Ok(moved(vec![Type::f32(shape)], "merge_heads", Vec::new()))
+}
+
+/// `d · n`, undoing the quotient that [`HEADS`] made.
+fn product(d: &Poly, n: &Poly) -> Poly {
+    let whole = &(d * n);
+    let (Some(value), Some((1, [(crate::Atom::Static { name, .. }, 1)]))) = (whole.constant(), d.terms().next()) else {
+        return whole.clone();
+    };
+    match name.strip_suffix(&format!("/{n}")) {
+        Some(dividend) => Poly::named(dividend, value),
+        None => whole.clone(),
+    }
 }
 
 fn split(call: &Call<'_>) -> Result<Facts, OpError> {

@@ -155,8 +155,16 @@ impl Builder {
     }
 
     fn let_decl(&self, pair: Pair<'_, Rule>) -> Result<Let> {
-        let mut parts = children(pair).filter(|p| p.as_rule() != Rule::docs);
+        let (mut doc, mut parts) = (String::new(), Vec::new());
+        for part in children(pair) {
+            match part.as_rule() {
+                Rule::docs => doc = docs(part),
+                _ => parts.push(part),
+            }
+        }
+        let mut parts = parts.into_iter();
         Ok(Let {
+            doc,
             name: self.name(&parts.next().ok_or_else(missing)?),
             value: self.expr(parts.next().ok_or_else(missing)?)?,
         })
