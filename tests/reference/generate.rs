@@ -11,7 +11,7 @@ use quote::quote;
 const FOLDERS: [&str; 2] = ["fixtures/families", "fixtures/knobs"];
 
 /// Every module as text.
-pub fn modules(manifest: &Path) -> Result<String, String> {
+pub(crate) fn modules(manifest: &Path) -> Result<String, String> {
     let mut out = String::new();
     for folder in FOLDERS {
         println!("cargo::rerun-if-changed={folder}");
