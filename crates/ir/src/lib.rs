@@ -20,7 +20,10 @@ pub mod pattern;
 pub mod plan;
 mod print;
 mod repeat;
+mod require;
+mod schema;
 mod scope;
+mod sizes;
 mod types;
 mod value;
 mod weights;
@@ -32,4 +35,5 @@ pub use model::{
 };
 pub use params::{ParamEntry, join, parameters};
 pub use print::print;
+pub use schema::json_schema;
 pub use weights::{Mapping, Source, WeightMap};

@@ -440,7 +440,10 @@ impl Builder {
             Rule::float => {
                 let value: f64 = pair.as_str().parse().map_err(|_| missing())?;
                 if !value.is_finite() {
-                    return Err(Diagnostic::new("number-range", span, format!("`{}` is not a finite number", pair.as_str())));
+                    return Err(Diagnostic::new("number-range", span, format!("`{}` is larger than any float", pair.as_str())));
+                }
+                if value == 0.0 && crate::data::has_significant_digit(pair.as_str()) {
+                    return Err(Diagnostic::new("number-range", span, format!("`{}` is smaller than any float", pair.as_str())));
                 }
                 at(ExprKind::Float(value))
             }
