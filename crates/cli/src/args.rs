@@ -69,6 +69,19 @@ pub(crate) enum Command {
         #[arg(long, value_enum)]
         stage: Stage,
     },
+    /// Lay .fw files out in the one style
+    Fmt {
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// Write nothing; fail with a diff where a file has another layout
+        #[arg(long)]
+        check: bool,
+    },
+    /// Print the JSON Schema of a family's specs, for editors
+    Schema {
+        #[arg(value_name = "FAMILY", default_value = formwork_ir::STANDARD_FAMILY)]
+        family: String,
+    },
     /// Explain an error code; without one, list them all
     Explain {
         #[arg(value_name = "CODE")]

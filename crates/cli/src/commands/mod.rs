@@ -7,9 +7,11 @@ mod dump;
 mod embed;
 mod explain;
 mod families;
+mod fmt;
 mod forward;
 mod import;
 mod run;
+mod schema;
 mod verify;
 
 use clap::CommandFactory as _;
@@ -25,6 +27,8 @@ pub(crate) fn run(cli: &Cli) -> Outcome {
         Command::Analyze(options) => analyze::run(options, global),
         Command::Compile(options) => compile::run(options, global),
         Command::Dump { spec, stage } => dump::run(spec, *stage, global),
+        Command::Fmt { files, check } => fmt::run(files, *check),
+        Command::Schema { family } => schema::run(family, global),
         Command::Explain { code } => explain::run(code.as_deref()),
         Command::Import { config, output } => import::run(config, output.as_deref(), global),
         Command::Families { json } => families::run(*json, global),
