@@ -6,7 +6,7 @@ fn main() {
             Ok(c) => {
                 let g = formwork_codegen::generate(&c.model);
                 let name = formwork_codegen::crate_name(&c.model.name);
-                let o = formwork_codegen::CrateOptions { name: name.clone(), spec: path.clone(), runtime: formwork_codegen::Runtime::Path("/work/main/crates/runtime".into()), standalone: false, member: false };
+                let o = formwork_codegen::CrateOptions { name: name.clone(), spec: path.clone(), runtime: formwork_codegen::Runtime::Path(std::env::var("FW_RUNTIME").unwrap()), standalone: false, member: false };
                 for (f, t) in g.files(&o) {
                     let p = format!("{out}/{name}/{f}");
                     std::fs::create_dir_all(std::path::Path::new(&p).parent().unwrap()).unwrap();

@@ -441,7 +441,9 @@ impl Elaborator<'_> {
         let types: Vec<_> = module.outputs.iter().map(|id| module.value(*id).clone()).collect();
         let collapsed = single_op(&module);
         let Some(frame) = self.frames.last_mut() else { return Value::Unknown };
-        let outputs: Vec<ValueId> = types.iter().map(|v| frame.value(&v.name, v.ty.clone(), span)).collect();
+        let single = types.len() == 1 && collapsed.is_none();
+        let name = |v: &crate::model::Value| if single { module.name.clone() } else { v.name.clone() };
+        let outputs: Vec<ValueId> = types.iter().map(|v| frame.value(&name(v), v.ty.clone(), span)).collect();
         if let Some(mut node) = collapsed {
             node.inputs = node.inputs.iter().map(|id| renamed(&module, &inputs, *id)).collect();
             if let NodeKind::Op(op) = &mut node.kind {

@@ -48,6 +48,8 @@ impl Elaborator<'_> {
                 self.fail(Diagnostic::new("not-finite", data.span, format!("`{name}` must be a finite number, not {value}")))
             }
             (DataKind::Null, _) => self.coerce(Value::Null, ty, name, data.span),
+            // TOML has no null, so a word stands for it.
+            (DataKind::Str(word), Ty::Optional(_)) if word == "null" => Value::Null,
             (_, Ty::Optional(inner)) => self.read(data, inner, name),
             (DataKind::Str(text), Ty::Int | Ty::Float) => self.expression(data, text, ty, name),
             (DataKind::Str(word), Ty::Enum(decl)) => {
@@ -154,6 +156,7 @@ impl Elaborator<'_> {
         let mut out = Vec::new();
         for field in decl {
             let path = format!("{name}.{}", field.name.text);
+            self.docs.insert(path.clone(), field.doc.clone());
             let ty = self.resolve(&field.ty);
             let value = match (table.get(&field.name.text), &field.default) {
                 (Some(data), _) => {

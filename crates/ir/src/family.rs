@@ -280,8 +280,13 @@ impl Elaborator<'_> {
         for binding in &family.lets {
             if let Some(value) = self.family_value(&binding.name.text, binding.name.span).and_then(|v| v.to_attr()) {
                 if matches!(value, AttrValue::Int(_) | AttrValue::Float(_)) {
-                    arguments.push(Argument { name: binding.name.text.clone(), doc: String::new(), value });
+                    arguments.push(Argument { name: binding.name.text.clone(), doc: binding.doc.clone(), value });
                 }
+            }
+        }
+        for argument in &mut arguments {
+            if let (true, Some(doc)) = (argument.doc.is_empty(), self.docs.get(&argument.name)) {
+                argument.doc.clone_from(doc);
             }
         }
         let weights = self.weight_map(family);
