@@ -22,6 +22,11 @@ impl Problem {
         Self::of(1, Diagnostic::plain(code, message))
     }
 
+    /// A wrong command line: exit status 2.
+    pub(crate) fn usage(code: &'static str, message: impl Into<String>) -> Self {
+        Self::of(2, Diagnostic::plain(code, message))
+    }
+
     /// A file that cannot be read or written: exit status 4.
     pub(crate) fn io(path: &Path, error: &std::io::Error) -> Self {
         Self::of(4, Diagnostic::plain("io", format!("`{}`: {error}", path.display())))

@@ -115,6 +115,9 @@ impl Job {
         match surface {
             Surface::Instance => {
                 let data = formwork_syntax::read_toml(file, text).map_err(|e| vec![e])?;
+                if data.entries().is_empty() {
+                    return Err(vec![source::nothing_set(file)]);
+                }
                 let library = self.library(&data, options)?;
                 let family = formwork_ir::family_of_instance(&library, &data).map_err(|e| vec![e])?;
                 let title = source::instance_name(&data)?.unwrap_or(title);

@@ -1,5 +1,6 @@
 //! One module a command: each turns options into calls and results into text.
 
+mod analyze;
 mod check;
 mod compile;
 mod dump;
@@ -21,6 +22,7 @@ pub(crate) fn run(cli: &Cli) -> Outcome {
     let global = &cli.global;
     match &cli.command {
         Command::Check { specs } => check::run(specs, global),
+        Command::Analyze(options) => analyze::run(options, global),
         Command::Compile(options) => compile::run(options, global),
         Command::Dump { spec, stage } => dump::run(spec, *stage, global),
         Command::Explain { code } => explain::run(code.as_deref()),
