@@ -156,6 +156,9 @@ impl Job {
         if !errors.is_empty() {
             return Err(errors);
         }
+        if tree.items.is_empty() {
+            return Err(vec![Diagnostic::new("empty-file", Span::new(file, 0, 0), "the file declares nothing")]);
+        }
         let name = tree.items.iter().find_map(|item| match item {
             formwork_syntax::ast::Item::Family(family) => Some(family.name.text.clone()),
             formwork_syntax::ast::Item::Shared(_) => None,
