@@ -1,10 +1,8 @@
 //! Crates on disk: written whole, compared, and never over what is not ours.
 
-mod support;
-
 use std::fs;
 
-use support::{fixture, formwork};
+use crate::support::{fixture, formwork};
 
 #[test]
 fn a_crate_is_written_compared_and_renewed() {

@@ -4,19 +4,19 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 /// What a run of the tool gave.
-pub struct Ran {
-    pub status: i32,
-    pub out: String,
-    pub err: String,
+pub(crate) struct Ran {
+    pub(crate) status: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 /// The repository's root.
-pub fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
 /// A folder of the reference fixtures.
-pub fn fixture(name: &str) -> String {
+pub(crate) fn fixture(name: &str) -> String {
     root()
         .join("tests/fixtures")
         .join(name)
@@ -25,12 +25,12 @@ pub fn fixture(name: &str) -> String {
 }
 
 /// Runs the tool.
-pub fn formwork(arguments: &[&str]) -> Ran {
+pub(crate) fn formwork(arguments: &[&str]) -> Ran {
     ran(Command::new(env!("CARGO_BIN_EXE_formwork")).args(arguments))
 }
 
 /// Runs a command.
-pub fn ran(command: &mut Command) -> Ran {
+pub(crate) fn ran(command: &mut Command) -> Ran {
     let Output {
         status,
         stdout,

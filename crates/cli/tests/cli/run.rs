@@ -1,10 +1,8 @@
 //! A model run as a compiled crate, through the cache.
 
-mod support;
-
 use std::process::Command;
 
-use support::{Ran, fixture, ran};
+use crate::support::{Ran, fixture, ran};
 
 #[test]
 fn a_fixture_is_built_once_and_verified() {

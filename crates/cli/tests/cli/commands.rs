@@ -1,9 +1,7 @@
 //! Exit statuses and outputs of the commands that run no model.
 
-mod support;
-
+use crate::support::{fixture, formwork};
 use serde_json::Value;
-use support::{fixture, formwork};
 
 #[test]
 fn check_counts_and_names_every_mistake() {
