@@ -182,13 +182,19 @@ impl Build<'_> {
         if names.first().is_some_and(|n| n.len() < 3) {
             names.insert(0, "layers".into());
         }
-        let kind = FieldKind::Layers {
-            kinds: kinds.clone(),
-            schedule: schedule.clone(),
-            count: count.clone(),
-            path: repeat.path.clone(),
-            index: repeat.index.clone(),
-            tables: repeat.tables.clone(),
+        let kind = match kinds.as_slice() {
+            [module] if repeat.is_shared() => {
+                names.insert(0, "layer".into());
+                FieldKind::Module { module: *module, path: repeat.path.clone() }
+            }
+            _ => FieldKind::Layers {
+                kinds: kinds.clone(),
+                schedule: schedule.clone(),
+                count: count.clone(),
+                path: repeat.path.clone(),
+                index: repeat.index.clone(),
+                tables: repeat.tables.clone(),
+            },
         };
         self.field(key, &names, kind);
         if stateful {

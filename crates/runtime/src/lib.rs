@@ -36,6 +36,8 @@ pub mod ops {
     pub use formwork_ops::activation::{
         gated_gelu, gated_gelu_tanh, gated_relu, gated_sigmoid, gated_silu,
     };
+    pub use formwork_ops::mask_dropout::mask_dropout;
+    pub use formwork_ops::padded_positions::padded_positions;
     pub use formwork_ops::positions::sinusoidal;
     pub use formwork_ops::activation::softcap;
 }
