@@ -233,13 +233,15 @@ impl<'a> BodyWriter<'a> {
                 let name = ident(name);
                 quote!(&#first.#name)
             }
-            Form::Attention { mask, scale, softcap, cached } => {
+            Form::Attention { mask, scale, softcap, alibi, cached } => {
                 let (mask, scale) = (self.constants.lit(mask, "window"), self.constants.lit(scale, "attention_scale"));
                 let softcap = softcap.as_ref().map(|c| self.constants.lit(c, "attention_softcap")).map(|c| quote!(.softcap(#c)));
+                let alibi = alibi.as_ref().map(|a| self.constants.lit(a, "alibi_factor")).map(|a| quote!(.alibi(#a)));
                 let bias = operand(3).map(|b| quote!(.bias(#b)));
+                let sinks = operand(4).map(|s| quote!(.sinks(#s)));
                 let cache = cached.then(|| access(self.layout, key, true)).map(|c| quote!(.cached(#c)));
                 let (q, k, v) = (operand(0), operand(1), operand(2));
-                quote!(Attention::new(#mask, #scale) #softcap #bias #cache .run(ctx, #q, #k, #v, #stream))
+                quote!(Attention::new(#mask, #scale) #softcap #alibi #bias #sinks #cache .run(ctx, #q, #k, #v, #stream))
             }
         }
     }

@@ -34,6 +34,7 @@ catalogue! {
     layer_norm: LAYER_NORM;
     layout: FIRST_TOKEN, HEADS, MERGE_HEADS, SPLIT;
     linear: LINEAR;
+    parameter: PARAMETER;
     positions: POSITIONS, SINUSOIDAL;
     relative_bias: RELATIVE_BIAS;
     rms_norm: RMS_NORM;
