@@ -26,6 +26,7 @@ enum Binding {
 
 /// Prints one module's dataflow.
 pub(crate) struct BodyWriter<'a> {
+    model: &'a Model,
     layouts: &'a Layouts,
     constants: &'a Constants<'a>,
     module: &'a Module,
@@ -37,7 +38,7 @@ pub(crate) struct BodyWriter<'a> {
 impl<'a> BodyWriter<'a> {
     pub(crate) fn new(model: &'a Model, layouts: &'a Layouts, constants: &'a Constants<'a>, id: ModuleId) -> Self {
         let module = model.module(id);
-        Self { layouts, constants, module, layout: layouts.get(id), bindings: BTreeMap::new(), out: Vec::new() }
+        Self { model, layouts, constants, module, layout: layouts.get(id), bindings: BTreeMap::new(), out: Vec::new() }
     }
 
     /// The names of the module's parameters, in order, each given once.
@@ -70,7 +71,7 @@ impl<'a> BodyWriter<'a> {
 
     /// The statements of a list of nodes, and the expression of its results.
     fn list(&mut self, nodes: &[Node], results: &[ValueId], once: usize) -> TokenStream {
-        let flow = Flow::of(self.module, nodes, results);
+        let flow = Flow::of(self.model, self.module, nodes, results);
         for (at, node) in nodes.iter().enumerate() {
             self.node(node, (at, once), nodes, &flow);
         }
@@ -233,13 +234,15 @@ impl<'a> BodyWriter<'a> {
                 let name = ident(name);
                 quote!(&#first.#name)
             }
-            Form::Attention { mask, scale, softcap, cached } => {
+            Form::Attention { mask, scale, softcap, alibi, cached } => {
                 let (mask, scale) = (self.constants.lit(mask, "window"), self.constants.lit(scale, "attention_scale"));
                 let softcap = softcap.as_ref().map(|c| self.constants.lit(c, "attention_softcap")).map(|c| quote!(.softcap(#c)));
+                let alibi = alibi.as_ref().map(|a| self.constants.lit(a, "alibi_factor")).map(|a| quote!(.alibi(#a)));
                 let bias = operand(3).map(|b| quote!(.bias(#b)));
+                let sinks = operand(4).map(|s| quote!(.sinks(#s)));
                 let cache = cached.then(|| access(self.layout, key, true)).map(|c| quote!(.cached(#c)));
                 let (q, k, v) = (operand(0), operand(1), operand(2));
-                quote!(Attention::new(#mask, #scale) #softcap #bias #cache .run(ctx, #q, #k, #v, #stream))
+                quote!(Attention::new(#mask, #scale) #softcap #alibi #bias #sinks #cache .run(ctx, #q, #k, #v, #stream))
             }
         }
     }

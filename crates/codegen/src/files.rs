@@ -12,7 +12,7 @@ use crate::{Generated, docs};
 /// Names of the runtime that generated code may use.
 const RUNTIME: &[&str] = &[
     "Attention", "BatchNorm", "Context", "Embedding", "Ids", "Info", "Inputs", "KvCache", "LayerNorm", "Linear", "Mapping", "Mask",
-    "Model", "Once", "RelativeBias", "RmsNorm", "Rope", "RopeConfig", "RopeLayout", "RopeScaling", "Rule", "SinusoidalLayout", "Source", "Tensor",
+    "Model", "Once", "Parameter", "RelativeBias", "RmsNorm", "Rope", "RopeConfig", "RopeLayout", "RopeScaling", "Rule", "SinusoidalLayout", "Source", "Tensor",
     "Tokens", "Weights", "ops",
 ];
 
@@ -46,6 +46,11 @@ pub fn crate_name(model: &str) -> String {
 }
 
 impl Generated {
+    /// Parameters of the model, shared ones counted once.
+    pub fn parameters(&self) -> u128 {
+        self.parameters
+    }
+
     /// The entry point's type.
     pub fn entry(&self) -> &str {
         &self.entry
@@ -163,9 +168,7 @@ impl Generated {
             out.push_str("pub mod layers;\n");
         }
         out.push_str("pub mod model;\npub mod weights;\n\n");
-        out.push_str(&format!("pub use model::{};\n\n", self.entry));
-        out.push_str("/// Parameters of the model, shared ones counted once.\n");
-        out.push_str(&format!("pub const PARAMETERS: u64 = {};\n", underscored(self.parameters)));
+        out.push_str(&format!("pub use config::PARAMETERS;\npub use model::{};\n", self.entry));
         out
     }
 
@@ -179,7 +182,7 @@ impl Generated {
 }
 
 /// `8_030_261_248`
-fn underscored(value: u128) -> String {
+pub(crate) fn underscored(value: u128) -> String {
     grouped(value, '_')
 }
 

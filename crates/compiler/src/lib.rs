@@ -3,15 +3,16 @@
 //! [`load`] reads a spec of any surface and gives the typed model; every front door (the CLI, the macros, tests) goes through it.
 //! Each stage is one call; no stage's logic lives here.
 
+mod deep;
 mod library;
 mod source;
 
 use std::path::{Path, PathBuf};
 
-use formwork_diag::{Diagnostic, Diagnostics, SourceMap};
+use formwork_diag::{Diagnostic, Diagnostics, FileId, SourceMap, Span};
 use formwork_ir::{Arguments, Library, Model};
 
-pub use library::library_for;
+pub use library::{library_for, whole_library};
 pub use source::{Surface, locate};
 
 /// How a spec is found and entered.
@@ -52,11 +53,24 @@ pub struct Failure {
 /// # Errors
 /// Returns every diagnostic together with the sources they point into.
 pub fn load(path: &Path, options: &Options) -> Result<Compiled, Failure> {
-    let mut job = Job::default();
-    match job.run(path, options) {
-        Ok(model) => Ok(Compiled { sources: job.sources, files: job.files, model }),
-        Err(diagnostics) => Err(Failure { sources: job.sources, files: job.files, diagnostics, io: job.io }),
-    }
+    deep::call(|| {
+        let mut job = Job::default();
+        let result = job.run(path, options);
+        job.end(result)
+    })
+}
+
+/// The text and the surface of the spec file that a path means, as [`load`] finds it.
+///
+/// # Errors
+/// Returns why there is none, or why it cannot be read.
+pub fn read(path: &Path) -> Result<(String, Surface), Failure> {
+    let found = locate(path).and_then(|(file, surface)| Ok((source::read(&file)?, surface)));
+    found.map_err(|error| {
+        let mut job = Job::default();
+        let diagnostics = job.failed(error);
+        Failure { sources: job.sources, files: job.files, diagnostics, io: job.io }
+    })
 }
 
 /// Compiles spec text that is not in a file of its own, e.g. inside a macro.
@@ -64,11 +78,11 @@ pub fn load(path: &Path, options: &Options) -> Result<Compiled, Failure> {
 /// # Errors
 /// As [`load`].
 pub fn load_text(name: &str, text: &str, surface: Surface, options: &Options) -> Result<Compiled, Failure> {
-    let mut job = Job::default();
-    match job.text(name, text, surface, options) {
-        Ok(model) => Ok(Compiled { sources: job.sources, files: job.files, model }),
-        Err(diagnostics) => Err(Failure { sources: job.sources, files: job.files, diagnostics, io: job.io }),
-    }
+    deep::call(|| {
+        let mut job = Job::default();
+        let result = job.text(name, text, surface, options);
+        job.end(result)
+    })
 }
 
 /// What a run has read so far.
@@ -80,6 +94,13 @@ struct Job {
 }
 
 impl Job {
+    fn end(self, result: Result<Model, Diagnostics>) -> Result<Compiled, Failure> {
+        match result {
+            Ok(model) => Ok(Compiled { sources: self.sources, files: self.files, model }),
+            Err(diagnostics) => Err(Failure { sources: self.sources, files: self.files, diagnostics, io: self.io }),
+        }
+    }
+
     fn run(&mut self, path: &Path, options: &Options) -> Result<Model, Diagnostics> {
         let (file, surface) = locate(path).map_err(|error| self.failed(error))?;
         let text = source::read(&file).map_err(|error| self.failed(error))?;
@@ -107,7 +128,7 @@ impl Job {
             }
             Surface::Family => {
                 let (tree, errors) = formwork_syntax::parse_file(file, text);
-                let (library, family) = self.own_family(tree, errors, options)?;
+                let (library, family) = self.own_family(file, tree, errors, options)?;
                 formwork_ir::apply(&library, &family, Arguments::Defaults, &title, options.task.as_deref())
             }
         }
@@ -124,6 +145,7 @@ impl Job {
 
     fn own_family(
         &mut self,
+        file: FileId,
         tree: formwork_syntax::ast::File,
         errors: Diagnostics,
         options: &Options,
@@ -142,7 +164,7 @@ impl Job {
         let family = name.as_deref().and_then(|n| library.family(n)).cloned();
         match family {
             Some(family) => Ok((library, family)),
-            None => Err(vec![Diagnostic::plain("no-entry-point", "the file declares no family")]),
+            None => Err(vec![Diagnostic::new("no-family", Span::new(file, 0, 1), "the file declares no family").help("wrap it: `family name { .. }`")]),
         }
     }
 }

@@ -34,8 +34,27 @@ pub fn library_for(data: &Data, options: &Options, sources: &mut SourceMap, file
     standard(&mut library, wanted, sources, &mut errors);
     let reaches = |s: &Shipped| wanted.is_some_and(|w| s.families.contains(&w)) || model_type.is_some_and(|t| s.model_types.contains(&t));
     let reached = FAMILIES.iter().any(reaches) || wanted.is_some_and(|w| library.family(w).is_some());
+    if !reached {
+        for shipped in STANDARD.iter().filter(|s| !s.families.is_empty()) {
+            add_text(&mut library, shipped.name, shipped.text, false, sources, &mut errors);
+        }
+    }
     // A name that nothing claims loads every family, so that the error can say what is near.
     for shipped in FAMILIES.iter().filter(|s| !reached || reaches(s)) {
+        add_text(&mut library, shipped.name, shipped.text, false, sources, &mut errors);
+    }
+    user_families(&mut library, options, sources, files, &mut errors);
+    if errors.is_empty() { Ok(library) } else { Err(errors) }
+}
+
+/// Every family: those inside the binary and the user's.
+///
+/// # Errors
+/// Returns syntax errors of the user's own family files.
+pub fn whole_library(options: &Options, sources: &mut SourceMap, files: &mut Vec<PathBuf>) -> Result<Library, Diagnostics> {
+    let mut errors = Diagnostics::new();
+    let mut library = Library::default();
+    for shipped in STANDARD.iter().chain(FAMILIES) {
         add_text(&mut library, shipped.name, shipped.text, false, sources, &mut errors);
     }
     user_families(&mut library, options, sources, files, &mut errors);

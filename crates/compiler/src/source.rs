@@ -80,7 +80,10 @@ pub(crate) fn read(path: &Path) -> Result<String, SourceError> {
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(|e| fail(e.to_string()))?;
     file.take(limit + 1).read_to_end(&mut bytes).map_err(|e| fail(e.to_string()))?;
-    let text = String::from_utf8(bytes).map_err(|_| error("not-utf8", format!("`{}` is not UTF-8 text", path.display()), false))?;
+    let text = String::from_utf8(bytes).map_err(|e| {
+        let at = e.utf8_error().valid_up_to();
+        error("not-utf8", format!("`{}` is not UTF-8 text from byte {at} on", path.display()), false)
+    })?;
     Ok(text.strip_prefix('\u{feff}').map(str::to_string).unwrap_or(text))
 }
 

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use formwork_diag::{Diagnostic, FileId, Span, did_you_mean, nearest};
+use formwork_diag::{Diagnostic, FileId, Label, Span, did_you_mean, nearest};
 use formwork_syntax::ast::{Expr, ExprKind, Family, Hf, HfRule, IgnoreKeys};
 use formwork_syntax::data::{Data, DataKind};
 
@@ -78,10 +78,18 @@ impl Elaborator<'_> {
         let result = self.eval(value, scope, &ty);
         let place = names_in(value).iter().find_map(|name| config.get(name)).map_or(value.span, |data| data.span);
         for error in &mut self.errors[before..] {
-            *error = error.clone().because(place, "while reading this");
+            read_at(error, place);
         }
         match result {
             Value::Null if field.default.is_some() && !matches!(ty, Ty::Optional(_)) => {}
+            Value::Null if !matches!(ty, Ty::Optional(_)) => {
+                let keys: Vec<String> = names_in(value).iter().map(|name| format!("`{name}`")).collect();
+                let keys = keys.join(" or ");
+                let gives = if keys == format!("`{param}`") { String::new() } else { format!(", which gives `{param}`") };
+                let what = format!("the config has no {keys}{gives}");
+                self.fail(Diagnostic::new("missing-key", start_of(config.span.file), what).because(value.span, "read here"));
+                self.given.insert(param.to_string(), Given::Value(Value::Unknown, place));
+            }
             result => {
                 self.given.insert(param.to_string(), Given::Value(result, place));
             }
@@ -123,7 +131,7 @@ impl Elaborator<'_> {
                 let mut error = Diagnostic::new("unread-config-key", entry.key_span, format!("nothing reads the config key `{path}`"))
                     .label("it may change the maths")
                     .note(format!("the `hf` section of {} neither maps it nor ignores it", names.join(", ")));
-                if let Some(near) = near.first() {
+                if let Some(near) = near.iter().find(|near| !path.starts_with(**near)) {
                     error = error.help(format!("did you mean `{near}`?"));
                 }
                 self.fail(error);
@@ -135,11 +143,22 @@ impl Elaborator<'_> {
         for param in &family.params {
             if param.default.is_none() && !self.given.contains_key(&param.name.text) {
                 let what = format!("the config does not give `{}`", param.name.text);
-                let place = Span::new(config.span.file, config.span.start as usize, config.span.start as usize + 1);
-                self.fail(Diagnostic::new("missing-key", place, what).because(param.name.span, "the family needs it"));
+                self.fail(Diagnostic::new("missing-key", start_of(config.span.file), what).because(param.name.span, "the family needs it"));
             }
         }
     }
+}
+
+/// Moves an error of a rule to the config's value that it read; the rule's place becomes the second one.
+fn read_at(error: &mut Diagnostic, place: Span) {
+    let Some(rule) = error.primary.take() else { return };
+    if rule.span.file == place.file {
+        error.primary = Some(rule);
+        return;
+    }
+    let label = if rule.text.is_empty() { "by this rule".to_string() } else { rule.text };
+    error.secondary.insert(0, Label { span: rule.span, text: label });
+    error.primary = Some(Label { span: place, text: "while reading this".into() });
 }
 
 /// Config keys that a rule mentions.

@@ -1,6 +1,6 @@
 //! Uses of ops: arguments are sorted into operands and attributes, and the op's own rules decide the rest.
 
-use formwork_diag::{Diagnostic, Span, did_you_mean};
+use formwork_diag::{Diagnostic, Span};
 use formwork_ops::{AttrDefault, AttrValue, Call, InputKind, Kind, Op, OpError, Type};
 use formwork_syntax::ast::Name;
 
@@ -20,7 +20,7 @@ impl Elaborator<'_> {
             return Value::Unknown;
         }
         if self.frames.is_empty() {
-            return self.fail(Diagnostic::new("misplaced-op", span, format!("`{}` makes tensors, which the static stage has none of", op.name)));
+            return self.fail(Diagnostic::new("misplaced-op", span, format!("`{}` makes a tensor, and tensors exist only inside a model", op.name)));
         }
         let Some(sorted) = self.sort(op, given, span) else { return Value::Unknown };
         let types: Vec<Option<Type>> = sorted.operands.iter().map(|o| o.as_ref().map(|(t, _)| t.ty.clone())).collect();
@@ -37,6 +37,9 @@ impl Elaborator<'_> {
         if path.is_some() && facts.params.is_empty() {
             let place = path.map_or(span, |p| p.span);
             return self.fail(Diagnostic::new("misplaced-path", place, format!("`{}` has no parameters to name", op.name)));
+        }
+        if !self.sizes_fit(op.name, &facts, span) {
+            return Value::Unknown;
         }
         let Some(stream) = self.stream_for(op, &sorted, span) else { return Value::Unknown };
         let mut inputs: Vec<ValueId> = Vec::new();
@@ -92,7 +95,7 @@ impl Elaborator<'_> {
         }
         for (input, operand) in op.inputs.iter().zip(&operands) {
             if operand.is_none() && !input.optional {
-                self.fail(Diagnostic::new("argument-count", span, format!("`{}` needs its operand `{}`", op.name, input.name)));
+                self.fail(Diagnostic::new("missing-argument", span, format!("`{}` needs its operand `{}`", op.name, input.name)));
                 return None;
             }
         }
@@ -105,7 +108,7 @@ impl Elaborator<'_> {
                 (None, Some(AttrDefault::Int(int))) => AttrValue::Int(formwork_ops::Poly::int(int)),
                 (None, Some(AttrDefault::Float(value))) => AttrValue::Float(formwork_ops::Float { value, name: None }),
                 (None, None) => {
-                    self.fail(Diagnostic::new("argument-count", span, format!("`{}` needs `{}`", op.name, attr.name)));
+                    self.fail(Diagnostic::new("missing-argument", span, format!("`{}` needs `{}`", op.name, attr.name)));
                     return None;
                 }
             };
@@ -116,11 +119,7 @@ impl Elaborator<'_> {
 
     fn unexpected(&mut self, op: &Op, argument: &Given) {
         let names: Vec<&str> = op.inputs.iter().map(|i| i.name).chain(op.attrs.iter().map(|a| a.name)).collect();
-        let (message, place, help) = match &argument.name {
-            Some(name) => (format!("`{}` has no argument `{}`", op.name, name.text), name.span, did_you_mean(&name.text, names)),
-            None => (format!("`{}` takes {}", op.name, names.join(", ")), argument.span, None),
-        };
-        self.fail(Diagnostic::new("argument-count", place, message).maybe_help(help));
+        self.fail(crate::call::unexpected(op.name, &names, argument));
     }
 
     fn operand(&mut self, op: &Op, input: usize, argument: &Given) -> Option<Tensor> {
@@ -151,8 +150,8 @@ impl Elaborator<'_> {
             return Some(AttrValue::Null);
         }
         let ty = self.resolve_attr(declared.ty, argument.span);
-        let value = self.coerce(argument.value, &ty, declared.name, argument.span);
-        value.to_attr()
+        let value = self.coerce(argument.value, &ty, declared.name, argument.span).to_attr()?;
+        self.check_attribute(op.name, declared.name, &value, argument.span).then_some(value)
     }
 
     /// The token stream that an op reads, found by the sequence symbol of one of its operands.
@@ -174,8 +173,7 @@ impl Elaborator<'_> {
     fn refused(&mut self, op: &Op, error: &OpError, sorted: &Sorted, span: Span) -> Value {
         let at = error.input.and_then(|name| op.inputs.iter().position(|i| i.name == name));
         let place = at.and_then(|at| sorted.operands[at].as_ref()).map_or(span, |(_, span)| *span);
-        let code = if error.dims.is_some() { "shape-mismatch" } else { "bad-operand" };
-        let mut diagnostic = Diagnostic::new(code, place, error.message.clone());
+        let mut diagnostic = Diagnostic::new(error.code, place, error.message.clone());
         for (operand, input) in sorted.operands.iter().zip(op.inputs) {
             if let Some((tensor, _)) = operand {
                 if tensor.span != place && op.inputs.len() > 1 {
@@ -184,7 +182,7 @@ impl Elaborator<'_> {
             }
         }
         if let Some((a, b)) = &error.dims {
-            diagnostic = diagnostic.label(format!("{} against {}", show(a), show(b)));
+            diagnostic = diagnostic.label(if a == b { show(a) } else { format!("{} against {}", show(a), show(b)) });
             diagnostic = self.explain(diagnostic, &[a, b]);
         }
         self.fail(diagnostic.maybe_help(error.help.clone()))
