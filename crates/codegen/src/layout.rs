@@ -179,16 +179,8 @@ impl Build<'_> {
         }
         let stateful = kinds.iter().any(|k| self.layouts.is_stateful(*k));
         let (schedule, count) = (repeat.schedule.clone(), repeat.count.clone());
-<<<<<<< HEAD
-        let mut names = path_names(&repeat.path);
-        if names.first().is_some_and(|n| n.len() < 3) {
-            names.insert(0, "layers".into());
-        }
         let kind = match kinds.as_slice() {
-            [module] if repeat.is_shared() => {
-                names.insert(0, "layer".into());
-                FieldKind::Module { module: *module, path: repeat.path.clone() }
-            }
+            [module] if repeat.is_shared() => FieldKind::Module { module: *module, path: repeat.path.clone() },
             _ => FieldKind::Layers {
                 kinds: kinds.clone(),
                 schedule: schedule.clone(),
@@ -197,15 +189,6 @@ impl Build<'_> {
                 index: repeat.index.clone(),
                 tables: repeat.tables.clone(),
             },
-=======
-        let kind = FieldKind::Layers {
-            kinds: kinds.clone(),
-            schedule: schedule.clone(),
-            count: count.clone(),
-            path: repeat.path.clone(),
-            index: repeat.index.clone(),
-            tables: repeat.tables.clone(),
->>>>>>> famB
         };
         self.field(key, kind);
         if stateful {

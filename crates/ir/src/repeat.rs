@@ -114,7 +114,6 @@ impl Elaborator<'_> {
             self.fail(error);
             return None;
         }
-<<<<<<< HEAD
         self.check_path(it).then_some((first, count))
     }
 
@@ -128,19 +127,11 @@ impl Elaborator<'_> {
             (true, true) => Diagnostic::new("bad-path", it.path.span, format!("the path of `shared` layers mentions `{index}`")),
             (false, false) => {
                 let what = format!("the layers' path does not mention `{index}`, so all would share their weights");
-                Diagnostic::new("bad-path", it.path.span, what).help("if they do, write `shared` before the path")
+                Diagnostic::new("missing-index", it.path.span, what).help("if they do, write `shared` before the path")
             }
         };
         self.fail(error);
         false
-=======
-        if !it.path.text.contains(&format!("{{{}}}", it.index.text)) {
-            let what = format!("the layers' path does not mention `{{{}}}`, so all would share their weights", it.index.text);
-            self.fail(Diagnostic::new("missing-index", it.path.span, what));
-            return None;
-        }
-        Some((first, count))
->>>>>>> famB
     }
 
     /// Layers are alike when their per-layer values are, numbers aside: those go into tables.

@@ -34,12 +34,9 @@ catalogue! {
     layer_norm: LAYER_NORM;
     layout: FIRST_TOKEN, HEADS, MERGE_HEADS, SPLIT;
     linear: LINEAR;
-<<<<<<< HEAD
     mask_dropout: MASK_DROPOUT;
     padded_positions: PADDED_POSITIONS;
-=======
     parameter: PARAMETER;
->>>>>>> famB
     positions: POSITIONS, SINUSOIDAL;
     relative_bias: RELATIVE_BIAS;
     rms_norm: RMS_NORM;

@@ -12,7 +12,7 @@ pub(crate) static MASK_DROPOUT: Op = Op {
     summary: "y = 0 where the id is `mask`, else x · (1 - trained) / (1 - share of `mask` among the sequence's tokens)",
     source: "Rives et al. 2021, doi:10.1073/pnas.2016239118, token dropout of the published code",
     inputs: &[Input::tensor("x"), Input::tokens("tokens")],
-    attrs: &[Attr::required("mask", AttrType::Int), Attr::required("trained", AttrType::Float)],
+    attrs: &[Attr::required("mask", AttrType::Natural), Attr::required("trained", AttrType::Float)],
     stream_of: None,
     facts,
 };

@@ -12,7 +12,7 @@ pub(crate) static PADDED_POSITIONS: Op = Op {
     summary: "p = padding + the number of ids up to here that are not `padding`; where the id is `padding`, p = padding",
     source: "Ott et al. 2019, arXiv:1904.01038 (fairseq), make_positions",
     inputs: &[Input::tokens("tokens")],
-    attrs: &[Attr::required("padding", AttrType::Int)],
+    attrs: &[Attr::required("padding", AttrType::Natural)],
     stream_of: None,
     facts,
 };
