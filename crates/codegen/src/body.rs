@@ -43,18 +43,7 @@ impl<'a> BodyWriter<'a> {
 
     /// The names of the module's parameters, in order, each given once.
     pub(crate) fn parameter_names(module: &Module) -> Vec<String> {
-        let mut taken: Vec<String> = Vec::new();
-        for id in &module.inputs {
-            let stem = snake(&module.value(*id).name);
-            let mut name = stem.clone();
-            let mut n = 2;
-            while taken.contains(&name) {
-                name = format!("{stem}_{n}");
-                n += 1;
-            }
-            taken.push(name);
-        }
-        taken
+        crate::structs::distinct_names(module.inputs.iter().map(|id| snake(&module.value(*id).name)).collect())
     }
 
     /// The statements and the result.
