@@ -185,7 +185,7 @@ impl Elaborator<'_> {
                 }
             }
         }
-        if let Some((a, b)) = &error.dims {
+        if let Some((a, b)) = error.dims.as_deref() {
             diagnostic = diagnostic.label(if a == b { show(a) } else { format!("{} against {}", show(a), show(b)) });
             diagnostic = self.explain(diagnostic, &[a, b]);
         }
