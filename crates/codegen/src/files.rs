@@ -12,7 +12,7 @@ use crate::{Generated, docs};
 /// Names of the runtime that generated code may use.
 const RUNTIME: &[&str] = &[
     "Attention", "BatchNorm", "Context", "Embedding", "Ids", "Info", "Inputs", "KvCache", "LayerNorm", "Linear", "Mapping", "Mask",
-    "Model", "Once", "RelativeBias", "RmsNorm", "Rope", "RopeConfig", "RopeLayout", "RopeScaling", "Rule", "SinusoidalLayout", "Source", "Tensor",
+    "Model", "Once", "Parameter", "RelativeBias", "RmsNorm", "Rope", "RopeConfig", "RopeLayout", "RopeScaling", "Rule", "SinusoidalLayout", "Source", "Tensor",
     "Tokens", "Weights", "ops",
 ];
 

@@ -78,8 +78,10 @@ pub struct Attr {
 /// The type of a static argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AttrType {
-    /// A size.
+    /// A size: at least 1.
     Int,
+    /// A whole number from 0: an id, an offset.
+    Natural,
     /// A number.
     Float,
     /// A flag.

@@ -14,6 +14,7 @@ pub use formwork_ops::attention::KvCache;
 pub use formwork_ops::layer_norm::LayerNorm;
 pub use formwork_ops::linear::Linear;
 pub use formwork_ops::once::Once;
+pub use formwork_ops::parameter::Parameter;
 pub use formwork_ops::relative_bias::RelativeBias;
 pub use formwork_ops::rms_norm::RmsNorm;
 pub use formwork_ops::rope::{Rope, RopeConfig, RopeLayout, RopeScaling};
@@ -36,6 +37,8 @@ pub mod ops {
     pub use formwork_ops::activation::{
         gated_gelu, gated_gelu_tanh, gated_relu, gated_sigmoid, gated_silu,
     };
-    pub use formwork_ops::positions::sinusoidal;
+    pub use formwork_ops::mask_dropout::mask_dropout;
+    pub use formwork_ops::padded_positions::padded_positions;
+    pub use formwork_ops::positions::{offset_positions, sinusoidal};
     pub use formwork_ops::activation::softcap;
 }

@@ -4,6 +4,7 @@ use formwork_ops::batch_norm::BatchNorm;
 use formwork_ops::embedding::Embedding;
 use formwork_ops::layer_norm::LayerNorm;
 use formwork_ops::linear::Linear;
+use formwork_ops::parameter::Parameter;
 use formwork_ops::relative_bias::RelativeBias;
 use formwork_ops::rms_norm::RmsNorm;
 use formwork_tensor::{Layout, Matrix, Param};
@@ -68,6 +69,12 @@ impl Weights {
         let table = self.table(&self.full(&format!("{name}.weight")), &[buckets, heads]);
         let table = table.unwrap_or_else(|| Param::empty().reshape(&[0, heads]));
         RelativeBias::new(&table, bidirectional, max_distance)
+    }
+
+    /// The tensor of exactly this name.
+    pub fn parameter(&self, name: &str, dims: &[usize]) -> Parameter {
+        let table = self.table(&self.full(name), dims);
+        Parameter::new(table.unwrap_or_else(Param::empty))
     }
 
     /// A raw parameter under exactly this name.
