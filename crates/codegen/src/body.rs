@@ -26,6 +26,7 @@ enum Binding {
 
 /// Prints one module's dataflow.
 pub(crate) struct BodyWriter<'a> {
+    model: &'a Model,
     layouts: &'a Layouts,
     constants: &'a Constants<'a>,
     module: &'a Module,
@@ -37,7 +38,7 @@ pub(crate) struct BodyWriter<'a> {
 impl<'a> BodyWriter<'a> {
     pub(crate) fn new(model: &'a Model, layouts: &'a Layouts, constants: &'a Constants<'a>, id: ModuleId) -> Self {
         let module = model.module(id);
-        Self { layouts, constants, module, layout: layouts.get(id), bindings: BTreeMap::new(), out: Vec::new() }
+        Self { model, layouts, constants, module, layout: layouts.get(id), bindings: BTreeMap::new(), out: Vec::new() }
     }
 
     /// The names of the module's parameters, in order, each given once.
@@ -70,7 +71,7 @@ impl<'a> BodyWriter<'a> {
 
     /// The statements of a list of nodes, and the expression of its results.
     fn list(&mut self, nodes: &[Node], results: &[ValueId], once: usize) -> TokenStream {
-        let flow = Flow::of(self.module, nodes, results);
+        let flow = Flow::of(self.model, self.module, nodes, results);
         for (at, node) in nodes.iter().enumerate() {
             self.node(node, (at, once), nodes, &flow);
         }

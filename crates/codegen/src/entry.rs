@@ -24,7 +24,7 @@ pub(crate) fn implementation(model: &Model, caches: &Caches<'_>) -> TokenStream 
     let ty = ident(&caches.types.name(model.root));
     let (name, task) = (&model.name, &model.task);
     let cache = caches.ty(model.root);
-    let new_cache = caches.new(model.root);
+    let new_cache = if caches.layouts.is_stateful(model.root) { caches.new(model.root) } else { TokenStream::new() };
     let output = if is_logits(model) { "logits" } else { "last_hidden_state" };
     let inputs: Vec<&str> = model.inputs.iter().map(|i| i.external).collect();
     let generates = model.generates() && output == "logits";
@@ -33,7 +33,6 @@ pub(crate) fn implementation(model: &Model, caches: &Caches<'_>) -> TokenStream 
         let size = caches.constants.size(&p);
         quote!(Some(#size))
     });
-    let count = Literal::u128_unsuffixed(parameter_count(model).unwrap_or(0));
     let arguments = model.inputs.iter().map(|i| {
         let external = i.external;
         if i.kind == Kind::Tokens { quote!(inputs.tokens(#external)) } else { quote!(inputs.ids(#external)) }
@@ -55,7 +54,7 @@ pub(crate) fn implementation(model: &Model, caches: &Caches<'_>) -> TokenStream 
                 generates: #generates,
                 vocab_size: #vocabulary,
                 max_positions: #positions,
-                parameters: #count,
+                parameters: PARAMETERS,
                 mapping: MAPPING,
             };
             type Cache = #cache;

@@ -163,9 +163,7 @@ impl Generated {
             out.push_str("pub mod layers;\n");
         }
         out.push_str("pub mod model;\npub mod weights;\n\n");
-        out.push_str(&format!("pub use model::{};\n\n", self.entry));
-        out.push_str("/// Parameters of the model, shared ones counted once.\n");
-        out.push_str(&format!("pub const PARAMETERS: u64 = {};\n", underscored(self.parameters)));
+        out.push_str(&format!("pub use config::PARAMETERS;\npub use model::{};\n", self.entry));
         out
     }
 
@@ -179,7 +177,7 @@ impl Generated {
 }
 
 /// `8_030_261_248`
-fn underscored(value: u128) -> String {
+pub(crate) fn underscored(value: u128) -> String {
     grouped(value, '_')
 }
 

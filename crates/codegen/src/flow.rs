@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use formwork_ir::{Module, Node, NodeKind, ValueId};
+use formwork_ir::{Model, Module, Node, NodeKind, ValueId};
 use formwork_ops::Form;
 
 /// How a node takes one of its operands.
@@ -47,13 +47,13 @@ pub(crate) fn takes(node: &Node) -> Vec<Take> {
 
 impl Flow {
     /// `results` are the values that the list gives.
-    pub(crate) fn of(module: &Module, nodes: &[Node], results: &[ValueId]) -> Self {
+    pub(crate) fn of(model: &Model, module: &Module, nodes: &[Node], results: &[ValueId]) -> Self {
         let mut it = Self { statement: (0..nodes.len()).collect(), ..Self::default() };
         let uses = uses(nodes, results);
         for (at, node) in nodes.iter().enumerate().rev() {
             let [output] = node.outputs.as_slice() else { continue };
             let [(consumer, slot)] = uses.get(output).map(Vec::as_slice).unwrap_or_default() else { continue };
-            if may_inline(module, nodes, at, *consumer, *slot) {
+            if may_inline(model, module, nodes, at, *consumer, *slot) {
                 let statement = if *consumer < nodes.len() { it.statement[*consumer] } else { nodes.len() };
                 it.statement[at] = statement;
                 it.inlined.insert(*output, *consumer);
@@ -94,11 +94,11 @@ fn uses(nodes: &[Node], results: &[ValueId]) -> BTreeMap<ValueId, Vec<(usize, us
 }
 
 /// A value that the spec did not name is written where it is used, if that reads well.
-fn may_inline(module: &Module, nodes: &[Node], at: usize, consumer: usize, slot: usize) -> bool {
+fn may_inline(model: &Model, module: &Module, nodes: &[Node], at: usize, consumer: usize, slot: usize) -> bool {
     let node = &nodes[at];
     let NodeKind::Op(op) = &node.kind else {
         let is_call = matches!(node.kind, NodeKind::Call(_));
-        let in_place = consumer < nodes.len() && unnamed_call(module, node) && infix(&nodes[consumer], slot);
+        let in_place = consumer < nodes.len() && unnamed_call(model, module, node) && infix(&nodes[consumer], slot);
         return is_call && (in_place || is_result(nodes, at, consumer));
     };
     if matches!(op.facts.form, Form::StreamField { .. }) || is_result(nodes, at, consumer) {
@@ -135,9 +135,10 @@ fn is_result(nodes: &[Node], at: usize, consumer: usize) -> bool {
     consumer == nodes.len() && at + 1 == nodes.len()
 }
 
-fn unnamed_call(module: &Module, node: &Node) -> bool {
-    // A call's value starts with the name of the callee's result; a binding in the spec renames it.
-    node.outputs.len() == 1 && node.outputs.iter().all(|v| module.value(*v).span == node.span)
+/// A call's value is called after the block until the spec binds it.
+fn unnamed_call(model: &Model, module: &Module, node: &Node) -> bool {
+    let NodeKind::Call(callee) = &node.kind else { return false };
+    node.outputs.iter().all(|v| module.value(*v).name == model.module(*callee).name)
 }
 
 fn infix(node: &Node, slot: usize) -> bool {

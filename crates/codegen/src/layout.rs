@@ -87,7 +87,8 @@ impl Layouts {
             return;
         }
         let module = model.module(id);
-        let mut build = Build { layouts: self, model, module, out: Layout::default(), fields: Unique::default(), caches: Unique::default() };
+        let names = FieldNames::of(model, module);
+        let mut build = Build { layouts: self, model, module, out: Layout::default(), names, caches: Unique::default() };
         build.nodes(&module.nodes, 0);
         let out = build.out;
         self.layouts.insert(id, out);
@@ -99,7 +100,7 @@ struct Build<'a> {
     model: &'a Model,
     module: &'a Module,
     out: Layout,
-    fields: Unique,
+    names: FieldNames,
     caches: Unique,
 }
 
@@ -137,18 +138,19 @@ impl Build<'_> {
         }
         match &op.facts.form {
             Form::Layer { ty, load, args } => {
-                let names = if op.path.is_empty() { vec![snake(op.op.name)] } else { path_names(&op.path) };
                 let kind = FieldKind::Layer { ty, load, args: args.clone(), path: op.path.clone() };
-                self.field(key, &names, kind);
+                self.field(key, kind);
             }
-            Form::Helper { field, ty, config, .. } => {
+            Form::Helper { ty, config, .. } => {
                 let same = |f: &&Field| matches!(&f.kind, FieldKind::Helper { config: c, .. } if format!("{c:?}") == format!("{config:?}"));
                 match self.out.fields.iter().find(same) {
                     Some(found) => {
                         let name = found.name.clone();
                         self.out.field_of.insert(key, name);
                     }
-                    None => self.field(key, &[(*field).to_string()], FieldKind::Helper { ty, config: config.clone() }),
+                    None => {
+                        self.field(key, FieldKind::Helper { ty, config: config.clone() });
+                    }
                 }
             }
             _ => {}
@@ -162,8 +164,7 @@ impl Build<'_> {
         self.layouts.visit(self.model, child);
         self.inherit(child, &[]);
         let path = self.model.module(child).path.clone();
-        let names = path_names(&path);
-        self.field(key, &names, FieldKind::Module { module: child, path });
+        self.field(key, FieldKind::Module { module: child, path });
         if self.layouts.is_stateful(child) {
             let name = self.out.field_of[&key].clone();
             self.state(key, &name, CacheKind::Module(child));
@@ -178,10 +179,6 @@ impl Build<'_> {
         }
         let stateful = kinds.iter().any(|k| self.layouts.is_stateful(*k));
         let (schedule, count) = (repeat.schedule.clone(), repeat.count.clone());
-        let mut names = path_names(&repeat.path);
-        if names.first().is_some_and(|n| n.len() < 3) {
-            names.insert(0, "layers".into());
-        }
         let kind = FieldKind::Layers {
             kinds: kinds.clone(),
             schedule: schedule.clone(),
@@ -190,7 +187,7 @@ impl Build<'_> {
             index: repeat.index.clone(),
             tables: repeat.tables.clone(),
         };
-        self.field(key, &names, kind);
+        self.field(key, kind);
         if stateful {
             let name = self.out.field_of[&key].clone();
             self.state(key, &name, CacheKind::Layers(kinds, schedule, count));
@@ -206,8 +203,8 @@ impl Build<'_> {
         }
     }
 
-    fn field(&mut self, key: NodeKey, names: &[String], kind: FieldKind) {
-        let name = self.fields.pick(names);
+    fn field(&mut self, key: NodeKey, kind: FieldKind) {
+        let name = self.names.get(key);
         self.out.field_of.insert(key, name.clone());
         self.out.fields.push(Field { name, kind });
     }
@@ -222,5 +219,62 @@ impl Build<'_> {
 fn add(names: &mut Vec<String>, name: &str) {
     if !names.iter().any(|n| n == name) {
         names.push(name.to_string());
+    }
+}
+
+/// Field names of a struct: the last component of a path; where two would be equal, both say more.
+struct FieldNames {
+    names: BTreeMap<NodeKey, String>,
+}
+
+impl FieldNames {
+    fn of(model: &Model, module: &Module) -> Self {
+        let mut candidates: Vec<(NodeKey, Vec<String>)> = Vec::new();
+        collect(model, &module.nodes, 0, &mut candidates);
+        let mut level = vec![0usize; candidates.len()];
+        let name = |at: usize, level: &[usize]| candidates[at].1.get(level[at]).or(candidates[at].1.last()).cloned().unwrap_or_default();
+        for _ in 0..8 {
+            let current: Vec<String> = (0..candidates.len()).map(|at| name(at, &level)).collect();
+            for at in 0..candidates.len() {
+                let shared = current.iter().filter(|n| **n == current[at]).count() > 1;
+                if shared && level[at] + 1 < candidates[at].1.len() {
+                    level[at] += 1;
+                }
+            }
+        }
+        let mut unique = Unique::default();
+        let names = (0..candidates.len()).map(|at| (candidates[at].0, unique.pick(&[name(at, &level)]))).collect();
+        Self { names }
+    }
+
+    fn get(&self, key: NodeKey) -> String {
+        self.names.get(&key).cloned().unwrap_or_default()
+    }
+}
+
+fn collect(model: &Model, nodes: &[Node], once: usize, out: &mut Vec<(NodeKey, Vec<String>)>) {
+    for (index, node) in nodes.iter().enumerate() {
+        let names = match &node.kind {
+            NodeKind::Op(op) => match &op.facts.form {
+                Form::Layer { .. } if op.path.is_empty() => vec![snake(op.op.name)],
+                Form::Layer { .. } => path_names(&op.path),
+                Form::Helper { field, .. } => vec![(*field).to_string()],
+                _ => continue,
+            },
+            NodeKind::Call(child) => path_names(&model.module(*child).path),
+            NodeKind::Repeat(repeat) => {
+                let mut names = path_names(&repeat.path);
+                if names.first().is_none_or(|n| n.len() < 3) {
+                    names.insert(0, "layers".into());
+                }
+                names
+            }
+            NodeKind::Once(inner) => {
+                collect(model, inner, index + 1, out);
+                continue;
+            }
+            NodeKind::Probe(..) => continue,
+        };
+        out.push(((index, once), names));
     }
 }

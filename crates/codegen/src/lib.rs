@@ -62,18 +62,21 @@ pub fn generate(model: &Model) -> Generated {
     let layers = quote!(#(#parts)*);
     let model_items = quote!(#(#root)* #implementation);
     let config = constants.items();
+    let parameters = entry::parameter_count(model).unwrap_or(0);
+    let count: TokenStream = files::underscored(parameters).parse().unwrap_or_default();
+    let count_doc = docs("Parameters of the model, shared ones counted once.");
     Generated {
-        config: quote!(#(#config)*),
+        config: quote!(#(#config)* #count_doc pub const PARAMETERS: u64 = #count;),
         part_names: public_names(&layers),
         layers,
         model: model_items,
         weights: entry::mapping(model),
         entry: types.name(model.root),
-        constants: constants.names(),
+        constants: constants.names().into_iter().chain(["PARAMETERS".to_string()]).collect(),
         model_name: model.name.clone(),
         family: model.family.clone(),
         doc: model.doc.clone(),
-        parameters: entry::parameter_count(model).unwrap_or(0),
+        parameters,
     }
 }
 

@@ -111,7 +111,9 @@ pub(crate) fn path_names(path: &str) -> Vec<String> {
     let parts: Vec<&str> = path.split('.').filter(|p| !p.contains('{')).collect();
     let tails = (1..=parts.len()).map(|n| &parts[parts.len() - n..]);
     let tails = tails.filter(|tail| tail.first().is_some_and(|p| !p.starts_with(|c: char| c.is_ascii_digit())));
-    tails.map(|tail| snake(&tail.join("_"))).collect()
+    let names: Vec<String> = tails.map(|tail| snake(&tail.join("_"))).collect();
+    let free: Vec<String> = names.iter().filter(|n| !n.ends_with('_')).cloned().collect();
+    if free.is_empty() { names } else { free }
 }
 
 #[cfg(test)]

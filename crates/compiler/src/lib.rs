@@ -142,7 +142,7 @@ impl Job {
         let family = name.as_deref().and_then(|n| library.family(n)).cloned();
         match family {
             Some(family) => Ok((library, family)),
-            None => Err(vec![Diagnostic::plain("no-entry-point", "the file declares no family")]),
+            None => Err(vec![Diagnostic::plain("no-family", "the file declares no family")]),
         }
     }
 }

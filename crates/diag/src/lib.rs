@@ -55,7 +55,7 @@ impl Diagnostic {
     /// A diagnostic without a place (a missing file, a bad argument).
     pub fn plain(code: &'static str, message: impl Into<String>) -> Self {
         let message = message.into();
-        
+        debug_assert!(codes::code(code).is_some(), "the code `{code}` is not in the table");
         debug_assert!(!message.ends_with('.'), "message ends with a period: {message}");
         debug_assert!(
             !message.chars().next().is_some_and(char::is_uppercase),

@@ -6,7 +6,8 @@ use formwork_diag::{Diagnostic, Span};
 use formwork_ops::Poly;
 
 use crate::elaborate::Elaborator;
-use crate::numbers::opaque;
+use crate::repeat::MAX_LAYERS;
+use crate::numbers::{Fault, opaque};
 use crate::value::{Callable, Value};
 
 /// Their names.
@@ -35,32 +36,32 @@ impl Elaborator<'_> {
             }
             _ => compute(name, &arguments),
         };
-        result.unwrap_or_else(|message| self.fail(Diagnostic::new("bad-arithmetic", span, message)))
+        result.unwrap_or_else(|message| self.fail(Diagnostic::new(message.code, span, message.text)))
     }
 
     /// `each(n, |i| ..)`: a list with one value for each index.
     fn each(&mut self, n: &Poly, f: &Callable, span: Span) -> Value {
-        let Some(n) = n.constant().filter(|n| (0..=1_000_000).contains(n)) else {
-            return self.fail(Diagnostic::new("layer-count", span, "`each` makes 0 to 1000000 values"));
+        let Some(n) = n.constant().filter(|n| (0..=MAX_LAYERS).contains(n)) else {
+            return self.fail(Diagnostic::new("layer-count", span, format!("`each` makes 0 to {MAX_LAYERS} values")));
         };
         let values = (0..n).map(|i| self.apply_values(f, vec![Value::int(i)], span));
         Value::List(Rc::new(values.collect()))
     }
 }
 
-fn compute(name: &str, arguments: &[Value]) -> Result<Value, String> {
+fn compute(name: &str, arguments: &[Value]) -> Result<Value, Fault> {
     let describe = || arguments.iter().map(Value::describe).collect::<Vec<_>>().join(", ");
-    let refuse = || Err(format!("`{name}` does not apply to {}", describe()));
+    let refuse = || Err(Fault::argument(format!("`{name}` does not apply to {}", describe())));
     match (name, arguments) {
         ("round_up" | "round_down", [x, Value::Int(step)]) => {
             let Some(step_value) = step.constant().filter(|s| *s > 0) else {
-                return Err(format!("`{name}` needs a positive step"));
+                return Err(Fault::argument(format!("`{name}` needs a positive step")));
             };
             let Some((n, d)) = exact(x) else { return refuse() };
-            let unit = d.checked_mul(step_value).ok_or("the step is too large")?;
+            let unit = d.checked_mul(step_value).ok_or_else(|| Fault::overflow("the step is too large".into()))?;
             let down = n.div_euclid(unit);
             let times = if name == "round_up" && n.rem_euclid(unit) != 0 { down + 1 } else { down };
-            let value = times.checked_mul(step_value).ok_or("the result is too large")?;
+            let value = times.checked_mul(step_value).ok_or_else(|| Fault::overflow("the result is too large".into()))?;
             Ok(whole(&format!("{name}({}, {step})", text(x)), value, x))
         }
         ("floor" | "ceil", [x]) => {
@@ -70,7 +71,7 @@ fn compute(name: &str, arguments: &[Value]) -> Result<Value, String> {
                     let Some(v) = x.as_f64() else { return refuse() };
                     let v = if name == "floor" { v.floor() } else { v.ceil() };
                     #[expect(clippy::cast_possible_truncation, reason = "checked against the range below")]
-                    if v.abs() < 1e18 { v as i128 } else { return Err(format!("{v} is too large")) }
+                    if v.abs() < 1e18 { v as i128 } else { return Err(Fault::overflow(format!("{v} is too large"))) }
                 }
             };
             Ok(whole(&format!("{name}({})", text(x)), value, x))
@@ -86,12 +87,12 @@ fn compute(name: &str, arguments: &[Value]) -> Result<Value, String> {
                 "log" => v.ln(),
                 _ => v,
             };
-            if value.is_finite() { Ok(Value::float(value)) } else { Err(format!("`{name}` of {v} is not a finite number")) }
+            if value.is_finite() { Ok(Value::float(value)) } else { Err(Fault::not_finite(format!("`{name}` of {v} is not a finite number"))) }
         }
         ("pow", [a, b]) => {
             let (Some(x), Some(y)) = (a.as_f64(), b.as_f64()) else { return refuse() };
             let value = x.powf(y);
-            if value.is_finite() { Ok(Value::float(value)) } else { Err(format!("{x} to the power {y} is not a finite number")) }
+            if value.is_finite() { Ok(Value::float(value)) } else { Err(Fault::not_finite(format!("{x} to the power {y} is not a finite number"))) }
         }
         ("len", [Value::List(items)]) => Ok(Value::int(i128::try_from(items.len()).unwrap_or(0))),
         ("contains", [Value::List(items), x]) => Ok(Value::Bool(items.iter().any(|item| item.equals(x)))),

@@ -57,7 +57,7 @@ impl Elaborator<'_> {
             }
             other => {
                 let what = format!("{} cannot be called", other.describe());
-                return self.fail(Diagnostic::new("type-mismatch", callee.span, what));
+                return self.fail(Diagnostic::new("not-callable", callee.span, what));
             }
         };
         let types = self.parameter_types(&callable);
@@ -82,9 +82,24 @@ impl Elaborator<'_> {
                 if let Some(callable) = self.callable(name) {
                     return Value::Callable(callable);
                 }
+                if scope.get(name).is_none() && !self.slots.contains_key(name) {
+                    return self.unknown_callable(name, callee.span);
+                }
             }
         }
         self.eval(callee, scope, &Ty::Any)
+    }
+
+    fn unknown_callable(&mut self, name: &str, span: Span) -> Value {
+        let mut names: Vec<String> = self.own.keys().cloned().collect();
+        names.extend(self.library.decl_names().map(String::from));
+        names.extend(formwork_ops::ALL.iter().map(|op| op.name.to_string()));
+        names.extend(crate::builtins::NAMES.iter().map(|n| (*n).to_string()));
+        names.retain(|n| self.callable(n).is_some());
+        self.fail(
+            Diagnostic::new("unknown-op", span, format!("no block, function or op is called `{name}`"))
+                .maybe_help(did_you_mean(name, names.iter().map(String::as_str))),
+        )
     }
 
     fn variant_call(
@@ -114,7 +129,7 @@ impl Elaborator<'_> {
     /// `once(expr)`: what does not depend on the step is computed once per source and kept.
     fn once(&mut self, arguments: &[Argument], scope: &Scope, span: Span) -> Value {
         let [argument] = arguments else {
-            return self.fail(Diagnostic::new("argument-count", span, "`once` takes one value"));
+            return self.fail(Diagnostic::new("too-many-arguments", span, "`once` takes one value"));
         };
         if let Some(frame) = self.frame() {
             frame.begin_once();
@@ -223,12 +238,8 @@ impl Elaborator<'_> {
             };
             let Some(slot) = slot else {
                 let names: Vec<&str> = params.iter().map(|p| p.name.text.as_str()).collect();
-                let (message, help) = match &argument.name {
-                    Some(name) => (format!("`{what}` has no parameter `{}`", name.text), did_you_mean(&name.text, names)),
-                    None => (format!("`{what}` takes {} arguments", params.len()), None),
-                };
-                let place = argument.name.as_ref().map_or(argument.span, |n| n.span);
-                self.fail(Diagnostic::new("argument-count", place, message).maybe_help(help));
+                let error = unexpected(what, &names, &argument);
+                self.fail(error);
                 return None;
             };
             slots[slot] = Some(argument);
@@ -249,7 +260,7 @@ impl Elaborator<'_> {
                 }
                 (None, None) => {
                     self.fail(
-                        Diagnostic::new("argument-count", span, format!("`{what}` needs `{}`", param.name.text))
+                        Diagnostic::new("missing-argument", span, format!("`{what}` needs its argument `{}`", param.name.text))
                             .because(param.name.span, "declared here without a default"),
                     );
                     return None;
@@ -376,7 +387,7 @@ impl Elaborator<'_> {
             }
             (types, value) => {
                 let what = format!("`{}` declares {} results, it gives {}", block.name.text, types.len(), value.describe());
-                self.fail(Diagnostic::new("type-mismatch", place, what))
+                self.fail(Diagnostic::new("result-count", place, what))
             }
         }
     }
@@ -430,7 +441,9 @@ impl Elaborator<'_> {
         let types: Vec<_> = module.outputs.iter().map(|id| module.value(*id).clone()).collect();
         let collapsed = single_op(&module);
         let Some(frame) = self.frames.last_mut() else { return Value::Unknown };
-        let outputs: Vec<ValueId> = types.iter().map(|v| frame.value(&v.name, v.ty.clone(), span)).collect();
+        let single = types.len() == 1 && collapsed.is_none();
+        let name = |v: &crate::model::Value| if single { module.name.clone() } else { v.name.clone() };
+        let outputs: Vec<ValueId> = types.iter().map(|v| frame.value(&name(v), v.ty.clone(), span)).collect();
         if let Some(mut node) = collapsed {
             node.inputs = node.inputs.iter().map(|id| renamed(&module, &inputs, *id)).collect();
             if let NodeKind::Op(op) = &mut node.kind {
@@ -451,6 +464,25 @@ impl Elaborator<'_> {
             _ => values.into_iter().next().unwrap_or(Value::Unknown),
         }
     }
+}
+
+/// An argument that `what` has no place for.
+pub(crate) fn unexpected(what: &str, names: &[&str], argument: &Given) -> Diagnostic {
+    let all = if names.is_empty() { "nothing".to_string() } else { quoted(names) };
+    match &argument.name {
+        Some(name) => Diagnostic::new("unknown-argument", name.span, format!("`{what}` has no argument `{}`", name.text))
+            .label(format!("it takes {all}"))
+            .maybe_help(did_you_mean(&name.text, names.iter().copied())),
+        None => {
+            let noun = if names.len() == 1 { "argument" } else { "arguments" };
+            Diagnostic::new("too-many-arguments", argument.span, format!("`{what}` takes {} {noun}, this is one more", names.len()))
+                .label(format!("it takes {all}"))
+        }
+    }
+}
+
+fn quoted(names: &[&str]) -> String {
+    names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ")
 }
 
 /// The only node of a module, if it is an op under the module's own path.

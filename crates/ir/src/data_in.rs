@@ -32,8 +32,7 @@ impl Elaborator<'_> {
             None => match &param.default {
                 Some(default) => {
                     self.origins.insert(name.clone(), default.span);
-                    let value = self.eval(default, &Scope::root(), &ty);
-                    let value = self.coerce(value, &ty, &name, default.span);
+                    let value = self.sized(default, &Scope::root(), &ty, &name, default.span);
                     named(value, &name)
                 }
                 None => Value::Unknown,
@@ -45,6 +44,9 @@ impl Elaborator<'_> {
     pub(crate) fn read(&mut self, data: &Data, ty: &Ty, name: &str) -> Value {
         self.origins.insert(name.to_string(), data.span);
         match (&data.kind, ty) {
+            (DataKind::Float(value), _) if !value.is_finite() => {
+                self.fail(Diagnostic::new("not-finite", data.span, format!("`{name}` must be a finite number, not {value}")))
+            }
             (DataKind::Null, _) => self.coerce(Value::Null, ty, name, data.span),
             (_, Ty::Optional(inner)) => self.read(data, inner, name),
             (DataKind::Str(text), Ty::Int | Ty::Float) => self.expression(data, text, ty, name),
@@ -98,11 +100,18 @@ impl Elaborator<'_> {
     fn expression(&mut self, data: &Data, text: &str, ty: &Ty, name: &str) -> Value {
         match parse_expr(data.span.file, text, data.span.start as usize + 1) {
             Ok(expr) => {
-                let value = self.eval(&expr, &Scope::root(), ty);
-                let value = self.coerce(value, ty, name, data.span);
+                let value = self.sized(&expr, &Scope::root(), ty, name, data.span);
                 named(value, name)
             }
             Err(error) => self.fail(error),
+        }
+    }
+
+    /// An expression's value, fitted to a type; a size that is a fraction is explained by its division.
+    fn sized(&mut self, expr: &formwork_syntax::ast::Expr, scope: &Scope, ty: &Ty, name: &str, span: Span) -> Value {
+        match (self.eval(expr, scope, ty), ty) {
+            (Value::Ratio(..), Ty::Int) => self.not_whole(name, expr, scope),
+            (value, ty) => self.coerce(value, ty, name, span),
         }
     }
 
@@ -145,6 +154,7 @@ impl Elaborator<'_> {
         let mut out = Vec::new();
         for field in decl {
             let path = format!("{name}.{}", field.name.text);
+            self.docs.insert(path.clone(), field.doc.clone());
             let ty = self.resolve(&field.ty);
             let value = match (table.get(&field.name.text), &field.default) {
                 (Some(data), _) => {
@@ -153,8 +163,7 @@ impl Elaborator<'_> {
                 }
                 (None, Some(default)) => {
                     self.origins.insert(path.clone(), default.span);
-                    let value = self.eval(default, &scope, &ty);
-                    let value = self.coerce(value, &ty, &path, default.span);
+                    let value = self.sized(default, &scope, &ty, &path, default.span);
                     named(value, &path)
                 }
                 (None, None) => self.fail(

@@ -39,6 +39,8 @@ pub(crate) struct Elaborator<'a> {
     pub(crate) given: BTreeMap<String, Given>,
     /// Where each named size was set.
     pub(crate) origins: BTreeMap<String, Span>,
+    /// The doc comment of each parameter and field.
+    pub(crate) docs: BTreeMap<String, String>,
     /// Keys of a config under their names, while an `hf` section runs.
     pub(crate) config: Option<Scope>,
     pub(crate) errors: Diagnostics,
@@ -73,6 +75,7 @@ impl<'a> Elaborator<'a> {
             slots,
             given: BTreeMap::new(),
             origins: BTreeMap::new(),
+            docs: BTreeMap::new(),
             config: None,
             errors: Vec::new(),
             frames: Vec::new(),

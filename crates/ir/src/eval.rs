@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use formwork_diag::{Diagnostic, Span, did_you_mean};
-use formwork_syntax::ast::{Argument, Arm, BinaryOp, Body, Expr, ExprKind, Name, PatternKind, Require, Statement};
+use formwork_syntax::ast::{Arm, BinaryOp, Body, Expr, ExprKind, Name, PatternKind, Require, Statement};
 
 use crate::elaborate::Elaborator;
 use crate::model::{Node, NodeKind};
@@ -71,10 +71,10 @@ impl Elaborator<'_> {
         }
     }
 
-    fn operand_error(&mut self, what: &str, value: &Value, span: Span) -> Value {
+    pub(crate) fn operand_error(&mut self, what: &str, value: &Value, span: Span) -> Value {
         match value {
             Value::Unknown => Value::Unknown,
-            other => self.fail(Diagnostic::new("type-mismatch", span, format!("`{what}` does not apply to {}", other.describe()))),
+            other => self.fail(Diagnostic::new("bad-operator", span, format!("`{what}` does not apply to {}", other.describe()))),
         }
     }
 
@@ -159,7 +159,7 @@ impl Elaborator<'_> {
             }
             _ => numbers::arithmetic(op, &a, &b),
         };
-        result.unwrap_or_else(|message| self.fail(Diagnostic::new("bad-arithmetic", span, message)))
+        result.unwrap_or_else(|message| self.fail(Diagnostic::new(message.code, span, message.text)))
     }
 
     fn tensor_arithmetic(&mut self, op: BinaryOp, a: Value, b: Value, span: Span) -> Value {
@@ -181,7 +181,7 @@ impl Elaborator<'_> {
         };
         match callable {
             Some(callable) => self.apply_values(&callable, operands, span),
-            None => self.fail(Diagnostic::new("type-mismatch", span, format!("`{}` does not apply to tensors this way", op.symbol()))),
+            None => self.fail(Diagnostic::new("bad-operator", span, format!("`{}` does not apply to tensors this way", op.symbol()))),
         }
     }
 
@@ -193,7 +193,7 @@ impl Elaborator<'_> {
             Value::Object(object) => return self.object_field(object, field),
             other => {
                 let what = format!("{} has no fields", other.describe());
-                return self.fail(Diagnostic::new("type-mismatch", field.span, what));
+                return self.fail(Diagnostic::new("unknown-field", field.span, what));
             }
         };
         if let Some((_, value)) = fields.iter().find(|(n, _)| *n == field.text) {
@@ -311,7 +311,7 @@ impl Elaborator<'_> {
         if items.len() != targets.len() && !matches!(value, Value::Unknown) {
             let span = targets.first().map_or(formwork_diag::Span::new(formwork_diag::FileId(0), 0, 0), |t| t.span);
             let what = format!("{} names are bound to {}", targets.len(), value.describe());
-            self.fail(Diagnostic::new("type-mismatch", span, what));
+            self.fail(Diagnostic::new("result-count", span, what));
         }
         for (at, target) in targets.iter().enumerate() {
             let item = items.get(at).cloned().unwrap_or(Value::Unknown);
@@ -333,42 +333,11 @@ impl Elaborator<'_> {
     pub(crate) fn require(&mut self, require: &Require, scope: &Scope) {
         match self.eval(&require.condition, scope, &Ty::Bool) {
             Value::Bool(true) | Value::Unknown => {}
-            Value::Bool(false) => {
-                let mut error = Diagnostic::new("requirement", require.condition.span, lower_first(&require.message.text));
-                for (name, span, value) in self.mentioned(&require.condition) {
-                    error = error.because(span, format!("`{name}` = {value}"));
-                }
-                self.fail(error.label("this does not hold"));
-            }
+            Value::Bool(false) => self.unmet(require, scope),
             other => {
                 self.operand_error("require", &other, require.condition.span);
             }
         }
-    }
-
-    /// The parameters that a condition mentions, with their places and values.
-    fn mentioned(&self, expr: &Expr) -> Vec<(String, Span, String)> {
-        let mut out = Vec::new();
-        let mut stack = vec![expr];
-        while let Some(expr) = stack.pop() {
-            match &expr.kind {
-                ExprKind::Name(name) => {
-                    let value = match self.slots.get(name) {
-                        Some(crate::elaborate::Slot::Done(value)) => value.describe(),
-                        _ => continue,
-                    };
-                    if let Some(span) = self.origins.get(name) {
-                        let value = value.trim_start_matches("the integer ").trim_start_matches("the float ");
-                        out.push((name.clone(), *span, value.to_string()));
-                    }
-                }
-                ExprKind::Binary(_, a, b) => stack.extend([&**b, &**a]),
-                ExprKind::Not(a) | ExprKind::Negate(a) | ExprKind::Field(a, _) => stack.push(a),
-                ExprKind::Call(_, arguments) => stack.extend(arguments.iter().map(|a: &Argument| &a.value)),
-                _ => {}
-            }
-        }
-        out
     }
 
     fn probe(&mut self, name: &Name, path: &Name, scope: &Scope) {
@@ -435,9 +404,4 @@ fn equal(a: &Value, b: &Value) -> bool {
         (Value::Object(_), _) | (_, Value::Object(_)) => false,
         _ => a.equals(b),
     }
-}
-
-fn lower_first(text: &str) -> String {
-    let mut chars = text.trim_end_matches('.').chars();
-    chars.next().map(|c| c.to_lowercase().chain(chars).collect()).unwrap_or_default()
 }

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use formwork_diag::{Diagnostic, Diagnostics, Span, did_you_mean, normalise};
 use formwork_ops::{AttrValue, Kind, Poly, Type};
-use formwork_syntax::ast::{Block, BlockParam, ExprKind, Family, TypeKind};
+use formwork_syntax::ast::{Block, BlockParam, ExprKind, Family, HfRule, TypeKind};
 use formwork_syntax::data::{Data, DataKind};
 
 use crate::elaborate::{Elaborator, Given};
@@ -222,9 +222,14 @@ impl Elaborator<'_> {
     }
 
     fn unknown_class(&mut self, family: &Family, classes: &Data) {
+        let rules = family.hf.iter().flat_map(|hf| &hf.rules);
+        let known = rules.flat_map(|rule| if let HfRule::Task { classes, .. } = rule { classes.as_slice() } else { &[] });
+        let known: Vec<&str> = known.map(|class| class.text.as_str()).collect();
+        let tasks: Vec<String> = family.models.iter().map(|m| format!("`--task {}`", m.name.text)).collect();
         self.fail(
-            Diagnostic::new("unknown-task", classes.span, format!("family `{}` has no entry point for this class", family.name.text))
-                .help("choose one with `--task`"),
+            Diagnostic::new("unknown-class", classes.span, format!("family `{}` has no entry point for this class", family.name.text))
+                .note(format!("known classes: {}", known.join(", ")))
+                .help(format!("choose an entry point: {}", tasks.join(" or "))),
         );
     }
 
@@ -247,7 +252,7 @@ impl Elaborator<'_> {
         let outputs = self.output_ids(&value);
         if outputs.is_none() && !matches!(value, Value::Unknown) {
             let place = entry.body.result.as_ref().map_or(entry.name.span, |r| r.span);
-            self.fail(Diagnostic::new("type-mismatch", place, format!("a model gives a tensor, not {}", value.describe())));
+            self.fail(Diagnostic::new("bad-result", place, format!("a model gives a tensor, not {}", value.describe())));
         }
         let (module, _) = self.frames.pop()?.finish(outputs?);
         let root = self.add_module(module);
@@ -260,8 +265,13 @@ impl Elaborator<'_> {
         for binding in &family.lets {
             if let Some(value) = self.family_value(&binding.name.text, binding.name.span).and_then(|v| v.to_attr()) {
                 if matches!(value, AttrValue::Int(_) | AttrValue::Float(_)) {
-                    arguments.push(Argument { name: binding.name.text.clone(), doc: String::new(), value });
+                    arguments.push(Argument { name: binding.name.text.clone(), doc: binding.doc.clone(), value });
                 }
+            }
+        }
+        for argument in &mut arguments {
+            if let (true, Some(doc)) = (argument.doc.is_empty(), self.docs.get(&argument.name)) {
+                argument.doc.clone_from(doc);
             }
         }
         let weights = self.weight_map(family);
@@ -286,7 +296,7 @@ impl Elaborator<'_> {
         let dims = match param.ty.as_ref().map(|t| &t.kind) {
             Some(TypeKind::Ids(dims)) => dims,
             _ => {
-                self.fail(Diagnostic::new("type-mismatch", param.name.span, format!("the model's input `{}` must be `ids[B, S]`", param.name.text)));
+                self.fail(Diagnostic::new("bad-input", param.name.span, format!("the model's input `{}` must be `ids[B, S]`", param.name.text)));
                 return None;
             }
         };
@@ -295,13 +305,13 @@ impl Elaborator<'_> {
             match &dim.kind {
                 ExprKind::Name(symbol) => symbols.push(symbol.clone()),
                 _ => {
-                    self.fail(Diagnostic::new("type-mismatch", dim.span, "an input's dimension is a symbol such as `S`"));
+                    self.fail(Diagnostic::new("bad-input", dim.span, "an input's dimension is a symbol such as `S`"));
                     return None;
                 }
             }
         }
         let [batch, length] = symbols.as_slice() else {
-            self.fail(Diagnostic::new("rank-mismatch", param.name.span, "a model's input has a batch and a sequence: `ids[B, S]`"));
+            self.fail(Diagnostic::new("bad-input", param.name.span, "a model's input has a batch and a sequence: `ids[B, S]`"));
             return None;
         };
         for symbol in [batch, length] {

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use formwork_diag::{Diagnostic, FileId, Span, did_you_mean, nearest};
+use formwork_diag::{Diagnostic, FileId, Label, Span, did_you_mean, nearest};
 use formwork_syntax::ast::{Expr, ExprKind, Family, Hf, HfRule, IgnoreKeys};
 use formwork_syntax::data::{Data, DataKind};
 
@@ -79,7 +79,7 @@ impl Elaborator<'_> {
         let result = self.eval(value, scope, &ty);
         let place = names_in(value).iter().find_map(|name| config.get(name)).map_or(value.span, |data| data.span);
         for error in &mut self.errors[before..] {
-            *error = error.clone().because(place, "while reading this");
+            read_at(error, place);
         }
         match result {
             Value::Null if field.default.is_some() && !matches!(ty, Ty::Optional(_)) => {}
@@ -163,6 +163,18 @@ impl Elaborator<'_> {
             }
         }
     }
+}
+
+/// Moves an error of a rule to the config's value that it read; the rule's place becomes the second one.
+fn read_at(error: &mut Diagnostic, place: Span) {
+    let Some(rule) = error.primary.take() else { return };
+    if rule.span.file == place.file {
+        error.primary = Some(rule);
+        return;
+    }
+    let label = if rule.text.is_empty() { "by this rule".to_string() } else { rule.text };
+    error.secondary.insert(0, Label { span: rule.span, text: label });
+    error.primary = Some(Label { span: place, text: "while reading this".into() });
 }
 
 /// Config keys that a rule mentions.

@@ -19,7 +19,10 @@ mod params;
 pub mod pattern;
 pub mod plan;
 mod repeat;
+mod require;
+mod schema;
 mod scope;
+mod sizes;
 mod types;
 mod value;
 mod weights;
@@ -30,4 +33,5 @@ pub use model::{
     Argument, LayerKind, Model, ModelInput, Module, ModuleId, Node, NodeKind, OpNode, PER_LAYER, Repeat, Table, Value, ValueId,
 };
 pub use params::{ParamEntry, join, parameters};
+pub use schema::json_schema;
 pub use weights::{Mapping, Source, WeightMap};

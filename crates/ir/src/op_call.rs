@@ -1,6 +1,6 @@
 //! Uses of ops: arguments are sorted into operands and attributes, and the op's own rules decide the rest.
 
-use formwork_diag::{Diagnostic, Span, did_you_mean};
+use formwork_diag::{Diagnostic, Span};
 use formwork_ops::{AttrDefault, AttrValue, Call, InputKind, Kind, Op, OpError, Type};
 use formwork_syntax::ast::Name;
 
@@ -37,6 +37,9 @@ impl Elaborator<'_> {
         if path.is_some() && facts.params.is_empty() {
             let place = path.map_or(span, |p| p.span);
             return self.fail(Diagnostic::new("misplaced-path", place, format!("`{}` has no parameters to name", op.name)));
+        }
+        if !self.sizes_fit(op.name, &facts, span) {
+            return Value::Unknown;
         }
         let Some(stream) = self.stream_for(op, &sorted, span) else { return Value::Unknown };
         let mut inputs: Vec<ValueId> = Vec::new();
@@ -92,7 +95,7 @@ impl Elaborator<'_> {
         }
         for (input, operand) in op.inputs.iter().zip(&operands) {
             if operand.is_none() && !input.optional {
-                self.fail(Diagnostic::new("argument-count", span, format!("`{}` needs its operand `{}`", op.name, input.name)));
+                self.fail(Diagnostic::new("missing-argument", span, format!("`{}` needs its operand `{}`", op.name, input.name)));
                 return None;
             }
         }
@@ -105,7 +108,7 @@ impl Elaborator<'_> {
                 (None, Some(AttrDefault::Int(int))) => AttrValue::Int(formwork_ops::Poly::int(int)),
                 (None, Some(AttrDefault::Float(value))) => AttrValue::Float(formwork_ops::Float { value, name: None }),
                 (None, None) => {
-                    self.fail(Diagnostic::new("argument-count", span, format!("`{}` needs `{}`", op.name, attr.name)));
+                    self.fail(Diagnostic::new("missing-argument", span, format!("`{}` needs `{}`", op.name, attr.name)));
                     return None;
                 }
             };
@@ -116,11 +119,7 @@ impl Elaborator<'_> {
 
     fn unexpected(&mut self, op: &Op, argument: &Given) {
         let names: Vec<&str> = op.inputs.iter().map(|i| i.name).chain(op.attrs.iter().map(|a| a.name)).collect();
-        let (message, place, help) = match &argument.name {
-            Some(name) => (format!("`{}` has no argument `{}`", op.name, name.text), name.span, did_you_mean(&name.text, names)),
-            None => (format!("`{}` takes {}", op.name, names.join(", ")), argument.span, None),
-        };
-        self.fail(Diagnostic::new("argument-count", place, message).maybe_help(help));
+        self.fail(crate::call::unexpected(op.name, &names, argument));
     }
 
     fn operand(&mut self, op: &Op, input: usize, argument: &Given) -> Option<Tensor> {
@@ -151,8 +150,8 @@ impl Elaborator<'_> {
             return Some(AttrValue::Null);
         }
         let ty = self.resolve_attr(declared.ty, argument.span);
-        let value = self.coerce(argument.value, &ty, declared.name, argument.span);
-        value.to_attr()
+        let value = self.coerce(argument.value, &ty, declared.name, argument.span).to_attr()?;
+        self.check_attribute(op.name, declared.name, &value, argument.span).then_some(value)
     }
 
     /// The token stream that an op reads, found by the sequence symbol of one of its operands.

@@ -42,8 +42,21 @@ impl ParamEntry {
     /// Whether some layer of both has the same name.
     pub(crate) fn overlaps(&self, other: &Self) -> bool {
         self.path == other.path
-            && self.layers.iter().zip(&other.layers).all(|((_, a), (_, b))| a.iter().any(|i| b.contains(i)))
+            && self.layers.iter().zip(&other.layers).all(|((_, a), (_, b))| share(a, b))
     }
+}
+
+/// Whether two ascending lists have an element in common.
+fn share(a: &[usize], b: &[usize]) -> bool {
+    let (mut a, mut b) = (a.iter().peekable(), b.iter().peekable());
+    while let (Some(x), Some(y)) = (a.peek(), b.peek()) {
+        match x.cmp(y) {
+            std::cmp::Ordering::Less => a.next(),
+            std::cmp::Ordering::Greater => b.next(),
+            std::cmp::Ordering::Equal => return true,
+        };
+    }
+    false
 }
 
 /// The parameters in the order of the dataflow.

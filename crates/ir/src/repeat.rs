@@ -11,7 +11,9 @@ use crate::types::Ty;
 use crate::value::{Tensor, Value};
 
 /// Most layers of one loop.
-const MAX_LAYERS: i128 = 1_000_000;
+pub(crate) const MAX_LAYERS: i128 = 65_536;
+/// Most distinct layers of one loop.
+const MAX_KINDS: usize = 1024;
 
 /// The distinct rows of per-layer values, for each layer its row, and the numbers that differ within a row.
 struct Schedule {
@@ -79,7 +81,7 @@ impl Elaborator<'_> {
         }
         if !it.path.text.contains(&format!("{{{}}}", it.index.text)) {
             let what = format!("the layers' path does not mention `{{{}}}`, so all would share their weights", it.index.text);
-            self.fail(Diagnostic::new("bad-path", it.path.span, what));
+            self.fail(Diagnostic::new("missing-index", it.path.span, what));
             return None;
         }
         Some((first, count))
@@ -90,7 +92,10 @@ impl Elaborator<'_> {
         let mut rows: Vec<Vec<Value>> = Vec::new();
         let mut numbers: Vec<Vec<f64>> = vec![Vec::new(); it.values.len()];
         let mut schedule = Vec::new();
-        for i in start..start + count {
+        for i in start..start.saturating_add(count) {
+            if !self.step(it.span) {
+                return None;
+            }
             if it.values.is_empty() {
                 schedule.push(0);
                 continue;
@@ -115,6 +120,11 @@ impl Elaborator<'_> {
                 rows.len() - 1
             });
             schedule.push(kind);
+            if rows.len() > MAX_KINDS {
+                let what = format!("the layers of this loop differ in more than {MAX_KINDS} ways");
+                self.fail(Diagnostic::new("too-many-kinds", it.span, what));
+                return None;
+            }
         }
         if rows.is_empty() {
             rows.push(it.values.iter().map(|_| Value::Null).collect());
@@ -179,7 +189,7 @@ impl Elaborator<'_> {
 
     fn loop_probe(&mut self, name: &Name, path: &Name, carried: &[(Name, Tensor)], index: &str) -> Option<(usize, String)> {
         if !path.text.contains(&format!("{{{index}}}")) {
-            self.fail(Diagnostic::new("bad-path", path.span, format!("a probe inside a loop mentions `{{{index}}}`")));
+            self.fail(Diagnostic::new("missing-index", path.span, format!("a probe inside a loop mentions `{{{index}}}`")));
         }
         let at = carried.iter().position(|(n, _)| n.text == name.text);
         if at.is_none() {

@@ -222,6 +222,7 @@ impl Elaborator<'_> {
         let mut out = Vec::new();
         for field in decl {
             let path = if name.is_empty() { field.name.text.clone() } else { format!("{name}.{}", field.name.text) };
+            self.docs.insert(path.clone(), field.doc.clone());
             let ty = self.resolve(&field.ty);
             let value = match given.iter().find(|(n, _)| *n == field.name.text) {
                 Some((_, value)) => {

@@ -92,10 +92,7 @@ impl Elaborator<'_> {
                 WeightRule::Prefix(prefix) => map.prefixes.push(prefix.text.clone()),
                 WeightRule::Ignore { patterns, .. } => map.ignore.extend(patterns.iter().map(|p| p.text.clone())),
                 WeightRule::Map { target, source, condition } => {
-                    let applies = match condition {
-                        None => true,
-                        Some(condition) => matches!(self.eval(condition, &scope, &Ty::Bool), Value::Bool(true)),
-                    };
+                    let applies = condition.as_ref().is_none_or(|condition| self.holds(condition, &scope));
                     if let (true, Some(source)) = (applies, self.source(source, &scope)) {
                         map.rules.push(Mapping { target: target.text.clone(), source, span: target.span });
                     }
@@ -103,6 +100,16 @@ impl Elaborator<'_> {
             }
         }
         map
+    }
+
+    fn holds(&mut self, condition: &Expr, scope: &Scope) -> bool {
+        match self.eval(condition, scope, &Ty::Bool) {
+            Value::Bool(flag) => flag,
+            other => {
+                self.operand_error("if", &other, condition.span);
+                false
+            }
+        }
     }
 
     fn source(&mut self, expr: &Expr, scope: &Scope) -> Option<Source> {
@@ -126,9 +133,16 @@ impl Elaborator<'_> {
                     let value = self.eval(&argument.value, scope, &Ty::Any);
                     let items = if let Value::List(items) = &value { items.to_vec() } else { vec![value] };
                     for item in items {
-                        numbers.push(item.as_f64()?);
+                        if matches!(item, Value::Unknown) {
+                            return None;
+                        }
+                        let Some(number) = item.as_f64() else { return self.bad_source(&argument.value) };
+                        numbers.push(number);
                         if let Value::Int(p) = item {
-                            sizes.push(usize::try_from(p.constant()?).ok()?);
+                            let Some(size) = p.constant().and_then(|p| usize::try_from(p).ok()) else {
+                                return self.bad_source(&argument.value);
+                            };
+                            sizes.push(size);
                         }
                     }
                 }

@@ -97,6 +97,8 @@ pub struct Field {
 /// `let name = value`
 #[derive(Clone, Debug, PartialEq)]
 pub struct Let {
+    /// Its doc comment.
+    pub doc: String,
     /// The name.
     pub name: Name,
     /// The value.

@@ -162,8 +162,16 @@ impl Builder {
     }
 
     fn let_decl(&self, pair: Pair<'_, Rule>) -> Result<Let> {
-        let mut parts = children(pair).filter(|p| p.as_rule() != Rule::docs);
+        let (mut doc, mut parts) = (String::new(), Vec::new());
+        for part in children(pair) {
+            match part.as_rule() {
+                Rule::docs => doc = docs(part),
+                _ => parts.push(part),
+            }
+        }
+        let mut parts = parts.into_iter();
         Ok(Let {
+            doc,
             name: self.name(&parts.next().ok_or_else(missing)?),
             value: self.expr(parts.next().ok_or_else(missing)?)?,
         })
@@ -439,7 +447,10 @@ impl Builder {
             Rule::float => {
                 let value: f64 = pair.as_str().parse().map_err(|_| missing())?;
                 if !value.is_finite() {
-                    return Err(Diagnostic::new("number-range", span, format!("`{}` is not a finite number", pair.as_str())));
+                    return Err(Diagnostic::new("number-range", span, format!("`{}` is larger than any float", pair.as_str())));
+                }
+                if value == 0.0 && crate::data::has_significant_digit(pair.as_str()) {
+                    return Err(Diagnostic::new("number-range", span, format!("`{}` is smaller than any float", pair.as_str())));
                 }
                 at(ExprKind::Float(value))
             }

@@ -41,6 +41,11 @@ pub struct Entry {
     pub value: Data,
 }
 
+/// Whether a number's text has a digit other than zero before its exponent, so that reading it as zero would lose it.
+pub(crate) fn has_significant_digit(text: &str) -> bool {
+    text.bytes().take_while(|b| !matches!(b, b'e' | b'E')).any(|b| (b'1'..=b'9').contains(&b))
+}
+
 impl Data {
     /// The value of a key.
     pub fn get(&self, key: &str) -> Option<&Data> {

@@ -31,7 +31,7 @@ pub fn read_json(file: FileId, text: &str) -> Result<Data, Diagnostic> {
     })?;
     match &parsed.value {
         Some(value) => convert(file, value),
-        None => Err(Diagnostic::new("json-syntax", Span::new(file, 0, text.len()), "the file holds no value")),
+        None => Err(Diagnostic::new("empty-file", Span::new(file, 0, 0), "the file is empty")),
     }
 }
 
@@ -107,7 +107,10 @@ fn number(text: &str, span: Span) -> Result<DataKind, Diagnostic> {
         return Ok(DataKind::Int(int));
     }
     match text.parse::<f64>() {
+        Ok(0.0) if crate::data::has_significant_digit(text) => {
+            Err(Diagnostic::new("number-range", span, format!("`{text}` is smaller than any float")))
+        }
         Ok(float) if float.is_finite() => Ok(DataKind::Float(float)),
-        _ => Err(Diagnostic::new("number-range", span, format!("`{text}` is not a finite number"))),
+        _ => Err(Diagnostic::new("number-range", span, format!("`{text}` is larger than any float"))),
     }
 }

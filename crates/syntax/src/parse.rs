@@ -29,6 +29,9 @@ pub fn parse_file(file: FileId, text: &str) -> (File, Diagnostics) {
         Ok(pieces) => pieces,
         Err(error) => return (out, vec![error]),
     };
+    if pieces.is_empty() {
+        errors.push(Diagnostic::new("empty-file", Span::new(file, 0, 0), "the file declares nothing"));
+    }
     for piece in pieces {
         let source = &text[piece.start..piece.end];
         if begins_family(source) {
@@ -55,7 +58,7 @@ pub fn parse_file(file: FileId, text: &str) -> (File, Diagnostics) {
 /// Returns the syntax error with its place.
 pub fn parse_expr(file: FileId, text: &str, offset: usize) -> Result<Expr, Diagnostic> {
     if text.len() > 4096 {
-        return Err(Diagnostic::new("too-deep", Span::new(file, offset, offset + 1), "an expression may have 4096 bytes"));
+        return Err(Diagnostic::new("too-long", Span::new(file, offset, offset + text.len()), "an expression may have 4096 bytes"));
     }
     split(text, file, text.len(), text.len())?;
     let depth = text.bytes().filter(|b| b"([{".contains(b)).count();
@@ -137,7 +140,7 @@ fn check_operators(pair: &Pair<'_, Rule>, file: FileId, offset: usize) -> Result
         if matches!(pair.as_rule(), Rule::expr | Rule::plain_expr | Rule::postfix) && children.len() > MAX_OPERATORS {
             let span = pair.as_span();
             let place = Span::new(file, offset + span.start(), offset + span.end());
-            return Err(Diagnostic::new("too-deep", place, format!("an expression may have {MAX_OPERATORS} operators")));
+            return Err(Diagnostic::new("too-long", place, format!("an expression may have {MAX_OPERATORS} operators")));
         }
         stack.extend(children);
     }

@@ -78,7 +78,11 @@ pub(crate) fn split(text: &str, file: FileId, start: usize, end: usize) -> Resul
                 }
                 at = word_end;
             }
-            _ => at += 1,
+            c if pieces.is_empty() && !c.is_ascii_whitespace() && !text[at..end].starts_with('\u{feff}') => {
+                let wide = text[at..end].chars().next().map_or(1, char::len_utf8);
+                return Err(Diagnostic::new("syntax", Span::new(file, at, at + wide), "an item begins with a word such as `family` or `fn`"));
+            }
+            c => at += if c == 0xef && text[at..end].starts_with('\u{feff}') { 3 } else { 1 },
         }
     }
     if let Some(open) = depth.first() {
@@ -89,7 +93,7 @@ pub(crate) fn split(text: &str, file: FileId, start: usize, end: usize) -> Resul
         piece.end = next;
     }
     if let Some(long) = pieces.iter().find(|p| p.end - p.start > MAX_ITEM_BYTES && p.open.is_none()) {
-        return Err(Diagnostic::new("too-deep", Span::new(file, long.start, long.start + 1), format!("one item is longer than {MAX_ITEM_BYTES} bytes")));
+        return Err(Diagnostic::new("too-long", Span::new(file, long.start, long.start + 1), format!("one item is longer than {MAX_ITEM_BYTES} bytes")));
     }
     Ok(pieces)
 }

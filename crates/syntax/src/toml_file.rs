@@ -9,13 +9,17 @@ use crate::data::{Data, DataKind, Entry};
 /// Reads a TOML file.
 ///
 /// # Errors
-/// Returns the syntax error with its place; numbers that no spec can use (`nan`, `inf`, dates) are refused where they stand.
+/// Returns the syntax error with its place; numbers that no float holds and dates are refused where they stand.
 pub fn read_toml(file: FileId, text: &str) -> Result<Data, Diagnostic> {
     let table = DeTable::parse(text).map_err(|error| {
         let range = error.span().unwrap_or(0..0);
         let message = error.message().lines().next().unwrap_or("this is not TOML").to_string();
-        Diagnostic::new("toml-syntax", Span::new(file, range.start, range.end), lowercase(&message))
+        let code = if message.starts_with("duplicate key") { "duplicate-key" } else { "toml-syntax" };
+        Diagnostic::new(code, Span::new(file, range.start, range.end), lowercase(&message))
     })?;
+    if table.get_ref().is_empty() {
+        return Err(Diagnostic::new("empty-file", Span::new(file, 0, 0), "the file sets nothing").help("an instance sets at least one size: `d_model = 512`"));
+    }
     let whole = Span::new(file, 0, text.len());
     entries(file, table.get_ref(), whole)
 }
@@ -53,9 +57,14 @@ fn value_of(file: FileId, value: &Spanned<DeValue<'_>>) -> Result<Data, Diagnost
             DataKind::Int(number.map_err(|_| refuse("this integer does not fit 128 bits"))?)
         }
         DeValue::Float(digits) => {
-            let number: f64 = digits.as_str().parse().map_err(|_| refuse("this is not a number"))?;
-            if !number.is_finite() {
-                return Err(refuse("this is not a finite number"));
+            let text = digits.as_str();
+            let number: f64 = text.parse().map_err(|_| refuse("this is not a number"))?;
+            let is_digits = text.bytes().any(|b| b.is_ascii_digit());
+            if is_digits && number.is_infinite() {
+                return Err(refuse("this number is larger than any float"));
+            }
+            if number == 0.0 && crate::data::has_significant_digit(text) {
+                return Err(refuse("this number is smaller than any float"));
             }
             DataKind::Float(number)
         }

@@ -10,6 +10,7 @@ use super::file::SafeTensors;
 use super::header::Pairs;
 
 /// All tensors of a model's files, by name.
+#[derive(Default)]
 pub(crate) struct Checkpoint {
     files: Vec<SafeTensors>,
     tensors: BTreeMap<String, usize>,

@@ -8,6 +8,7 @@ mod loaders;
 pub mod mapping;
 mod pattern;
 mod report;
+mod synthetic;
 pub mod writer;
 
 use std::cell::RefCell;
@@ -23,6 +24,8 @@ pub use file::SafeTensors;
 use mapping::{Mapping, Source};
 use pattern::{Captures, glob, matches};
 use report::Problem;
+pub use synthetic::Request;
+use synthetic::Synthetic;
 
 /// The weights of a checkpoint below a name.
 ///
@@ -37,6 +40,8 @@ pub struct Weights {
 pub(crate) struct Shared {
     checkpoint: Checkpoint,
     mapping: Mapping,
+    /// What answers instead of the checkpoint.
+    synthetic: Option<Synthetic>,
     state: RefCell<State>,
 }
 
@@ -55,15 +60,32 @@ impl Weights {
     /// Opens a folder with `model.safetensors` or an index of shards, an index, or a single file.
     pub fn open(path: impl AsRef<Path>, mapping: &Mapping) -> Result<Self> {
         let checkpoint = Checkpoint::open(path.as_ref())?;
+        Ok(Self::from_parts(checkpoint, None, mapping))
+    }
+
+    /// Weights out of nothing: every request is answered with numbers from `seed`, and noted.
+    pub fn synthetic(seed: u64, mapping: &Mapping) -> Self {
+        let source = Synthetic::new(seed);
+        Self::from_parts(Checkpoint::default(), Some(source), mapping)
+    }
+
+    /// What was asked of [`synthetic`](Self::synthetic) weights, each name once; of a checkpoint, nothing.
+    pub fn requests(&self) -> Vec<Request> {
+        let source = self.shared.synthetic.as_ref();
+        source.map(Synthetic::requests).unwrap_or_default()
+    }
+
+    fn from_parts(checkpoint: Checkpoint, synthetic: Option<Synthetic>, mapping: &Mapping) -> Self {
         let shared = Shared {
             checkpoint,
             mapping: *mapping,
+            synthetic,
             state: RefCell::default(),
         };
-        Ok(Self {
+        Self {
             shared: Rc::new(shared),
             prefix: String::new(),
-        })
+        }
     }
 
     /// The weights below `name`.
@@ -93,7 +115,11 @@ impl Weights {
 
     /// The parameter of a full name if it is there and has this shape; else a note.
     fn piece(&self, name: &str, dims: &[usize]) -> Option<Piece> {
-        let problem = match self.shared.find(name) {
+        let found = match &self.shared.synthetic {
+            Some(source) => source.piece(name, dims, &self.shared.mapping),
+            None => self.shared.find(name),
+        };
+        let problem = match found {
             Ok(piece) if piece.dims() == dims => return Some(piece),
             Ok(piece) => Problem::Shape {
                 name: name.to_string(),

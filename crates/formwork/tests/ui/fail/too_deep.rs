@@ -1,0 +1,8 @@
+//! Nesting is bounded before it is read.
+
+formwork::transformer! {
+    struct Deep;
+    toml = (((((((((((((((((((((((((((((((((((((((("")))))))))))))))))))))))))))))))))))))))),
+}
+
+fn main() {}

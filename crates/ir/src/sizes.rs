@@ -1,0 +1,83 @@
+//! Sizes and numbers that every op can work with: dimensions from 1 up to what a machine can address, finite factors.
+
+use formwork_diag::{Diagnostic, Span};
+use formwork_ops::{AttrValue, Facts, Poly};
+
+use crate::call::show;
+use crate::elaborate::Elaborator;
+
+/// Most elements of one tensor of a checkpoint.
+const MAX_ELEMENTS: i128 = 1 << 48;
+
+impl Elaborator<'_> {
+    /// Sizes inside an op's argument are positive, numbers are finite.
+    pub(crate) fn check_attribute(&mut self, op: &str, name: &str, value: &AttrValue, span: Span) -> bool {
+        match value {
+            AttrValue::Int(size) => self.positive(size, &format!("`{name}` of `{op}`"), span),
+            AttrValue::Float(float) => self.finite(float.value, op, name, span),
+            AttrValue::List(items) => items.iter().all(|item| self.check_attribute(op, name, item, span)),
+            AttrValue::Record(fields) | AttrValue::Variant(_, fields) => {
+                fields.iter().all(|(field, value)| self.check_attribute(op, &format!("{name}.{field}"), value, span))
+            }
+            _ => true,
+        }
+    }
+
+    /// What an op makes, and what it loads, has at least one element along each axis and not more than memory can hold.
+    pub(crate) fn sizes_fit(&mut self, op: &str, facts: &Facts, span: Span) -> bool {
+        let dims = facts.outputs.iter().flat_map(|o| &o.shape).chain(facts.params.iter().flat_map(|p| &p.shape));
+        let dims: Vec<Poly> = dims.filter(|d| is_static(d)).cloned().collect();
+        if !dims.iter().all(|dim| self.positive(dim, &format!("a dimension of `{op}`"), span)) {
+            return false;
+        }
+        let tensors = facts.params.iter().map(|p| p.shape.clone());
+        let tensors = tensors.chain(facts.outputs.iter().map(|o| o.shape.iter().filter(|d| is_static(d)).cloned().collect()));
+        for shape in tensors {
+            let elements: Poly = shape.iter().cloned().product();
+            if elements.constant().is_none_or(|n| n > MAX_ELEMENTS) {
+                let dims: Vec<String> = shape.iter().map(show).collect();
+                let what = format!("`{op}` needs a tensor of more than 2^48 elements");
+                let error = Diagnostic::new("huge-tensor", span, what).label(dims.join(" by "));
+                let error = self.explain(error, &shape.iter().collect::<Vec<_>>());
+                self.fail(error);
+                return false;
+            }
+        }
+        true
+    }
+
+    fn positive(&mut self, size: &Poly, what: &str, span: Span) -> bool {
+        match size.constant() {
+            Some(value) if value <= 0 => {
+                let error = Diagnostic::new("bad-size", span, format!("{what} is {value}, but a size is at least 1"));
+                let error = self.explain(error.label(show(size)), &[size]);
+                self.fail(error);
+                false
+            }
+            _ => true,
+        }
+    }
+
+    fn finite(&mut self, value: f64, op: &str, name: &str, span: Span) -> bool {
+        let (code, what) = if !value.is_finite() {
+            ("not-finite", "is not a finite number")
+        } else if value.abs() > f64::from(f32::MAX) {
+            ("number-range", "is larger than any 32-bit float")
+        } else if value != 0.0 && value.abs() < f64::from(f32::MIN_POSITIVE) {
+            ("number-range", "is smaller than any 32-bit float")
+        } else {
+            return true;
+        };
+        let mut error = Diagnostic::new(code, span, format!("`{name}` of `{op}` {what}: {value:e}"));
+        if let Some(origin) = self.origins.get(name) {
+            error = error.because(*origin, "set here");
+        }
+        self.fail(error);
+        false
+    }
+}
+
+/// Whether every factor is known when the spec is compiled.
+fn is_static(dim: &Poly) -> bool {
+    dim.atoms().all(|a| matches!(a, formwork_ops::Atom::Static { .. }))
+}

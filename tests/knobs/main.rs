@@ -1,0 +1,88 @@
+//! What must hold for every instance of the standard family, on weights from a seed: the figures count what the code loads, a
+//! cache changes no result, padding changes none, threads change no bit.
+
+use formwork_runtime::{Context, Ids, Inputs, Model, Tokens, Weights};
+
+include!(concat!(env!("OUT_DIR"), "/instances.rs"));
+
+/// Tokens of a prompt.
+const LENGTH: usize = 11;
+/// Largest difference, relative to the largest result.
+const TOLERANCE: f32 = 1e-4;
+
+/// Every property of one model. `params` and `buffers` are the analysis's totals.
+fn check<M: Model>(spec: &str, params: u64, buffers: u64) {
+    let weights = Weights::synthetic(11, &M::INFO.mapping);
+    let model = M::load(&weights);
+    weights.finish().unwrap();
+    let asked = |buffer: bool| -> u64 {
+        let requests = weights.requests();
+        let numbers = requests.iter().filter(|r| r.buffer == buffer);
+        numbers.map(|r| r.dims.iter().product::<usize>() as u64).sum()
+    };
+    assert_eq!((asked(false), asked(true)), (params, buffers), "parameters and buffers\n{spec}");
+    assert_eq!(M::INFO.parameters, params, "{spec}");
+
+    let ctx = Context::with_threads(1).unwrap();
+    let whole = run(&model, &ctx, &prompt::<M>(), None);
+    assert!(whole.iter().all(|x| x.is_finite()), "{spec}");
+    if M::INFO.generates {
+        near(&pieces(&model, &ctx), &whole, "decoding with a cache", spec);
+    }
+    near(&padded(&model, &ctx), &whole, "left padding", spec);
+
+    let two = run(&model, &Context::with_threads(2).unwrap(), &prompt::<M>(), None);
+    let bits = |values: &[f32]| values.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+    assert_eq!(bits(&two), bits(&whole), "two threads\n{spec}");
+}
+
+fn prompt<M: Model>() -> Vec<u32> {
+    let ids = (0..LENGTH).map(|at| (at * at * 7 + 3 * at + 1) % M::INFO.vocab_size);
+    ids.map(|id| u32::try_from(id).unwrap()).collect()
+}
+
+/// One forward pass over rows of ids, `[B, S]` by the mask's size.
+fn run<M: Model>(model: &M, ctx: &Context, ids: &[u32], mask: Option<(usize, Vec<bool>)>) -> Vec<f32> {
+    let (batch, mask) = mask.map_or((1, None), |(batch, mask)| (batch, Some(mask)));
+    let mut cache = M::cache(batch, ids.len() / batch);
+    step(model, ctx, ids, batch, 0, mask, &mut cache)
+}
+
+fn step<M: Model>(model: &M, ctx: &Context, ids: &[u32], batch: usize, past: usize, mask: Option<Vec<bool>>, cache: &mut M::Cache) -> Vec<f32> {
+    let ids = Ids::new(ids.to_vec(), batch).unwrap();
+    let tokens = Tokens::new(ids, past, mask).unwrap();
+    let output = model.forward(ctx, &Inputs::new().with_tokens("input_ids", tokens), cache);
+    ctx.take_failure().unwrap();
+    output.data().to_vec()
+}
+
+/// Five tokens at once, then one at a time.
+fn pieces<M: Model>(model: &M, ctx: &Context) -> Vec<f32> {
+    let ids = prompt::<M>();
+    let mut cache = M::cache(1, LENGTH);
+    let mut out = step(model, ctx, &ids[..5], 1, 0, None, &mut cache);
+    for past in 5..LENGTH {
+        out.extend(step(model, ctx, &ids[past..=past], 1, past, None, &mut cache));
+    }
+    out
+}
+
+/// The prompt behind three tokens of padding, below another row that has none.
+fn padded<M: Model>(model: &M, ctx: &Context) -> Vec<f32> {
+    let (pad, ids) = (3, prompt::<M>());
+    let slots = pad + LENGTH;
+    let mut rows: Vec<u32> = (0..slots).map(|at| ids[at % 7]).collect();
+    rows.extend([0; 3]);
+    rows.extend(&ids);
+    let mask = (0..2 * slots).map(|at| at < slots || at >= slots + pad).collect();
+    let output = run(model, ctx, &rows, Some((2, mask)));
+    let width = output.len() / (2 * slots);
+    output[(slots + pad) * width..].to_vec()
+}
+
+fn near(found: &[f32], expected: &[f32], what: &str, spec: &str) {
+    assert_eq!(found.len(), expected.len(), "{what}\n{spec}");
+    let largest = expected.iter().fold(1.0_f32, |m, x| m.max(x.abs()));
+    let difference = found.iter().zip(expected).map(|(x, y)| (x - y).abs()).fold(0.0, f32::max);
+    assert!(difference <= TOLERANCE * largest, "{what}: {difference} of {largest}\n{spec}");
+}
