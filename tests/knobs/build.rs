@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use formwork_analysis::Questions;
 use formwork_compiler::{Options, Surface, load_text};
-use formwork_ops::Role;
 use quote::quote;
 
 mod instance;
@@ -37,14 +37,11 @@ fn module(at: usize) -> Result<String, String> {
     let compiled = load_text(&format!("{name}.toml"), &spec, Surface::Instance, &Options::default())
         .map_err(|f| formwork_diag::render_all(&f.diagnostics, &f.sources, false))?;
     let generated = formwork_codegen::generate(&compiled.model);
-    let total = |role: Role| -> u64 {
-        let entries = formwork_ir::parameters(&compiled.model);
-        let counted = entries.iter().filter(|p| p.role == role && p.shared.is_none());
-        counted.map(|p| p.numel().constant().and_then(|n| u64::try_from(n).ok()).unwrap_or(0) * p.copies() as u64).sum()
-    };
+    let report = formwork_analysis::report(&compiled.model, &Questions::default()).map_err(|e| e.to_string())?;
+    let (params, buffers) = (report.params.total, report.params.buffers);
     let mut out = String::new();
     let items = generated.tokens(&quote!(::formwork_runtime));
-    let (params, buffers, entry) = (total(Role::Param), total(Role::Buffer), generated.entry());
+    let entry = generated.entry();
     let test = format!("#[test]\nfn holds() {{\n    crate::check::<model::{entry}>({spec:?}, {params}, {buffers});\n}}\n");
     writeln!(out, "/// Instance {at}.\npub mod {name} {{\n{items}\n{test}}}").map_err(|e| e.to_string())?;
     Ok(out)

@@ -46,6 +46,11 @@ pub fn crate_name(model: &str) -> String {
 }
 
 impl Generated {
+    /// Parameters of the model, shared ones counted once.
+    pub fn parameters(&self) -> u128 {
+        self.parameters
+    }
+
     /// The entry point's type.
     pub fn entry(&self) -> &str {
         &self.entry

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use formwork_diag::{Diagnostic, Diagnostics, SourceMap};
 use formwork_ir::{Arguments, Library, Model};
 
-pub use library::library_for;
+pub use library::{library_for, whole_library};
 pub use source::{Surface, locate};
 
 /// How a spec is found and entered.
@@ -57,6 +57,19 @@ pub fn load(path: &Path, options: &Options) -> Result<Compiled, Failure> {
         Ok(model) => Ok(Compiled { sources: job.sources, files: job.files, model }),
         Err(diagnostics) => Err(Failure { sources: job.sources, files: job.files, diagnostics, io: job.io }),
     }
+}
+
+/// The text and the surface of the spec file that a path means, as [`load`] finds it.
+///
+/// # Errors
+/// Returns why there is none, or why it cannot be read.
+pub fn read(path: &Path) -> Result<(String, Surface), Failure> {
+    let found = locate(path).and_then(|(file, surface)| Ok((source::read(&file)?, surface)));
+    found.map_err(|error| {
+        let mut job = Job::default();
+        let diagnostics = job.failed(error);
+        Failure { sources: job.sources, files: job.files, diagnostics, io: job.io }
+    })
 }
 
 /// Compiles spec text that is not in a file of its own, e.g. inside a macro.

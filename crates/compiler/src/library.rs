@@ -42,6 +42,20 @@ pub fn library_for(data: &Data, options: &Options, sources: &mut SourceMap, file
     if errors.is_empty() { Ok(library) } else { Err(errors) }
 }
 
+/// Every family: those inside the binary and the user's.
+///
+/// # Errors
+/// Returns syntax errors of the user's own family files.
+pub fn whole_library(options: &Options, sources: &mut SourceMap, files: &mut Vec<PathBuf>) -> Result<Library, Diagnostics> {
+    let mut errors = Diagnostics::new();
+    let mut library = Library::default();
+    for shipped in STANDARD.iter().chain(FAMILIES) {
+        add_text(&mut library, shipped.name, shipped.text, false, sources, &mut errors);
+    }
+    user_families(&mut library, options, sources, files, &mut errors);
+    if errors.is_empty() { Ok(library) } else { Err(errors) }
+}
+
 /// The standard library and a user's own file.
 pub(crate) fn with_file(tree: File, options: &Options, sources: &mut SourceMap, files: &mut Vec<PathBuf>) -> (Library, Diagnostics) {
     let mut errors = Diagnostics::new();

@@ -48,6 +48,8 @@ impl Elaborator<'_> {
                 self.fail(Diagnostic::new("not-finite", data.span, format!("`{name}` must be a finite number, not {value}")))
             }
             (DataKind::Null, _) => self.coerce(Value::Null, ty, name, data.span),
+            // TOML has no null, so a word stands for it.
+            (DataKind::Str(word), Ty::Optional(_)) if word == "null" => Value::Null,
             (_, Ty::Optional(inner)) => self.read(data, inner, name),
             (DataKind::Str(text), Ty::Int | Ty::Float) => self.expression(data, text, ty, name),
             (DataKind::Str(word), Ty::Enum(decl)) => {

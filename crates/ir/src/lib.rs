@@ -18,6 +18,7 @@ mod op_call;
 mod params;
 pub mod pattern;
 pub mod plan;
+mod print;
 mod repeat;
 mod require;
 mod schema;
@@ -33,5 +34,6 @@ pub use model::{
     Argument, LayerKind, Model, ModelInput, Module, ModuleId, Node, NodeKind, OpNode, PER_LAYER, Repeat, Table, Value, ValueId,
 };
 pub use params::{ParamEntry, join, parameters};
+pub use print::print;
 pub use schema::json_schema;
 pub use weights::{Mapping, Source, WeightMap};

@@ -6,8 +6,7 @@ formwork::transformer! {
     struct Tiny;
     toml = r#"
 d_modle = 64
-[attention]
-kind = "gqa"
+n_layers = 2
 "#,
 }
 

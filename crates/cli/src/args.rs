@@ -1,0 +1,215 @@
+//! The command line: commands, options and their help.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// A compiler for Transformer architectures: a short spec in; exact figures and a readable Rust crate out.
+#[derive(Debug, Parser)]
+#[command(name = "formwork", version, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options of every command.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Global {
+    /// How findings are printed on standard error
+    #[arg(long, global = true, value_enum, default_value = "human", hide_possible_values = false)]
+    pub(crate) message_format: MessageFormat,
+    /// When output is coloured; NO_COLOR is respected
+    #[arg(long, global = true, value_enum, default_value = "auto")]
+    pub(crate) color: When,
+    /// A folder with families (.fw) of your own; may be given several times
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) spec_path: Vec<PathBuf>,
+    /// The entry point, e.g. causal_lm; else as the spec says, else the family's first
+    #[arg(long, global = true)]
+    pub(crate) task: Option<String>,
+    /// Say more on standard error
+    #[arg(short, long, global = true)]
+    pub(crate) verbose: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum MessageFormat {
+    /// Text for people
+    Human,
+    /// One JSON object a line
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum When {
+    Auto,
+    Always,
+    Never,
+}
+
+/// SPEC is a .toml, a .fw, a config.json, or a folder that holds one.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Check specs: names, shapes, sizes, weights
+    Check {
+        #[arg(required = true, value_name = "SPEC")]
+        specs: Vec<PathBuf>,
+    },
+    /// Compile specs to Rust crates
+    Compile(Compile),
+    /// Show what a stage of the compiler makes of a spec
+    Dump {
+        #[arg(value_name = "SPEC")]
+        spec: PathBuf,
+        /// The stage
+        #[arg(long, value_enum)]
+        stage: Stage,
+    },
+    /// Explain an error code; without one, list them all
+    Explain {
+        #[arg(value_name = "CODE")]
+        code: Option<String>,
+    },
+    /// Turn a Hugging Face config into a spec
+    Import {
+        #[arg(value_name = "CONFIG")]
+        config: PathBuf,
+        /// Where to write it, instead of standard output
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// List the families and the model types that they read
+    Families {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Run a model on inputs from a file
+    Forward(Forward),
+    /// Compare a model with the reference outputs in a file
+    Verify(Verify),
+    /// Continue a text
+    Run(Run),
+    /// Turn texts into vectors, as JSON
+    Embed(Embed),
+    /// Print completions for a shell
+    Completions {
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Compile {
+    #[arg(required = true, value_name = "SPEC")]
+    pub(crate) specs: Vec<PathBuf>,
+    /// The folder that the crates are written to
+    #[arg(short, long, value_name = "DIR", default_value = "generated")]
+    pub(crate) output: PathBuf,
+    /// Write nothing; fail with a diff where a crate differs from its spec
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// The runtime's source folder
+    #[arg(long, value_name = "PATH")]
+    pub(crate) runtime: Option<PathBuf>,
+    /// Make each crate a workspace of its own
+    #[arg(long)]
+    pub(crate) standalone: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Stage {
+    /// The syntax tree
+    Ast,
+    /// The typed model: modules, shapes, weights
+    Ir,
+    /// The generated Rust
+    Code,
+}
+
+/// What the commands that run a model share.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Target {
+    #[arg(value_name = "SPEC")]
+    pub(crate) spec: PathBuf,
+    /// The checkpoint: a folder or a .safetensors file
+    #[arg(long, value_name = "PATH")]
+    pub(crate) weights: PathBuf,
+    /// Threads to compute with
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<usize>,
+    /// The runtime's source folder
+    #[arg(long, value_name = "PATH")]
+    pub(crate) runtime: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Forward {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// input_ids and friends
+    #[arg(long, value_name = "IN.safetensors")]
+    pub(crate) input: PathBuf,
+    /// Where outputs go
+    #[arg(long, value_name = "OUT.safetensors")]
+    pub(crate) output: PathBuf,
+    /// Continue the first row by so many likeliest ids as well
+    #[arg(long, value_name = "N")]
+    pub(crate) greedy: Option<usize>,
+    /// Write hidden states as well
+    #[arg(long)]
+    pub(crate) hidden: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// Inputs and the outputs that are right for them
+    #[arg(long, value_name = "CASE.safetensors")]
+    pub(crate) input: PathBuf,
+    /// The largest relative difference that passes
+    #[arg(long, default_value_t = 1e-4)]
+    pub(crate) tolerance: f32,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// The text to continue
+    #[arg(long, allow_hyphen_values = true)]
+    pub(crate) prompt: String,
+    /// The most tokens to add [default: 64, or as many as the model has room for]
+    #[arg(short = 'n', value_name = "N")]
+    pub(crate) count: Option<usize>,
+    /// 0 takes the likeliest token each time
+    #[arg(long, default_value_t = 0.0)]
+    pub(crate) temperature: f32,
+    /// Decides the random choices
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Choose among the K likeliest only
+    #[arg(long, value_name = "K")]
+    pub(crate) top_k: Option<usize>,
+    /// Choose among the likeliest with this total probability
+    #[arg(long, value_name = "P")]
+    pub(crate) top_p: Option<f32>,
+    /// Leave out what is less likely than this share of the likeliest
+    #[arg(long, value_name = "P")]
+    pub(crate) min_p: Option<f32>,
+    /// Above 1, makes repeats less likely
+    #[arg(long, value_name = "R")]
+    pub(crate) repetition_penalty: Option<f32>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Embed {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// A text; may be given several times, and several texts may follow
+    #[arg(long, required = true, num_args = 1.., value_name = "TEXT")]
+    pub(crate) text: Vec<String>,
+}

@@ -1,0 +1,30 @@
+//! `import`: a Hugging Face config as a spec.
+
+use std::path::Path;
+
+use formwork_compiler::Surface;
+
+use crate::args::Global;
+use crate::output::say;
+use crate::problem::{Outcome, Problem};
+use crate::{instance, specs};
+
+pub(super) fn run(config: &Path, output: Option<&Path>, global: &Global) -> Outcome {
+    let options = specs::options(global);
+    let compiled = specs::load(config, global)?;
+    let text = instance::from_config(config, &compiled.model, &options)?;
+    // What was written down must mean what was read.
+    let again = formwork_compiler::load_text("spec.toml", &text, Surface::Instance, &options)?;
+    let counts = [&compiled.model, &again.model].map(specs::parameter_count);
+    if counts[0] != counts[1] {
+        return Err(Problem::bug(format!("the spec has {:?} parameters, the config {:?}", counts[1], counts[0])));
+    }
+    match output {
+        None => say(&text)?,
+        Some(path) => {
+            std::fs::write(path, &text).map_err(|e| Problem::io(path, &e))?;
+            say(&format!("{}: `{}` as an instance of the family `{}`\n", path.display(), compiled.model.name, compiled.model.family))?;
+        }
+    }
+    Ok(0)
+}

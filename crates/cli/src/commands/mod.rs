@@ -1,0 +1,40 @@
+//! One module a command: each turns options into calls and results into text.
+
+mod check;
+mod compile;
+mod dump;
+mod embed;
+mod explain;
+mod families;
+mod forward;
+mod import;
+mod run;
+mod verify;
+
+use clap::CommandFactory as _;
+
+use crate::args::{Cli, Command};
+use crate::problem::Outcome;
+
+/// Runs the command; gives the exit status.
+pub(crate) fn run(cli: &Cli) -> Outcome {
+    let global = &cli.global;
+    match &cli.command {
+        Command::Check { specs } => check::run(specs, global),
+        Command::Compile(options) => compile::run(options, global),
+        Command::Dump { spec, stage } => dump::run(spec, *stage, global),
+        Command::Explain { code } => explain::run(code.as_deref()),
+        Command::Import { config, output } => import::run(config, output.as_deref(), global),
+        Command::Families { json } => families::run(*json, global),
+        Command::Forward(options) => forward::run(options, global),
+        Command::Verify(options) => verify::run(options, global),
+        Command::Run(options) => run::run(options, global),
+        Command::Embed(options) => embed::run(options, global),
+        Command::Completions { shell } => {
+            let mut text = Vec::new();
+            clap_complete::generate(*shell, &mut Cli::command(), "formwork", &mut text);
+            crate::output::say(&String::from_utf8_lossy(&text))?;
+            Ok(0)
+        }
+    }
+}
