@@ -3,12 +3,13 @@
 //! [`load`] reads a spec of any surface and gives the typed model; every front door (the CLI, the macros, tests) goes through it.
 //! Each stage is one call; no stage's logic lives here.
 
+mod deep;
 mod library;
 mod source;
 
 use std::path::{Path, PathBuf};
 
-use formwork_diag::{Diagnostic, Diagnostics, SourceMap};
+use formwork_diag::{Diagnostic, Diagnostics, FileId, SourceMap, Span};
 use formwork_ir::{Arguments, Library, Model};
 
 pub use library::{library_for, whole_library};
@@ -52,11 +53,11 @@ pub struct Failure {
 /// # Errors
 /// Returns every diagnostic together with the sources they point into.
 pub fn load(path: &Path, options: &Options) -> Result<Compiled, Failure> {
-    let mut job = Job::default();
-    match job.run(path, options) {
-        Ok(model) => Ok(Compiled { sources: job.sources, files: job.files, model }),
-        Err(diagnostics) => Err(Failure { sources: job.sources, files: job.files, diagnostics, io: job.io }),
-    }
+    deep::call(|| {
+        let mut job = Job::default();
+        let result = job.run(path, options);
+        job.end(result)
+    })
 }
 
 /// The text and the surface of the spec file that a path means, as [`load`] finds it.
@@ -77,11 +78,11 @@ pub fn read(path: &Path) -> Result<(String, Surface), Failure> {
 /// # Errors
 /// As [`load`].
 pub fn load_text(name: &str, text: &str, surface: Surface, options: &Options) -> Result<Compiled, Failure> {
-    let mut job = Job::default();
-    match job.text(name, text, surface, options) {
-        Ok(model) => Ok(Compiled { sources: job.sources, files: job.files, model }),
-        Err(diagnostics) => Err(Failure { sources: job.sources, files: job.files, diagnostics, io: job.io }),
-    }
+    deep::call(|| {
+        let mut job = Job::default();
+        let result = job.text(name, text, surface, options);
+        job.end(result)
+    })
 }
 
 /// What a run has read so far.
@@ -93,6 +94,13 @@ struct Job {
 }
 
 impl Job {
+    fn end(self, result: Result<Model, Diagnostics>) -> Result<Compiled, Failure> {
+        match result {
+            Ok(model) => Ok(Compiled { sources: self.sources, files: self.files, model }),
+            Err(diagnostics) => Err(Failure { sources: self.sources, files: self.files, diagnostics, io: self.io }),
+        }
+    }
+
     fn run(&mut self, path: &Path, options: &Options) -> Result<Model, Diagnostics> {
         let (file, surface) = locate(path).map_err(|error| self.failed(error))?;
         let text = source::read(&file).map_err(|error| self.failed(error))?;
@@ -107,6 +115,9 @@ impl Job {
         match surface {
             Surface::Instance => {
                 let data = formwork_syntax::read_toml(file, text).map_err(|e| vec![e])?;
+                if data.entries().is_empty() {
+                    return Err(vec![source::nothing_set(file)]);
+                }
                 let library = self.library(&data, options)?;
                 let family = formwork_ir::family_of_instance(&library, &data).map_err(|e| vec![e])?;
                 let title = source::instance_name(&data)?.unwrap_or(title);
@@ -120,7 +131,7 @@ impl Job {
             }
             Surface::Family => {
                 let (tree, errors) = formwork_syntax::parse_file(file, text);
-                let (library, family) = self.own_family(tree, errors, options)?;
+                let (library, family) = self.own_family(file, tree, errors, options)?;
                 formwork_ir::apply(&library, &family, Arguments::Defaults, &title, options.task.as_deref())
             }
         }
@@ -137,12 +148,16 @@ impl Job {
 
     fn own_family(
         &mut self,
+        file: FileId,
         tree: formwork_syntax::ast::File,
         errors: Diagnostics,
         options: &Options,
     ) -> Result<(Library, std::rc::Rc<formwork_syntax::ast::Family>), Diagnostics> {
         if !errors.is_empty() {
             return Err(errors);
+        }
+        if tree.items.is_empty() {
+            return Err(vec![Diagnostic::new("empty-file", Span::new(file, 0, 0), "the file declares nothing")]);
         }
         let name = tree.items.iter().find_map(|item| match item {
             formwork_syntax::ast::Item::Family(family) => Some(family.name.text.clone()),
@@ -155,7 +170,7 @@ impl Job {
         let family = name.as_deref().and_then(|n| library.family(n)).cloned();
         match family {
             Some(family) => Ok((library, family)),
-            None => Err(vec![Diagnostic::plain("no-family", "the file declares no family")]),
+            None => Err(vec![Diagnostic::new("no-family", Span::new(file, 0, 1), "the file declares no family").help("wrap it: `family name { .. }`")]),
         }
     }
 }

@@ -34,6 +34,11 @@ pub fn library_for(data: &Data, options: &Options, sources: &mut SourceMap, file
     standard(&mut library, wanted, sources, &mut errors);
     let reaches = |s: &Shipped| wanted.is_some_and(|w| s.families.contains(&w)) || model_type.is_some_and(|t| s.model_types.contains(&t));
     let reached = FAMILIES.iter().any(reaches) || wanted.is_some_and(|w| library.family(w).is_some());
+    if !reached {
+        for shipped in STANDARD.iter().filter(|s| !s.families.is_empty()) {
+            add_text(&mut library, shipped.name, shipped.text, false, sources, &mut errors);
+        }
+    }
     // A name that nothing claims loads every family, so that the error can say what is near.
     for shipped in FAMILIES.iter().filter(|s| !reached || reaches(s)) {
         add_text(&mut library, shipped.name, shipped.text, false, sources, &mut errors);

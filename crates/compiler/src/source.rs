@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use formwork_diag::{Diagnostic, Diagnostics};
+use formwork_diag::{Diagnostic, Diagnostics, FileId, Span};
 use formwork_syntax::MAX_FILE_BYTES;
 use formwork_syntax::data::Data;
 
@@ -80,7 +80,10 @@ pub(crate) fn read(path: &Path) -> Result<String, SourceError> {
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(|e| fail(e.to_string()))?;
     file.take(limit + 1).read_to_end(&mut bytes).map_err(|e| fail(e.to_string()))?;
-    let text = String::from_utf8(bytes).map_err(|_| error("not-utf8", format!("`{}` is not UTF-8 text", path.display()), false))?;
+    let text = String::from_utf8(bytes).map_err(|e| {
+        let at = e.utf8_error().valid_up_to();
+        error("not-utf8", format!("`{}` is not UTF-8 text from byte {at} on", path.display()), false)
+    })?;
     Ok(text.strip_prefix('\u{feff}').map(str::to_string).unwrap_or(text))
 }
 
@@ -92,6 +95,11 @@ pub(crate) fn title(path: &Path) -> String {
         ("config" | "config.legacy" | "spec", Some(folder)) => folder.to_string(),
         _ => stem.to_string(),
     }
+}
+
+/// An instance that is empty, or holds comments alone.
+pub(crate) fn nothing_set(file: FileId) -> Diagnostic {
+    Diagnostic::new("empty-file", Span::new(file, 0, 0), "the file sets nothing").help("an instance sets at least one size: `d_model = 512`")
 }
 
 /// The `name` of an instance.

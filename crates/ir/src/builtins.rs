@@ -44,8 +44,14 @@ impl Elaborator<'_> {
         let Some(n) = n.constant().filter(|n| (0..=MAX_LAYERS).contains(n)) else {
             return self.fail(Diagnostic::new("layer-count", span, format!("`each` makes 0 to {MAX_LAYERS} values")));
         };
-        let values = (0..n).map(|i| self.apply_values(f, vec![Value::int(i)], span));
-        Value::List(Rc::new(values.collect()))
+        let mut values = Vec::new();
+        for i in 0..n {
+            if !self.has_fuel() {
+                return Value::Unknown;
+            }
+            values.push(self.apply_values(f, vec![Value::int(i)], span));
+        }
+        Value::List(Rc::new(values))
     }
 }
 

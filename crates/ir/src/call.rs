@@ -283,7 +283,7 @@ impl Elaborator<'_> {
         };
         let is_ids = matches!(ty.kind, TypeKind::Ids(_));
         if is_ids != (tensor.ty.kind != formwork_ops::Kind::F32) {
-            let what = format!("`{name}` must be {}, not {}", if is_ids { "ids" } else { "floats" }, value.describe());
+            let what = format!("{} must be {}, not {}", quote(name), if is_ids { "ids" } else { "floats" }, value.describe());
             return self.fail(Diagnostic::new("type-mismatch", span, what).because(ty.span, "declared here"));
         }
         if self.check_dims(&tensor.ty.shape, dims, name, scope, span, ty.span) { value } else { Value::Unknown }
@@ -291,7 +291,7 @@ impl Elaborator<'_> {
 
     fn check_dims(&mut self, actual: &[Poly], declared: &[Expr], name: &str, scope: &Scope, span: Span, declared_at: Span) -> bool {
         if actual.len() != declared.len() {
-            let what = format!("`{name}` has {} axes, {} are declared", actual.len(), declared.len());
+            let what = format!("{} has {} axes, {} are declared", quote(name), actual.len(), declared.len());
             self.fail(Diagnostic::new("rank-mismatch", span, what).because(declared_at, "declared here"));
             return false;
         }
@@ -305,7 +305,7 @@ impl Elaborator<'_> {
             }
             match self.eval(expr, scope, &Ty::Int) {
                 Value::Int(expected) if !expected.same(dim) => {
-                    let error = Diagnostic::new("shape-mismatch", span, format!("`{name}` is {dim} wide where {expected} is declared"))
+                    let error = Diagnostic::new("shape-mismatch", span, format!("{} is {dim} wide where {expected} is declared", quote(name)))
                         .label(show(dim))
                         .because(expr.span, show(&expected));
                     let error = self.explain(error, &[dim, &expected]);
@@ -378,7 +378,7 @@ impl Elaborator<'_> {
             ([], value) | (_, value @ Value::Unknown) => value,
             ([ty], value) => {
                 let ty = ty.clone();
-                self.fit(value, &ty, &format!("{}'s result", block.name.text), scope, place)
+                self.fit(value, &ty, &format!("the result of `{}`", block.name.text), scope, place)
             }
             (types, Value::Tuple(items)) if types.len() == items.len() => {
                 let types = types.to_vec();
@@ -479,6 +479,11 @@ pub(crate) fn unexpected(what: &str, names: &[&str], argument: &Given) -> Diagno
                 .label(format!("it takes {all}"))
         }
     }
+}
+
+/// A name in backticks; a phrase as it is.
+fn quote(name: &str) -> String {
+    if name.contains(' ') { name.to_string() } else { format!("`{name}`") }
 }
 
 fn quoted(names: &[&str]) -> String {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use formwork_diag::{Diagnostic, Diagnostics, Span, did_you_mean};
+use formwork_diag::{Diagnostic, Diagnostics, FileId, Span, did_you_mean};
 use formwork_ops::{Atom, Poly};
 use formwork_syntax::ast::Family;
 
@@ -15,7 +15,7 @@ use crate::types::Ty;
 use crate::value::{Callable, Tensor, Value};
 
 /// Steps that one compilation may take; the static stage is total.
-const FUEL: u64 = 4_000_000;
+const FUEL: u64 = 500_000;
 /// Deepest nesting of calls.
 const MAX_CALLS: usize = 64;
 /// Errors after which the rest is noise.
@@ -43,6 +43,8 @@ pub(crate) struct Elaborator<'a> {
     pub(crate) docs: BTreeMap<String, String>,
     /// Keys of a config under their names, while an `hf` section runs.
     pub(crate) config: Option<Scope>,
+    /// The instance's or config's own file.
+    pub(crate) home: Option<FileId>,
     pub(crate) errors: Diagnostics,
     pub(crate) frames: Vec<Frame>,
     pub(crate) modules: Vec<Module>,
@@ -77,6 +79,7 @@ impl<'a> Elaborator<'a> {
             origins: BTreeMap::new(),
             docs: BTreeMap::new(),
             config: None,
+            home: None,
             errors: Vec::new(),
             frames: Vec::new(),
             modules: Vec::new(),
@@ -90,10 +93,35 @@ impl<'a> Elaborator<'a> {
 
     /// Reports and gives the value that silences what follows.
     pub(crate) fn fail(&mut self, diagnostic: Diagnostic) -> Value {
+        let (diagnostic, moved) = self.at_home(diagnostic);
+        let again = |e: &Diagnostic| moved && e.code == diagnostic.code && e.primary == diagnostic.primary;
+        if self.errors.iter().any(again) {
+            return Value::Unknown;
+        }
         if self.errors.len() < MAX_ERRORS && !self.errors.contains(&diagnostic) {
             self.errors.push(diagnostic);
         }
         Value::Unknown
+    }
+
+    /// Points at the user's own file where it is the origin of a mistake that shows inside a library.
+    fn at_home(&self, mut diagnostic: Diagnostic) -> (Diagnostic, bool) {
+        let Some(home) = self.home else { return (diagnostic, false) };
+        let own = diagnostic.secondary.iter().rposition(|l| l.span.file == home);
+        match (diagnostic.primary.take(), own) {
+            (Some(mut library), Some(at)) if library.span.file != home => {
+                diagnostic.primary = Some(diagnostic.secondary.remove(at));
+                if library.text.is_empty() {
+                    library.text = "used here".into();
+                }
+                diagnostic.secondary.push(library);
+                (diagnostic, true)
+            }
+            (primary, _) => {
+                diagnostic.primary = primary;
+                (diagnostic, false)
+            }
+        }
     }
 
     /// Takes a step; false when the spec's static stage runs too long.
@@ -105,6 +133,11 @@ impl<'a> Elaborator<'a> {
         if self.fuel == 0 {
             self.fail(Diagnostic::new("out-of-fuel", span, "the static stage does not come to an end"));
         }
+        self.fuel > 0
+    }
+
+    /// Whether steps are left.
+    pub(crate) fn has_fuel(&self) -> bool {
         self.fuel > 0
     }
 

@@ -173,15 +173,20 @@ impl Elaborator<'_> {
             (BinaryOp::Subtract, Value::Tensor(_), Value::Tensor(_)) => (call("sub"), vec![a, b]),
             (BinaryOp::Multiply, Value::Tensor(_), _) => (call("scale"), vec![a, b]),
             (BinaryOp::Multiply, _, Value::Tensor(_)) => (call("scale"), vec![b, a]),
-            (BinaryOp::Divide, Value::Tensor(_), _) => {
-                let factor = b.as_f64().map_or(Value::Unknown, |d| Value::float(1.0 / d));
-                (call("scale"), vec![a, factor])
-            }
-            _ => (None, Vec::new()),
+            (BinaryOp::Divide, Value::Tensor(_), _) => match b.as_f64() {
+                Some(0.0) => return self.fail(Diagnostic::new("division-by-zero", span, "a tensor is divided by zero")),
+                Some(divisor) => (call("scale"), vec![a, Value::float(1.0 / divisor)]),
+                None => (None, vec![a, b]),
+            },
+            _ => (None, vec![a, b]),
         };
         match callable {
             Some(callable) => self.apply_values(&callable, operands, span),
-            None => self.fail(Diagnostic::new("bad-operator", span, format!("`{}` does not apply to tensors this way", op.symbol()))),
+            None => {
+                let sides: Vec<String> = operands.iter().map(Value::describe).collect();
+                let what = format!("`{}` does not apply to {}", op.symbol(), sides.join(" and "));
+                self.fail(Diagnostic::new("bad-operator", span, what))
+            }
         }
     }
 
@@ -228,7 +233,7 @@ impl Elaborator<'_> {
         match position.and_then(|p| items.get(p)) {
             Some(item) => item.clone(),
             None => {
-                let what = format!("index {} is outside a list of {}", at.describe(), items.len());
+                let what = format!("index {} is outside a list of {}", at.describe().trim_start_matches("the integer "), items.len());
                 self.fail(Diagnostic::new("index-range", index.span, what))
             }
         }

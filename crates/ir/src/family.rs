@@ -39,8 +39,9 @@ pub enum Arguments<'d> {
 pub fn apply(library: &Library, family: &Rc<Family>, arguments: Arguments<'_>, name: &str, task: Option<&str>) -> Result<Model, Diagnostics> {
     let mut it = Elaborator::new(library, Some(family.clone()));
     it.give(family, arguments);
-    it.evaluate_members(family);
-    let model = it.entry(family, arguments, task).and_then(|entry| it.build(family, &entry, name));
+    let sound = it.evaluate_members(family);
+    let entry = it.entry(family, arguments, task).filter(|_| sound);
+    let model = entry.and_then(|entry| it.build(family, &entry, name));
     match model {
         Some(model) if it.errors.is_empty() => Ok(model),
         _ => {
@@ -135,6 +136,10 @@ fn spread(name: &str, doc: &str, value: &AttrValue, out: &mut Vec<Argument>) {
 
 impl Elaborator<'_> {
     fn give(&mut self, family: &Rc<Family>, arguments: Arguments<'_>) {
+        self.home = match arguments {
+            Arguments::Config(data) | Arguments::Instance(data) => Some(data.span.file),
+            Arguments::Defaults => None,
+        };
         match arguments {
             Arguments::Config(config) => self.read_config(family, config),
             Arguments::Instance(data) => self.read_instance(family, data),
@@ -157,7 +162,7 @@ impl Elaborator<'_> {
         }
         if let Some(version) = data.get("spec_version") {
             if !matches!(version.kind, DataKind::Int(v) if (1..=SPEC_VERSION).contains(&v)) {
-                self.fail(Diagnostic::new("spec-version", version.span, format!("`spec_version` must be 1 to {SPEC_VERSION}")));
+                self.fail(Diagnostic::new("spec-version", version.span, format!("this `spec_version` is not known, the newest is {SPEC_VERSION}")));
             }
         }
         self.missing(family, Span { end: data.span.start + 1, ..data.span });
@@ -174,16 +179,26 @@ impl Elaborator<'_> {
         }
     }
 
-    fn evaluate_members(&mut self, family: &Rc<Family>) {
+    /// Evaluates parameters and `let`s; false when a requirement fails, so that a model would only repeat it.
+    fn evaluate_members(&mut self, family: &Rc<Family>) -> bool {
         for param in &family.params {
             self.family_value(&param.name.text, param.name.span);
         }
         for binding in &family.lets {
             self.family_value(&binding.name.text, binding.name.span);
         }
+        let before = self.errors.len();
         for require in &family.requires {
+            let so_far = self.errors.len();
             self.require(require, &Scope::root());
+            if so_far > before {
+                // After one requirement fails, another condition may not even have a value.
+                let own = |e: &Diagnostic| matches!(e.code, "requirement" | "not-divisible");
+                let kept = self.errors.split_off(so_far).into_iter().filter(own);
+                self.errors.extend(kept);
+            }
         }
+        self.errors.len() == before
     }
 
     /// The entry point: as asked for, as `architectures` says, else the family's first.

@@ -83,6 +83,14 @@ impl Elaborator<'_> {
         }
         match result {
             Value::Null if field.default.is_some() && !matches!(ty, Ty::Optional(_)) => {}
+            Value::Null if !matches!(ty, Ty::Optional(_)) => {
+                let keys: Vec<String> = names_in(value).iter().map(|name| format!("`{name}`")).collect();
+                let keys = keys.join(" or ");
+                let gives = if keys == format!("`{param}`") { String::new() } else { format!(", which gives `{param}`") };
+                let what = format!("the config has no {keys}{gives}");
+                self.fail(Diagnostic::new("missing-key", start_of(config.span.file), what).because(value.span, "read here"));
+                self.given.insert(param.to_string(), Given::Value(Value::Unknown, place));
+            }
             result => {
                 self.given.insert(param.to_string(), Given::Value(result, place));
             }
@@ -146,7 +154,7 @@ impl Elaborator<'_> {
                 let mut error = Diagnostic::new("unread-config-key", entry.key_span, format!("nothing reads the config key `{path}`"))
                     .label("it may change the maths")
                     .note(format!("the `hf` section of {} neither maps it nor ignores it", names.join(", ")));
-                if let Some(near) = near.first() {
+                if let Some(near) = near.iter().find(|near| !path.starts_with(**near)) {
                     error = error.help(format!("did you mean `{near}`?"));
                 }
                 self.fail(error);
@@ -158,8 +166,7 @@ impl Elaborator<'_> {
         for param in &family.params {
             if param.default.is_none() && !self.given.contains_key(&param.name.text) {
                 let what = format!("the config does not give `{}`", param.name.text);
-                let place = Span::new(config.span.file, config.span.start as usize, config.span.start as usize + 1);
-                self.fail(Diagnostic::new("missing-key", place, what).because(param.name.span, "the family needs it"));
+                self.fail(Diagnostic::new("missing-key", start_of(config.span.file), what).because(param.name.span, "the family needs it"));
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Declarations by name: the standard library, a family's own, and the families.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use formwork_diag::{Diagnostic, Diagnostics};
@@ -27,20 +27,23 @@ pub struct Library {
 impl Library {
     /// Adds a file's items; a name that is taken is reported, unless `shadow` lets a user's file replace a shipped one.
     pub fn add(&mut self, file: File, shadow: bool, errors: &mut Diagnostics) {
+        let mut own: BTreeSet<String> = BTreeSet::new();
         for item in file.items {
             match item {
                 Item::Family(family) => {
                     check_members(&family, errors);
                     let name = family.name.clone();
                     let old = self.families.insert(name.text.clone(), Rc::new(family));
-                    if let (Some(old), false) = (old, shadow) {
+                    let first = own.insert(format!("family {}", name.text));
+                    if let (Some(old), false) = (old, shadow && first) {
                         errors.push(duplicate("family", &name.text, name.span, old.name.span));
                     }
                 }
                 Item::Shared(shared) => {
                     let name = shared.name().clone();
                     let old = self.shared.insert(name.text.clone(), declare(shared));
-                    if let (Some(old), false) = (old, shadow) {
+                    let first = own.insert(name.text.clone());
+                    if let (Some(old), false) = (old, shadow && first) {
                         errors.push(duplicate("declaration", &name.text, name.span, old.span()));
                     }
                 }

@@ -20,7 +20,7 @@ impl Elaborator<'_> {
             return Value::Unknown;
         }
         if self.frames.is_empty() {
-            return self.fail(Diagnostic::new("misplaced-op", span, format!("`{}` makes tensors, which the static stage has none of", op.name)));
+            return self.fail(Diagnostic::new("misplaced-op", span, format!("`{}` makes a tensor, and tensors exist only inside a model", op.name)));
         }
         let Some(sorted) = self.sort(op, given, span) else { return Value::Unknown };
         let types: Vec<Option<Type>> = sorted.operands.iter().map(|o| o.as_ref().map(|(t, _)| t.ty.clone())).collect();
@@ -173,8 +173,7 @@ impl Elaborator<'_> {
     fn refused(&mut self, op: &Op, error: &OpError, sorted: &Sorted, span: Span) -> Value {
         let at = error.input.and_then(|name| op.inputs.iter().position(|i| i.name == name));
         let place = at.and_then(|at| sorted.operands[at].as_ref()).map_or(span, |(_, span)| *span);
-        let code = if error.dims.is_some() { "shape-mismatch" } else { "bad-operand" };
-        let mut diagnostic = Diagnostic::new(code, place, error.message.clone());
+        let mut diagnostic = Diagnostic::new(error.code, place, error.message.clone());
         for (operand, input) in sorted.operands.iter().zip(op.inputs) {
             if let Some((tensor, _)) = operand {
                 if tensor.span != place && op.inputs.len() > 1 {
@@ -183,7 +182,7 @@ impl Elaborator<'_> {
             }
         }
         if let Some((a, b)) = &error.dims {
-            diagnostic = diagnostic.label(format!("{} against {}", show(a), show(b)));
+            diagnostic = diagnostic.label(if a == b { show(a) } else { format!("{} against {}", show(a), show(b)) });
             diagnostic = self.explain(diagnostic, &[a, b]);
         }
         self.fail(diagnostic.maybe_help(error.help.clone()))

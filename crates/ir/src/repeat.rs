@@ -1,5 +1,8 @@
 //! Loops over layers: a layer is built once for each distinct tuple of per-layer values, never once for each index.
 
+use std::collections::HashMap;
+use std::rc::Rc;
+
 use formwork_diag::Diagnostic;
 use formwork_ops::Poly;
 use formwork_syntax::ast::{Body, Name, Repeat as Loop, Statement};
@@ -8,7 +11,7 @@ use crate::elaborate::Elaborator;
 use crate::model::{LayerKind, Node, NodeKind, PER_LAYER, Repeat, Table, ValueId};
 use crate::scope::Scope;
 use crate::types::Ty;
-use crate::value::{Tensor, Value};
+use crate::value::{Callable, Tensor, Value};
 
 /// Most layers of one loop.
 pub(crate) const MAX_LAYERS: i128 = 65_536;
@@ -22,9 +25,41 @@ struct Schedule {
     tables: Vec<Table>,
 }
 
-/// Equal, or both floats.
-fn same_structure(a: &Value, b: &Value) -> bool {
-    matches!((a, b), (Value::Float(_), Value::Float(_))) || a.equals(b)
+/// A text that two per-layer values share when they are equal, or both floats.
+fn structure(value: &Value) -> String {
+    if matches!(value, Value::Float(_)) { "float".to_string() } else { exact(value) }
+}
+
+/// A text that two values share when they are equal.
+fn exact(value: &Value) -> String {
+    let fields = |fields: &[(String, Value)]| {
+        let fields: Vec<String> = fields.iter().map(|(name, value)| format!("{name}:{}", exact(value))).collect();
+        format!("{{{}}}", fields.join(","))
+    };
+    match value {
+        Value::Int(size) => size.constant().map_or_else(|| size.to_string(), |v| v.to_string()),
+        Value::Float(float) => format!("{:?}", float.value),
+        Value::Str(text) => format!("{text:?}"),
+        Value::List(items) | Value::Tuple(items) => format!("[{}]", items.iter().map(exact).collect::<Vec<_>>().join(",")),
+        Value::Record(record) => fields(record),
+        Value::Variant(variant) => format!("{}{}", variant.name, fields(&variant.fields)),
+        Value::Callable(callable) => identity(callable),
+        Value::Tensor(tensor) => format!("tensor {} {}", tensor.frame, tensor.id.0),
+        Value::Object(object) => format!("object {:p}", Rc::as_ptr(object)),
+        other => other.describe(),
+    }
+}
+
+/// What makes two callables the same one; a lambda is only ever itself.
+fn identity(callable: &Callable) -> String {
+    match callable {
+        Callable::Block(it) => format!("block {}", it.name.text),
+        Callable::Function(it) => format!("fn {}", it.name.text),
+        Callable::Record(it) => format!("record {}", it.name.text),
+        Callable::Op(it) => format!("op {}", it.name),
+        Callable::Builtin(name) => format!("builtin {name}"),
+        Callable::Lambda(it) => format!("lambda {:p}", Rc::as_ptr(it)),
+    }
 }
 
 impl Elaborator<'_> {
@@ -41,7 +76,7 @@ impl Elaborator<'_> {
             }
         }
         let Some(initial) = carried.iter().map(|(_, t)| self.local(t)).collect::<Option<Vec<ValueId>>>() else { return };
-        let probes = probes.iter().filter_map(|(name, path)| self.loop_probe(name, path, &carried, &it.index.text)).collect();
+        let probes = probes.iter().filter_map(|(name, path)| self.loop_probe((name, path), &carried, &it.index.text, scope)).collect();
         let mut kinds = Vec::new();
         for (kind, row) in rows.iter().enumerate() {
             let inner = scope.child();
@@ -92,6 +127,7 @@ impl Elaborator<'_> {
         let mut rows: Vec<Vec<Value>> = Vec::new();
         let mut numbers: Vec<Vec<f64>> = vec![Vec::new(); it.values.len()];
         let mut schedule = Vec::new();
+        let mut kinds: HashMap<Vec<String>, usize> = HashMap::new();
         for i in start..start.saturating_add(count) {
             if !self.step(it.span) {
                 return None;
@@ -114,11 +150,11 @@ impl Elaborator<'_> {
             for (column, value) in numbers.iter_mut().zip(&row) {
                 column.push(value.as_f64().unwrap_or(0.0));
             }
-            let same = |other: &Vec<Value>| other.iter().zip(&row).all(|(a, b)| same_structure(a, b));
-            let kind = rows.iter().position(same).unwrap_or_else(|| {
+            let key: Vec<String> = row.iter().map(structure).collect();
+            let kind = *kinds.entry(key).or_insert(rows.len());
+            if kind == rows.len() {
                 rows.push(row);
-                rows.len() - 1
-            });
+            }
             schedule.push(kind);
             if rows.len() > MAX_KINDS {
                 let what = format!("the layers of this loop differ in more than {MAX_KINDS} ways");
@@ -187,12 +223,12 @@ impl Elaborator<'_> {
         Some((self.add_module(module), captures))
     }
 
-    fn loop_probe(&mut self, name: &Name, path: &Name, carried: &[(Name, Tensor)], index: &str) -> Option<(usize, String)> {
+    fn loop_probe(&mut self, (name, path): (&Name, &Name), carried: &[(Name, Tensor)], index: &str, scope: &Scope) -> Option<(usize, String)> {
         if !path.text.contains(&format!("{{{index}}}")) {
             self.fail(Diagnostic::new("missing-index", path.span, format!("a probe inside a loop mentions `{{{index}}}`")));
         }
         let at = carried.iter().position(|(n, _)| n.text == name.text);
-        if at.is_none() {
+        if at.is_none() && !matches!(scope.get(&name.text), Some(Value::Unknown)) {
             let what = format!("`{}` is not carried from layer to layer", name.text);
             self.fail(Diagnostic::new("misplaced-probe", name.span, what));
         }

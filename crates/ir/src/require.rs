@@ -66,7 +66,9 @@ impl Elaborator<'_> {
         };
         let value = |p: &Poly| p.constant().unwrap_or(0);
         let what = format!("`{name}` must be whole, but {} / {} is not", value(&a), value(&b));
-        let error = Diagnostic::new("not-divisible", span, what).label(format!("{} / {}", show(&a), show(&b))).maybe_help(divisors(&a));
+        let error = Diagnostic::new("not-divisible", span, what).label(format!("{} / {}", show(&a), show(&b)));
+        let is_plain = a.atoms().next().is_none() && b.atoms().next().is_none();
+        let error = error.maybe_help(if is_plain { Some("round it: `round_up(.., 1)`".into()) } else { divisors(&a) });
         let error = self.explain(error, &[&a, &b]);
         self.fail(error)
     }

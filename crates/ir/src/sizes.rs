@@ -1,7 +1,7 @@
 //! Sizes and numbers that every op can work with: dimensions from 1 up to what a machine can address, finite factors.
 
 use formwork_diag::{Diagnostic, Span};
-use formwork_ops::{AttrValue, Facts, Poly};
+use formwork_ops::{Atom, AttrValue, Facts, Float, Poly};
 
 use crate::call::show;
 use crate::elaborate::Elaborator;
@@ -14,7 +14,7 @@ impl Elaborator<'_> {
     pub(crate) fn check_attribute(&mut self, op: &str, name: &str, value: &AttrValue, span: Span) -> bool {
         match value {
             AttrValue::Int(size) => self.positive(size, &format!("`{name}` of `{op}`"), span),
-            AttrValue::Float(float) => self.finite(float.value, op, name, span),
+            AttrValue::Float(float) => self.finite(float, op, name, span),
             AttrValue::List(items) => items.iter().all(|item| self.check_attribute(op, name, item, span)),
             AttrValue::Record(fields) | AttrValue::Variant(_, fields) => {
                 fields.iter().all(|(field, value)| self.check_attribute(op, &format!("{name}.{field}"), value, span))
@@ -50,7 +50,10 @@ impl Elaborator<'_> {
         match size.constant() {
             Some(value) if value <= 0 => {
                 let error = Diagnostic::new("bad-size", span, format!("{what} is {value}, but a size is at least 1"));
-                let error = self.explain(error.label(show(size)), &[size]);
+                let mut error = self.explain(error.label(show(size)), &[size]);
+                if let Some(cause) = self.cause(size) {
+                    error.secondary.sort_by_key(|label| label.span == cause);
+                }
                 self.fail(error);
                 false
             }
@@ -58,7 +61,16 @@ impl Elaborator<'_> {
         }
     }
 
-    fn finite(&mut self, value: f64, op: &str, name: &str, span: Span) -> bool {
+    /// Where the factor that makes a size too small was set.
+    fn cause(&self, size: &Poly) -> Option<Span> {
+        size.atoms().find_map(|atom| match atom {
+            Atom::Static { name, value } if *value <= 0 => self.origins.get(&**name).copied(),
+            _ => None,
+        })
+    }
+
+    fn finite(&mut self, float: &Float, op: &str, name: &str, span: Span) -> bool {
+        let value = float.value;
         let (code, what) = if !value.is_finite() {
             ("not-finite", "is not a finite number")
         } else if value.abs() > f64::from(f32::MAX) {
@@ -69,7 +81,7 @@ impl Elaborator<'_> {
             return true;
         };
         let mut error = Diagnostic::new(code, span, format!("`{name}` of `{op}` {what}: {value:e}"));
-        if let Some(origin) = self.origins.get(name) {
+        if let Some(origin) = float.name.as_ref().and_then(|name| self.origins.get(name)) {
             error = error.because(*origin, "set here");
         }
         self.fail(error);
@@ -79,5 +91,5 @@ impl Elaborator<'_> {
 
 /// Whether every factor is known when the spec is compiled.
 fn is_static(dim: &Poly) -> bool {
-    dim.atoms().all(|a| matches!(a, formwork_ops::Atom::Static { .. }))
+    dim.atoms().all(|a| matches!(a, Atom::Static { .. }))
 }

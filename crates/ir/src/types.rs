@@ -149,7 +149,11 @@ impl Elaborator<'_> {
             (Value::Record(given), Ty::Enum(decl)) => self.tagged(decl, (*given).clone(), name, span),
             (other, ty) => {
                 let what = format!("`{name}` must be {}, not {}", ty.describe(), other.describe());
-                self.fail(Diagnostic::new("type-mismatch", span, what))
+                let choices = ty.as_enum().map(|decl| {
+                    let words: Vec<String> = decl.variants.iter().map(|v| format!("\"{}\"", v.name.text)).collect();
+                    format!("one of {}", words.join(", "))
+                });
+                self.fail(Diagnostic::new("type-mismatch", span, what).maybe_help(choices))
             }
         }
     }
@@ -188,7 +192,7 @@ impl Elaborator<'_> {
         let all = names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ");
         let help = did_you_mean(word, names.iter().copied());
         self.fail(
-            Diagnostic::new("unknown-variant", span, format!("`{word}` is not a `{}`", decl.name.text))
+            Diagnostic::new("unknown-variant", span, format!("no variant of `{}` is called `{word}`", decl.name.text))
                 .label(format!("one of {all}"))
                 .maybe_help(help),
         )

@@ -101,11 +101,8 @@ fn heads(call: &Call<'_>) -> Result<Heads, OpError> {
     }
     if let (Some(q), Some(kv)) = (heads.constant(), kv_heads.constant()) {
         if kv <= 0 || q % kv != 0 {
-            let divisors: Vec<String> = (1..=q.min(4096)).filter(|d| q % d == 0).map(|d| d.to_string()).collect();
             let message = format!("{q} query heads cannot be shared evenly among {kv} key/value heads");
-            return Err(OpError::unequal(message, &heads, &kv_heads)
-                .at("k")
-                .help(format!("divisors of {q}: {}", divisors.join(", "))));
+            return Err(OpError::indivisible(message, &heads, &kv_heads).at("k"));
         }
     }
     Ok(Heads { batch, queries, keys, heads, kv_heads, d_k, d_v })

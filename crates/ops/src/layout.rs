@@ -49,7 +49,9 @@ fn moved(outputs: Vec<Type>, name: &'static str, args: Vec<Lit>) -> Facts {
 fn heads(call: &Call<'_>) -> Result<Facts, OpError> {
     let (x, n) = (call.input("x")?, call.int("n")?);
     let d = quotient(&x.last(), &n).ok_or_else(|| {
-        OpError::unequal(format!("{} features do not split into {n} heads", x.last()), &x.last(), &n).at("x")
+        let number = |p: &Poly| p.constant().map_or_else(|| p.to_string(), |v| v.to_string());
+        let message = format!("{} features do not split into {} heads", number(&x.last()), number(&n));
+        OpError::indivisible(message, &x.last(), &n).at("x")
     })?;
     let mut shape = x.shape.clone();
     shape.pop();

@@ -297,6 +297,8 @@ impl Call<'_> {
 /// A use of an op that its rules refuse.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpError {
+    /// The kind of mistake, in kebab-case words.
+    pub code: &'static str,
     /// What is wrong, lowercase, without a period.
     pub message: String,
     /// What to write instead.
@@ -310,7 +312,7 @@ pub struct OpError {
 impl OpError {
     /// A refusal.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), help: None, input: None, dims: None }
+        Self { code: "bad-operand", message: message.into(), help: None, input: None, dims: None }
     }
 
     /// Adds advice.
@@ -330,7 +332,26 @@ impl OpError {
     /// Two dimensions that should be equal.
     pub fn unequal(what: impl Into<String>, a: &Poly, b: &Poly) -> Self {
         let mut it = Self::new(what);
+        it.code = "shape-mismatch";
         it.dims = Some((a.clone(), b.clone()));
+        it
+    }
+
+    /// A size that another does not divide.
+    pub fn indivisible(what: impl Into<String>, a: &Poly, b: &Poly) -> Self {
+        let mut it = Self::unequal(what, a, b);
+        it.code = "not-divisible";
+        if let Some(n) = a.constant().filter(|n| (1..=1 << 20).contains(n)) {
+            let divisors: Vec<String> = (1..=n).filter(|d| n % d == 0).map(|d| d.to_string()).collect();
+            it.help = Some(format!("divisors of {n}: {}", divisors.join(", ")));
+        }
+        it
+    }
+
+    /// A size that the op cannot work with.
+    pub fn size(what: impl Into<String>, size: &Poly) -> Self {
+        let mut it = Self::unequal(what, size, size);
+        it.code = "bad-size";
         it
     }
 }

@@ -44,7 +44,7 @@ fn positions_facts(call: &Call<'_>) -> Result<Facts, OpError> {
 fn sinusoidal_facts(call: &Call<'_>) -> Result<Facts, OpError> {
     let d = call.int("d")?;
     if d.constant().is_some_and(|d| d % 2 != 0) {
-        return Err(OpError::new(format!("sinusoidal positions need an even width, got {d}")));
+        return Err(OpError::size("sinusoidal positions need an even width", &d));
     }
     let mut shape = call.input("positions")?.shape.clone();
     shape.push(d.clone());

@@ -30,7 +30,7 @@ fn facts(call: &Call<'_>) -> Result<Facts, OpError> {
     };
     let (rotated, width) = (d_rot.constant().unwrap_or(0), x.last().constant().unwrap_or(0));
     if rotated % 2 != 0 || rotated <= 0 {
-        return Err(OpError::new(format!("the rotated width {d_rot} must be even and positive")).at("x"));
+        return Err(OpError::size(format!("the rotated width must be even and positive, not {rotated}"), &d_rot).at("x"));
     }
     if rotated > width {
         let message = format!("the rotated width {d_rot} is larger than the head width {}", x.last());

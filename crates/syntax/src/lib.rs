@@ -9,6 +9,7 @@
 pub mod ast;
 mod build;
 pub mod data;
+mod depth;
 mod format;
 mod json;
 mod parse;

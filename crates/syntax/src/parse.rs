@@ -6,6 +6,7 @@ use pest::iterators::Pair;
 
 use crate::ast::{Expr, Family, File, Item, Name};
 use crate::build::Builder;
+use crate::depth::check_runs;
 use crate::split::{Piece, split};
 
 #[derive(pest_derive::Parser)]
@@ -29,9 +30,6 @@ pub fn parse_file(file: FileId, text: &str) -> (File, Diagnostics) {
         Ok(pieces) => pieces,
         Err(error) => return (out, vec![error]),
     };
-    if pieces.is_empty() {
-        errors.push(Diagnostic::new("empty-file", Span::new(file, 0, 0), "the file declares nothing"));
-    }
     for piece in pieces {
         let source = &text[piece.start..piece.end];
         if begins_family(source) {
@@ -58,12 +56,12 @@ pub fn parse_file(file: FileId, text: &str) -> (File, Diagnostics) {
 /// Returns the syntax error with its place.
 pub fn parse_expr(file: FileId, text: &str, offset: usize) -> Result<Expr, Diagnostic> {
     if text.len() > 4096 {
-        return Err(Diagnostic::new("too-long", Span::new(file, offset, offset + text.len()), "an expression may have 4096 bytes"));
+        return Err(Diagnostic::new("too-long", Span::new(file, offset, offset + 1), "an expression may have 4096 bytes"));
     }
     split(text, file, text.len(), text.len())?;
     let depth = text.bytes().filter(|b| b"([{".contains(b)).count();
     if depth > 64 {
-        return Err(Diagnostic::new("too-deep", Span::new(file, offset, offset + text.len()), "brackets nest deeper than 64"));
+        return Err(Diagnostic::new("too-deep", Span::new(file, offset, offset + 1), "brackets nest deeper than 64"));
     }
     let pair = run(Rule::one_expr, file, text, offset)?;
     Builder { file, offset }.expr(inner(pair))
@@ -127,7 +125,8 @@ fn inner(pair: Pair<'_, Rule>) -> Pair<'_, Rule> {
 }
 
 fn run<'t>(rule: Rule, file: FileId, text: &'t str, offset: usize) -> Result<Pair<'t, Rule>, Diagnostic> {
-    let mut pairs = Grammar::parse(rule, text).map_err(|error| syntax_error(&error, file, offset))?;
+    check_runs(text, 0, text.len()).map_err(|at| too_deep(at, file, offset))?;
+    let mut pairs = Grammar::parse(rule, text).map_err(|error| syntax_error(rule, text, &error, file, offset))?;
     let pair = pairs.next().ok_or_else(|| Diagnostic::plain("syntax", "nothing to parse"))?;
     check_operators(&pair, file, offset)?;
     Ok(pair)
@@ -139,7 +138,7 @@ fn check_operators(pair: &Pair<'_, Rule>, file: FileId, offset: usize) -> Result
         let children = pair.clone().into_inner();
         if matches!(pair.as_rule(), Rule::expr | Rule::plain_expr | Rule::postfix) && children.len() > MAX_OPERATORS {
             let span = pair.as_span();
-            let place = Span::new(file, offset + span.start(), offset + span.end());
+            let place = Span::new(file, offset + span.start(), offset + span.start() + 1);
             return Err(Diagnostic::new("too-long", place, format!("an expression may have {MAX_OPERATORS} operators")));
         }
         stack.extend(children);
@@ -147,26 +146,42 @@ fn check_operators(pair: &Pair<'_, Rule>, file: FileId, offset: usize) -> Result
     Ok(())
 }
 
-fn syntax_error(error: &pest::error::Error<Rule>, file: FileId, offset: usize) -> Diagnostic {
-    let (start, end) = match error.location {
-        pest::error::InputLocation::Pos(at) => (at, at + 1),
-        pest::error::InputLocation::Span((start, end)) => (start, end),
+fn too_deep(at: usize, file: FileId, offset: usize) -> Diagnostic {
+    Diagnostic::new("too-deep", Span::new(file, offset + at, offset + at + 1), "this nests too deeply without a bracket")
+}
+
+/// Parses again with every attempt recorded: the furthest place, and what could have stood there.
+fn syntax_error(rule: Rule, text: &str, error: &pest::error::Error<Rule>, file: FileId, offset: usize) -> Diagnostic {
+    pest::set_error_detail(true);
+    let again = Grammar::parse(rule, text).err();
+    pest::set_error_detail(false);
+    let place = |error: &pest::error::Error<Rule>| match error.location {
+        pest::error::InputLocation::Pos(at) | pest::error::InputLocation::Span((at, _)) => at,
     };
-    let span = Span::new(file, offset + start, offset + end);
-    let message = match &error.variant {
-        pest::error::ErrorVariant::ParsingError { positives, .. } => {
-            let mut expected: Vec<&str> = positives.iter().filter_map(|r| describe(*r)).collect();
-            expected.sort_unstable();
-            expected.dedup();
-            match expected.len() {
-                0 => "this does not parse".to_string(),
-                1..=5 => format!("expected {}", expected.join(" or ")),
-                _ => "expected an expression or a statement".to_string(),
-            }
+    let (mut at, mut expected) = (place(error), Vec::new());
+    if let pest::error::ErrorVariant::ParsingError { positives, .. } = &error.variant {
+        expected.extend(positives.iter().filter_map(|r| describe(*r)).map(String::from));
+    }
+    if let Some(attempts) = again.as_ref().and_then(|e| e.parse_attempts()) {
+        let tokens = attempts.expected_tokens();
+        let tokens = tokens.iter().map(ToString::to_string).filter(|t| !t.trim().is_empty() && t != "//" && t != "///");
+        if attempts.max_position > at {
+            at = attempts.max_position;
+            expected.clear();
         }
-        pest::error::ErrorVariant::CustomError { message } => message.clone(),
+        if expected.is_empty() {
+            expected.extend(tokens.filter(|t| t.len() <= 12).map(|t| format!("`{t}`")));
+        }
+    }
+    expected.sort_unstable();
+    expected.dedup();
+    let message = match expected.len() {
+        0 => "this does not parse".to_string(),
+        1..=5 => format!("expected {}", expected.join(" or ")),
+        _ => "expected an expression or a statement".to_string(),
     };
-    Diagnostic::new("syntax", span, message)
+    let width = text[at..].chars().next().map_or(0, char::len_utf8);
+    Diagnostic::new("syntax", Span::new(file, offset + at, offset + at + width), message)
 }
 
 /// The human name of a rule in "expected ..".

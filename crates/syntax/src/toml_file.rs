@@ -14,12 +14,13 @@ pub fn read_toml(file: FileId, text: &str) -> Result<Data, Diagnostic> {
     let table = DeTable::parse(text).map_err(|error| {
         let range = error.span().unwrap_or(0..0);
         let message = error.message().lines().next().unwrap_or("this is not TOML").to_string();
-        let code = if message.starts_with("duplicate key") { "duplicate-key" } else { "toml-syntax" };
+        let code = match message.as_str() {
+            m if m.starts_with("duplicate key") => "duplicate-key",
+            m if m.contains("recursion") => "too-deep",
+            _ => "toml-syntax",
+        };
         Diagnostic::new(code, Span::new(file, range.start, range.end), lowercase(&message))
     })?;
-    if table.get_ref().is_empty() {
-        return Err(Diagnostic::new("empty-file", Span::new(file, 0, 0), "the file sets nothing").help("an instance sets at least one size: `d_model = 512`"));
-    }
     let whole = Span::new(file, 0, text.len());
     entries(file, table.get_ref(), whole)
 }
