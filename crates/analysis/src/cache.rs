@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use formwork_ir::{Model, Module, ModuleId, Node, NodeKind, ValueId};
 use formwork_ops::{Kind, RowCount, State};
 
-use crate::run::Run;
+use crate::run::{Run, fixed};
 use crate::visit::{Census, Use};
 use crate::{AnalysisError, DType, exact};
 
@@ -69,7 +69,8 @@ fn state(used: &Use<'_>, run: &Run, batch: u128, tokens: u128) -> Result<Vec<Row
             RowCount::One => 1,
         };
         let count = exact::mul(FIGURE, exact::mul(FIGURE, batch, kept)?, run.value(&rows.heads, FIGURE)?)?;
-        out.push((exact::mul(FIGURE, count, used.layers()?)?, run.value(&rows.width, FIGURE)?));
+        let count = exact::mul(FIGURE, count, exact::mul(FIGURE, used.layers()?, fixed(&used.turns, FIGURE)?)?)?;
+        out.push((count, run.value(&rows.width, FIGURE)?));
     }
     Ok(out)
 }

@@ -45,7 +45,7 @@ pub(crate) fn flops(census: &Census<'_>) -> Formula {
             &(&(&a.per_pair * &a.queries) * &without_past(&a.keys)) * &groups
         };
         let pairs = flops.attention.as_ref().map(rectangle);
-        &flops.matmul + &pairs.unwrap_or_default()
+        &(&flops.matmul + &pairs.unwrap_or_default()) * &used.turns
     })
 }
 

@@ -12,9 +12,9 @@ use crate::{Generated, docs};
 /// Names of the runtime that generated code may use.
 const RUNTIME: &[&str] = &[
     "Attention", "BatchNorm", "Context", "Embedding", "FeatureMap", "GroupCache", "Ids", "Info", "Inputs", "KvCache",
-    "LatentDecoding", "LayerNorm", "Linear", "LogDecay", "Mapping", "Mask", "Mla", "Model", "Once", "Pattern", "RecurrentState",
-    "RelativeBias", "RmsNorm", "Rope", "RopeConfig", "RopeLayout", "RopeScaling", "RowCache", "Rule", "ShortConv",
-    "SinusoidalLayout", "Source", "Tensor", "Tokens", "Weights", "ops",
+    "LatentDecoding", "LayerNorm", "Linear", "LogDecay", "Mapping", "Mask", "Mla", "Model", "Once", "Parameter", "Pattern",
+    "RecurrentState", "RelativeBias", "RmsNorm", "Rope", "RopeConfig", "RopeLayout", "RopeScaling", "RowCache", "Rule",
+    "ShortConv", "SinusoidalLayout", "Source", "Temperature", "TemperatureConfig", "Tensor", "Tokens", "Weights", "Xielu", "ops",
 ];
 
 /// Where a generated crate finds the runtime.

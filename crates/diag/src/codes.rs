@@ -148,7 +148,8 @@ codes! {
     wrong:  rope: { scaling: linear() }
     right:  rope: { scaling: linear(factor: 4.0) }",
 
-    "missing-index": "The path of a loop's layers (or a probe in one) mentions the loop's index, else all layers would share one name.
+    "missing-index": "The path of a loop's layers (or a probe in one) mentions the loop's index, else all layers would share one name. A loop
+    that applies one layer again and again says `shared` before its path.
 
     wrong:  repeat i in 0..n_layers @ \"layers\" { .. }
     right:  repeat i in 0..n_layers @ \"layers.{i}\" { .. }",
@@ -272,6 +273,11 @@ codes! {
     wrong:  \"head.weight\" <- \"embed.weight\"      // [vocab_size, d_model] and [vocab_size, d_embed]
     mend:   project first, or drop the tie",
 
+    "toml-syntax": "The file is not TOML.
+
+    wrong:  d_model 512
+    right:  d_model = 512",
+
     "too-deep": "Values or brackets nest deeper than 64 levels.
 
     mend:   give inner parts a name with `let`, or make them blocks",
@@ -293,11 +299,6 @@ codes! {
 
     wrong:  repeat i in 0..n, width = i @ \"h.{i}\" { .. }
     right:  repeat i in 0..n, wide = i % 2 == 0 @ \"h.{i}\" { .. }",
-
-    "toml-syntax": "The file is not TOML.
-
-    wrong:  d_model 512
-    right:  d_model = 512",
 
     "type-mismatch": "A value has another type than is needed here.
 

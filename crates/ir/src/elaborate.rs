@@ -191,7 +191,7 @@ impl<'a> Elaborator<'a> {
             Some(Decl::Block(it)) => return Some(Callable::Block(it.clone())),
             Some(Decl::Function(it)) => return Some(Callable::Function(it.clone())),
             Some(Decl::Record(it)) => return Some(Callable::Record(it.clone())),
-            Some(Decl::Enum(_) | Decl::Ignore(_)) | None => {}
+            Some(Decl::Enum(_) | Decl::Ignore(_) | Decl::Keys(_)) | None => {}
         }
         if let Some(op) = formwork_ops::find(name) {
             return Some(Callable::Op(op));
@@ -242,11 +242,10 @@ impl<'a> Elaborator<'a> {
     /// The current frame's id of a tensor, captured through every frame between.
     pub(crate) fn local(&mut self, tensor: &Tensor) -> Option<ValueId> {
         let home = self.frames.iter().position(|f| f.uid == tensor.frame)?;
-        let key = (tensor.frame, tensor.id);
         let mut id = tensor.id;
         for at in home + 1..self.frames.len() {
             let value = self.frames[at - 1].module.value(id).clone();
-            id = self.frames[at].import(key, id, &value);
+            id = self.frames[at].import(id, &value);
         }
         Some(id)
     }

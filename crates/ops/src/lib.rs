@@ -40,6 +40,7 @@ catalogue! {
     batch_norm: BATCH_NORM;
     dual_chunk: DUAL_CHUNK_ATTENTION;
     dynamic_context: CHOSEN_ATTENTION, TOP_KEYS;
+    clamp: CLAMP;
     embedding: EMBEDDING;
     gated_delta: GATED_DELTA, LOG_DECAY;
     layer_norm: LAYER_NORM;
@@ -48,12 +49,17 @@ catalogue! {
     linear_attention: LINEAR_ATTENTION;
     mla: MLA;
     multi_scale: MULTI_SCALE_ATTENTION;
+    mask_dropout: MASK_DROPOUT;
+    padded_positions: PADDED_POSITIONS;
+    parameter: PARAMETER;
     positions: POSITIONS, SINUSOIDAL;
     relative_bias: RELATIVE_BIAS;
     rms_norm: RMS_NORM;
     rope: ROPE;
     short_conv: SHORT_CONV;
     sparse: SPARSE_ATTENTION;
+    temperature: TEMPERATURE;
+    xielu: XIELU;
 }
 
 /// The op of a name.

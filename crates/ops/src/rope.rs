@@ -50,6 +50,7 @@ pub(crate) fn constant(config: &AttrValue, d_rot: Poly) -> Result<Lit, OpError> 
     let layout = match config.field("layout") {
         Some(AttrValue::Variant(name, _)) if name == "interleaved" => "RopeLayout::Interleaved",
         Some(AttrValue::Variant(name, _)) if name == "pairs_to_halves" => "RopeLayout::PairsToHalves",
+        Some(AttrValue::Variant(name, _)) if name == "half_swapped" => "RopeLayout::HalfSwapped",
         _ => "RopeLayout::HalfSplit",
     };
     let trailing = matches!(config.field("trailing"), Some(AttrValue::Bool(true)));

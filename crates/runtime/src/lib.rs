@@ -22,8 +22,11 @@ pub use formwork_ops::recurrent::RecurrentState;
 pub use formwork_ops::row_cache::RowCache;
 pub use formwork_ops::short_conv::ShortConv;
 pub use formwork_ops::Pattern;
+pub use formwork_ops::parameter::Parameter;
 pub use formwork_ops::relative_bias::RelativeBias;
 pub use formwork_ops::rms_norm::RmsNorm;
+pub use formwork_ops::temperature::{Temperature, TemperatureConfig};
+pub use formwork_ops::xielu::Xielu;
 pub use formwork_ops::rope::{Rope, RopeConfig, RopeLayout, RopeScaling};
 pub use formwork_ops::positions::SinusoidalLayout;
 pub use formwork_tensor::{Context, Ids, Param, Record, Simd, Tensor, Tokens, error};
@@ -49,7 +52,12 @@ pub mod ops {
     pub use formwork_ops::gated_delta::gated_delta;
     pub use formwork_ops::linear_attention::{linear_attention, linear_attention_full};
     pub use formwork_ops::multi_scale::{multi_scale_attention, multi_scale_attention_full};
-    pub use formwork_ops::positions::sinusoidal;
     pub use formwork_ops::sparse::{sparse_attention, sparse_attention_full};
+    pub use formwork_ops::mask_dropout::mask_dropout;
+    pub use formwork_ops::padded_positions::padded_positions;
+    pub use formwork_ops::positions::{offset_positions, sinusoidal};
+    pub use formwork_ops::clamp::clamp;
+    pub use formwork_ops::layer_norm::layer_normalize;
+    pub use formwork_ops::rms_norm::rms_normalize;
     pub use formwork_ops::activation::softcap;
 }

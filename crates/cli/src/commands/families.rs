@@ -2,24 +2,22 @@
 
 use serde_json::{Value, json};
 
-use formwork_diag::SourceMap;
-
 use crate::args::Global;
 use crate::output::say;
-use crate::problem::{Outcome, Problem};
+use crate::problem::Outcome;
 use crate::specs;
 
 pub(super) fn run(as_json: bool, global: &Global) -> Outcome {
-    let mut sources = SourceMap::default();
-    let library = formwork_compiler::whole_library(&specs::options(global), &mut sources, &mut Vec::new());
-    let library = match library {
-        Ok(library) => library,
-        Err(diagnostics) => return Err(Problem { exit: 1, diagnostics, sources }),
-    };
+    let library = specs::whole_library(global)?;
     let mut text = String::new();
     let mut values: Vec<Value> = Vec::new();
     for family in library.families() {
-        let types: Vec<&str> = family.hf.iter().flat_map(|hf| &hf.model_types).map(|t| t.text.as_str()).collect();
+        let types: Vec<&str> = family
+            .hf
+            .iter()
+            .flat_map(|hf| &hf.model_types)
+            .map(|t| t.text.as_str())
+            .collect();
         let tasks: Vec<&str> = family.models.iter().map(|m| m.name.text.as_str()).collect();
         let doc = family.doc.lines().next().unwrap_or_default();
         values.push(json!({"name": family.name.text, "doc": family.doc, "model_types": types, "tasks": tasks}));
