@@ -12,8 +12,8 @@ use crate::{Generated, docs};
 /// Names of the runtime that generated code may use.
 const RUNTIME: &[&str] = &[
     "Attention", "BatchNorm", "Context", "Embedding", "Ids", "Info", "Inputs", "KvCache", "LayerNorm", "Linear", "Mapping", "Mask",
-    "Model", "Once", "Parameter", "RelativeBias", "RmsNorm", "Rope", "RopeConfig", "RopeLayout", "RopeScaling", "Rule", "SinusoidalLayout", "Source", "Tensor",
-    "Tokens", "Weights", "ops",
+    "Model", "Once", "Parameter", "RelativeBias", "RmsNorm", "Rope", "RopeConfig", "RopeLayout", "RopeScaling", "Rule", "SinusoidalLayout", "Source", "Temperature",
+    "TemperatureConfig", "Tensor", "Tokens", "Weights", "Xielu", "ops",
 ];
 
 /// Where a generated crate finds the runtime.

@@ -30,6 +30,7 @@ catalogue! {
     arithmetic: ADD, MUL, SCALE, SUB;
     attention: ATTENTION;
     batch_norm: BATCH_NORM;
+    clamp: CLAMP;
     embedding: EMBEDDING;
     layer_norm: LAYER_NORM;
     layout: FIRST_TOKEN, HEADS, MERGE_HEADS, SPLIT;
@@ -39,6 +40,8 @@ catalogue! {
     relative_bias: RELATIVE_BIAS;
     rms_norm: RMS_NORM;
     rope: ROPE;
+    temperature: TEMPERATURE;
+    xielu: XIELU;
 }
 
 /// The op of a name.

@@ -5,7 +5,7 @@ use pest::iterators::{Pair, Pairs};
 
 use crate::ast::{
     Argument, Arm, BinaryOp, Block, BlockParam, Body, Enum, Expr, ExprKind, Family, Field, Function, Hf, HfRule,
-    IgnoreKeys, IgnoreSet, Let, Name, Pattern, PatternKind, Record, Repeat, Require, Shared, Statement, Type,
+    IgnoreKeys, IgnoreSet, KeySet, Let, Name, Pattern, PatternKind, Record, Repeat, Require, Shared, Statement, Type,
     TypeKind, WeightRule,
 };
 use crate::parse::Rule;
@@ -48,6 +48,7 @@ fn is_word(rule: Rule) -> bool {
             | Rule::enum_word
             | Rule::every_word
             | Rule::ignore_word
+            | Rule::keys_word
             | Rule::because_word
             | Rule::hf_word
             | Rule::task_word
@@ -127,7 +128,7 @@ impl Builder {
         Ok(())
     }
 
-    /// A block, function, record, enum or ignore set.
+    /// A block, function, record, enum, ignore set or key set.
     pub(crate) fn shared(&self, pair: Pair<'_, Rule>) -> Result<Shared> {
         Ok(match pair.as_rule() {
             Rule::block_decl => Shared::Block(self.block(pair)?),
@@ -139,6 +140,12 @@ impl Builder {
                 let name = self.name(&parts.next().ok_or_else(missing)?);
                 let keys = parts.map(|p| self.ignore_keys(p)).collect::<Result<_>>()?;
                 Shared::Ignore(IgnoreSet { name, keys })
+            }
+            Rule::key_set => {
+                let mut parts = children(pair).skip(1);
+                let name = self.name(&parts.next().ok_or_else(missing)?);
+                let rules = parts.map(|p| self.hf_rule(children(p).next().ok_or_else(missing)?)).collect::<Result<_>>()?;
+                Shared::Keys(KeySet { name, rules })
             }
             _ => return Err(missing()),
         })

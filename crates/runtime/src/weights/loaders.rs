@@ -7,6 +7,7 @@ use formwork_ops::linear::Linear;
 use formwork_ops::parameter::Parameter;
 use formwork_ops::relative_bias::RelativeBias;
 use formwork_ops::rms_norm::RmsNorm;
+use formwork_ops::xielu::Xielu;
 use formwork_tensor::{Layout, Matrix, Param};
 
 use super::Weights;
@@ -50,6 +51,27 @@ impl Weights {
         LayerNorm::new(self.vector(name, "weight", d), None, eps)
     }
 
+    /// `name.weight` and `name.bias` `[d]`; the norm multiplies by `1 + weight`.
+    pub fn layer_norm_plus_one(&self, name: &str, d: usize, eps: f32) -> LayerNorm {
+        let weight = self.vector(name, "weight", d);
+        LayerNorm::plus_one(weight, Some(self.vector(name, "bias", d)), eps)
+    }
+
+    /// `name.weight` `[heads, d]`, without bias.
+    pub fn layer_norm_per_head(&self, name: &str, heads: usize, d: usize, eps: f32) -> LayerNorm {
+        let weight = self.table(&self.full(&format!("{name}.weight")), &[heads, d]);
+        let weight = weight.map_or_else(Vec::new, |param| param.to_f32().into_owned());
+        LayerNorm::new(weight, None, eps)
+    }
+
+    /// `name.alpha_p`, `.alpha_n` `[1]`, `.beta` and `.eps` `[]`.
+    pub fn xielu(&self, name: &str) -> Xielu {
+        let [alpha_p, alpha_n] = ["alpha_p", "alpha_n"].map(|part| self.vector(name, part, 1));
+        let [beta, eps] = ["beta", "eps"].map(|part| self.scalar(name, part));
+        let first = |v: Vec<f32>| v.first().copied().unwrap_or_default();
+        Xielu::new(first(alpha_p), first(alpha_n), beta, eps)
+    }
+
     /// `name.running_mean`, `.running_var`, `.weight` and `.bias`, all `[d]`.
     pub fn batch_norm(&self, name: &str, d: usize, eps: f32) -> BatchNorm {
         let parts = ["running_mean", "running_var", "weight", "bias"];
@@ -90,6 +112,11 @@ impl Weights {
     fn vector(&self, name: &str, part: &str, d: usize) -> Vec<f32> {
         let found = self.table(&self.full(&format!("{name}.{part}")), &[d]);
         found.map_or_else(Vec::new, |param| param.to_f32().into_owned())
+    }
+
+    fn scalar(&self, name: &str, part: &str) -> f32 {
+        let found = self.table(&self.full(&format!("{name}.{part}")), &[]);
+        found.and_then(|param| param.to_f32().first().copied()).unwrap_or_default()
     }
 
     /// The matrix of a linear layer; stays in the layout of its checkpoint.
