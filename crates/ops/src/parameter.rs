@@ -1,6 +1,6 @@
 //! A tensor of the checkpoint as a value of the dataflow.
 
-use crate::{Attr, AttrType, AttrValue, Call, Facts, Flops, Form, Lit, Op, OpError, Param, Poly, Type};
+use crate::{Attr, AttrDefault, AttrType, AttrValue, Call, Facts, Flops, Form, Lit, Op, OpError, Param, Poly, Type};
 
 #[cfg(feature = "kernels")]
 mod kernel;
@@ -9,10 +9,13 @@ pub use kernel::Parameter;
 
 pub(crate) static PARAMETER: Op = Op {
     name: "parameter",
-    summary: "y = the tensor of the given shape that its path names",
+    summary: "y = the tensor of the given shape that its path names; a buffer is loaded and does not count as a parameter",
     source: "torch.nn.Parameter",
     inputs: &[],
-    attrs: &[Attr::required("shape", AttrType::IntList)],
+    attrs: &[
+        Attr::required("shape", AttrType::IntList),
+        Attr::with("buffer", AttrType::Bool, AttrDefault::Bool(false)),
+    ],
     stream_of: None,
     facts,
 };
@@ -29,7 +32,7 @@ fn facts(call: &Call<'_>) -> Result<Facts, OpError> {
     let dims = Lit::Slice(shape.iter().cloned().map(Lit::Size).collect());
     Ok(Facts {
         outputs: vec![Type::f32(shape.clone())],
-        params: vec![Param::new("", shape)],
+        params: vec![if call.flag("buffer") { Param::buffer("", shape) } else { Param::new("", shape) }],
         flops: Flops::none(),
         state: None,
         form: Form::Layer { ty: "Parameter", load: "parameter", args: vec![dims] },
