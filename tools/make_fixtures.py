@@ -172,6 +172,10 @@ def describe(model, case):
         "batch": BATCH,
         "seq": SEQ,
     }
+    # What the config alone says: a class may tie weights that this checkpoint keeps apart.
+    by_config = sum(p.numel() for p in type(model)(model.config).parameters())
+    if by_config != meta["params"]:
+        meta["params_by_config"] = by_config
     if "decoder_input_ids" in case:
         meta["decoder_seq"] = case["decoder_input_ids"].shape[1]
     # The case's own rounding noise: asking an implementation for less makes no sense.

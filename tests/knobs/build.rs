@@ -8,25 +8,27 @@ use formwork_compiler::{Options, Surface, load_text};
 use quote::quote;
 
 mod instance;
+#[path = "../reference/generate.rs"]
+mod reference;
 
 /// How many instances.
 const COUNT: usize = 24;
 
 fn main() {
     println!("cargo::rerun-if-changed=knobs");
-    let mut text = String::new();
-    for at in 0..COUNT {
-        match module(at) {
-            Ok(module) => text.push_str(&module),
-            Err(error) => {
-                println!("cargo::error={}", error.replace('\n', "\ncargo::error="));
-                return;
-            }
-        }
-    }
+    println!("cargo::rerun-if-changed=reference");
+    let manifest = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default();
+    let instances: Result<Vec<String>, String> = (0..COUNT).map(module).collect();
+    write("instances.rs", instances.map(|modules| modules.concat()));
+    write("fixtures.rs", reference::modules(Path::new(&manifest)));
+}
+
+/// Puts generated text where the tests include it, or fails the build with what is wrong.
+fn write(name: &str, text: Result<String, String>) {
     let folder = std::env::var_os("OUT_DIR").unwrap_or_default();
-    if let Err(error) = std::fs::write(Path::new(&folder).join("instances.rs"), text) {
-        println!("cargo::error=instances.rs: {error}");
+    let written = text.and_then(|text| std::fs::write(Path::new(&folder).join(name), text).map_err(|e| e.to_string()));
+    if let Err(error) = written {
+        println!("cargo::error={name}: {}", error.replace('\n', "\ncargo::error="));
     }
 }
 

@@ -57,6 +57,8 @@ pub(crate) enum Command {
         #[arg(required = true, value_name = "SPEC")]
         specs: Vec<PathBuf>,
     },
+    /// Count parameters, FLOPs and memory
+    Analyze(Analyze),
     /// Compile specs to Rust crates
     Compile(Compile),
     /// Show what a stage of the compiler makes of a spec
@@ -66,6 +68,19 @@ pub(crate) enum Command {
         /// The stage
         #[arg(long, value_enum)]
         stage: Stage,
+    },
+    /// Lay .fw files out in the one style
+    Fmt {
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// Write nothing; fail with a diff where a file has another layout
+        #[arg(long)]
+        check: bool,
+    },
+    /// Print the JSON Schema of a family's specs, for editors
+    Schema {
+        #[arg(value_name = "FAMILY", default_value = formwork_ir::STANDARD_FAMILY)]
+        family: String,
     },
     /// Explain an error code; without one, list them all
     Explain {
@@ -102,6 +117,49 @@ pub(crate) enum Command {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Analyze {
+    #[arg(value_name = "SPEC")]
+    pub(crate) spec: PathBuf,
+    /// Sequences
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub(crate) batch: u128,
+    /// New tokens of each sequence
+    #[arg(long, default_value_t = 512, value_name = "N")]
+    pub(crate) seq: u128,
+    /// Earlier tokens in the cache
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub(crate) context: u128,
+    /// Count attention over the whole rectangle, or over what its mask lets through
+    #[arg(long, value_enum, default_value = "dense")]
+    pub(crate) attention: Counted,
+    /// Count work outside matrix products as well
+    #[arg(long)]
+    pub(crate) elementwise: bool,
+    /// The machine of the roofline: a name, or FLOP/s and bytes/s as in 1e12,90e9
+    #[arg(long, value_name = "NAME|FLOPS,BYTES")]
+    pub(crate) machine: Option<String>,
+    /// Print every figure as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Show how the parameters differ from the textbook's formula
+    #[arg(long, conflicts_with = "diff")]
+    pub(crate) explain: bool,
+    /// Compare with another spec
+    #[arg(long, value_name = "OTHER")]
+    pub(crate) diff: Option<PathBuf>,
+    /// Fail unless a figure compares as said, e.g. 'params.total < 8e9'; may be given several times
+    #[arg(long = "assert", value_name = "EXPR")]
+    pub(crate) assertions: Vec<String>,
+}
+
+/// How attention is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Counted {
+    Dense,
+    Masked,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Compile {
     #[arg(required = true, value_name = "SPEC")]
     pub(crate) specs: Vec<PathBuf>,
@@ -125,6 +183,8 @@ pub(crate) enum Stage {
     Ast,
     /// The typed model: modules, shapes, weights
     Ir,
+    /// What the passes change before code is generated
+    Passes,
     /// The generated Rust
     Code,
 }

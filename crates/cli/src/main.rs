@@ -5,6 +5,7 @@
 mod args;
 mod cache;
 mod checkpoint;
+mod codes;
 mod commands;
 mod crates;
 mod instance;

@@ -19,22 +19,27 @@ pub(crate) type Outcome = Result<u8, Problem>;
 impl Problem {
     /// Wrong input: exit status 1.
     pub(crate) fn wrong(code: &'static str, message: impl Into<String>) -> Self {
-        Self::of(1, Diagnostic::plain(code, message))
+        Self::of(1, finding(code, message))
+    }
+
+    /// A wrong command line: exit status 2.
+    pub(crate) fn usage(code: &'static str, message: impl Into<String>) -> Self {
+        Self::of(2, finding(code, message))
     }
 
     /// A file that cannot be read or written: exit status 4.
     pub(crate) fn io(path: &Path, error: &std::io::Error) -> Self {
-        Self::of(4, Diagnostic::plain("io", format!("`{}`: {error}", path.display())))
+        Self::of(4, finding("io", format!("`{}`: {error}", path.display())))
     }
 
     /// A tool that cannot be used: exit status 4.
     pub(crate) fn tool(code: &'static str, message: impl Into<String>) -> Self {
-        Self::of(4, Diagnostic::plain(code, message))
+        Self::of(4, finding(code, message))
     }
 
     /// Formwork's own fault: exit status 70.
     pub(crate) fn bug(message: impl Into<String>) -> Self {
-        Self::of(crate::BUG, Diagnostic::plain("internal", message))
+        Self::of(crate::BUG, finding("internal", message))
     }
 
     fn of(exit: u8, diagnostic: Diagnostic) -> Self {
@@ -67,13 +72,19 @@ impl From<Failure> for Problem {
 
 impl From<formwork_runtime::Error> for Problem {
     fn from(error: formwork_runtime::Error) -> Self {
-        let diagnostic = Diagnostic::plain(error.code, error.message).maybe_help(error.help);
-        Self::of(error.exit, diagnostic)
+        let finding = finding(error.code, error.message).maybe_help(error.help);
+        Self::of(error.exit, finding)
     }
 }
 
 impl From<formwork_tokenizer::Error> for Problem {
     fn from(error: formwork_tokenizer::Error) -> Self {
-        Self::of(error.exit, Diagnostic::plain(error.code, error.message))
+        Self::of(error.exit, finding(error.code, error.message))
     }
+}
+
+/// A finding without a place, under a code of the compiler, of the runtime or of this tool.
+fn finding(code: &'static str, message: impl Into<String>) -> Diagnostic {
+    debug_assert!(crate::codes::all().iter().any(|(name, _)| *name == code), "the code `{code}` is not explained");
+    Diagnostic { code, message: message.into(), primary: None, secondary: Vec::new(), notes: Vec::new(), help: None }
 }

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use formwork_compiler::{Compiled, Options};
-use formwork_ir::Model;
+use formwork_diag::SourceMap;
+use formwork_ir::{Library, Model};
 use formwork_ops::Role;
 
 use crate::args::Global;
@@ -17,6 +18,13 @@ pub(crate) fn options(global: &Global) -> Options {
 /// A spec, compiled.
 pub(crate) fn load(spec: &Path, global: &Global) -> Result<Compiled, Problem> {
     Ok(formwork_compiler::load(spec, &options(global))?)
+}
+
+/// Every family.
+pub(crate) fn whole_library(global: &Global) -> Result<Library, Problem> {
+    let mut sources = SourceMap::default();
+    let library = formwork_compiler::whole_library(&options(global), &mut sources, &mut Vec::new());
+    library.map_err(|diagnostics| Problem { exit: 1, diagnostics, sources })
 }
 
 /// Parameters, shared ones counted once.

@@ -115,6 +115,9 @@ impl Job {
         match surface {
             Surface::Instance => {
                 let data = formwork_syntax::read_toml(file, text).map_err(|e| vec![e])?;
+                if data.entries().is_empty() {
+                    return Err(vec![source::nothing_set(file)]);
+                }
                 let library = self.library(&data, options)?;
                 let family = formwork_ir::family_of_instance(&library, &data).map_err(|e| vec![e])?;
                 let title = source::instance_name(&data)?.unwrap_or(title);
@@ -152,6 +155,9 @@ impl Job {
     ) -> Result<(Library, std::rc::Rc<formwork_syntax::ast::Family>), Diagnostics> {
         if !errors.is_empty() {
             return Err(errors);
+        }
+        if tree.items.is_empty() {
+            return Err(vec![Diagnostic::new("empty-file", Span::new(file, 0, 0), "the file declares nothing")]);
         }
         let name = tree.items.iter().find_map(|item| match item {
             formwork_syntax::ast::Item::Family(family) => Some(family.name.text.clone()),

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use formwork_diag::{Diagnostic, Diagnostics};
+use formwork_diag::{Diagnostic, Diagnostics, FileId, Span};
 use formwork_syntax::MAX_FILE_BYTES;
 use formwork_syntax::data::Data;
 
@@ -95,6 +95,11 @@ pub(crate) fn title(path: &Path) -> String {
         ("config" | "config.legacy" | "spec", Some(folder)) => folder.to_string(),
         _ => stem.to_string(),
     }
+}
+
+/// An instance that is empty, or holds comments alone.
+pub(crate) fn nothing_set(file: FileId) -> Diagnostic {
+    Diagnostic::new("empty-file", Span::new(file, 0, 0), "the file sets nothing").help("an instance sets at least one size: `d_model = 512`")
 }
 
 /// The `name` of an instance.

@@ -67,7 +67,7 @@ fn instance(text: &str) -> Value {
 
 #[test]
 fn instances_fit_and_misspelt_keys_do_not() {
-    let schema = schema_of("");
+    let schema = schema_of("spec_version = 1");
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/knobs");
     let mut seen = 0;
     for folder in std::fs::read_dir(root).unwrap() {
@@ -87,7 +87,7 @@ fn instances_fit_and_misspelt_keys_do_not() {
 
 #[test]
 fn expressions_words_and_missing_keys() {
-    let schema = schema_of("");
+    let schema = schema_of("spec_version = 1");
     let ok = |text: &str| fits(&schema, &instance(text), &schema);
     assert!(ok("attention = \"mha\"\nd_model = \"8 * 64\"\ntask = \"causal_lm\"\nspec_version = 1"));
     assert!(ok("[attention]\nkind = \"gqa\"\nn_kv_heads = 2\nrope = { scaling = { kind = \"linear\", factor = 2.0 } }"));

@@ -272,6 +272,11 @@ codes! {
     wrong:  \"head.weight\" <- \"embed.weight\"      // [vocab_size, d_model] and [vocab_size, d_embed]
     mend:   project first, or drop the tie",
 
+    "toml-syntax": "The file is not TOML.
+
+    wrong:  d_model 512
+    right:  d_model = 512",
+
     "too-deep": "Values or brackets nest deeper than 64 levels.
 
     mend:   give inner parts a name with `let`, or make them blocks",
@@ -293,11 +298,6 @@ codes! {
 
     wrong:  repeat i in 0..n, width = i @ \"h.{i}\" { .. }
     right:  repeat i in 0..n, wide = i % 2 == 0 @ \"h.{i}\" { .. }",
-
-    "toml-syntax": "The file is not TOML.
-
-    wrong:  d_model 512
-    right:  d_model = 512",
 
     "type-mismatch": "A value has another type than is needed here.
 

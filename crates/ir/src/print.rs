@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use formwork_ops::{AttrValue, Role};
+use formwork_ops::{AttrValue, Role, State};
 
 use crate::model::{Model, Module, ModuleId, Node, NodeKind, OpNode, Repeat, ValueId};
 use crate::params::{ParamEntry, parameters};
@@ -17,7 +17,12 @@ pub fn print(model: &Model) -> String {
     out.line(&format!("model {}: {} {}", model.name, model.family, model.task));
     out.section("arguments", |out| {
         for argument in &model.arguments {
-            out.line(&format!("{} = {}", argument.name, attr(&argument.value)));
+            let own = matches!(&argument.value, AttrValue::Int(size) if size.to_string() == argument.name);
+            let from = match &argument.value {
+                AttrValue::Int(size) if !own && size.atoms().next().is_some() => format!("  // {size}"),
+                _ => String::new(),
+            };
+            out.line(&format!("{} = {}{from}", argument.name, attr(&argument.value)));
         }
     });
     out.section("inputs", |out| {
@@ -125,9 +130,18 @@ fn details(op: &OpNode) -> String {
         out += &format!(" @ {:?} {{{}}}", op.path, names.join(", "));
     }
     if let Some(state) = &op.facts.state {
-        out += &format!("  // keeps {state:?}").replace("Poly ", "");
+        out += &format!("  // {}", kept(state));
     }
     out
+}
+
+fn kept(state: &State) -> String {
+    match state {
+        State::KeyValue { heads, d_k, d_v, window } => {
+            let rows = window.as_ref().map_or_else(|| "every position".into(), |w| format!("the last {w} positions"));
+            format!("keeps keys [{heads}, {d_k}] and values [{heads}, {d_v}] of {rows}")
+        }
+    }
 }
 
 fn name(it: &Module, id: ValueId) -> String {
@@ -178,21 +192,11 @@ fn attr(value: &AttrValue) -> String {
     };
     match value {
         AttrValue::Null => "null".into(),
-        AttrValue::Int(size) => match size.constant() {
-            Some(number) if number.to_string() == size.to_string() => number.to_string(),
-            Some(number) => format!("{number}  // {size}"),
-            None => size.to_string(),
-        },
+        AttrValue::Int(size) => size.constant().map_or_else(|| size.to_string(), |number| number.to_string()),
         AttrValue::Float(float) => format!("{:?}", float.value),
         AttrValue::Bool(flag) => flag.to_string(),
         AttrValue::Str(text) => format!("{text:?}"),
-        AttrValue::List(items) => {
-            let plain = |v: &AttrValue| match v {
-                AttrValue::Int(size) => size.constant().unwrap_or_default().to_string(),
-                other => attr(other),
-            };
-            format!("[{}]", items.iter().map(plain).collect::<Vec<_>>().join(", "))
-        }
+        AttrValue::List(items) => format!("[{}]", items.iter().map(attr).collect::<Vec<_>>().join(", ")),
         AttrValue::Record(named) => fields(named),
         AttrValue::Variant(name, named) if named.is_empty() => name.clone(),
         AttrValue::Variant(name, named) => format!("{name} {}", fields(named)),

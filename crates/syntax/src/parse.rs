@@ -30,9 +30,6 @@ pub fn parse_file(file: FileId, text: &str) -> (File, Diagnostics) {
         Ok(pieces) => pieces,
         Err(error) => return (out, vec![error]),
     };
-    if pieces.is_empty() {
-        errors.push(Diagnostic::new("empty-file", Span::new(file, 0, 0), "the file declares nothing"));
-    }
     for piece in pieces {
         let source = &text[piece.start..piece.end];
         if begins_family(source) {

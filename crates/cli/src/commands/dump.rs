@@ -5,6 +5,7 @@ use std::path::Path;
 use formwork_codegen::{CrateOptions, crate_name};
 use formwork_compiler::Surface;
 use formwork_diag::SourceMap;
+use formwork_ir::Model;
 
 use crate::args::{Global, Stage};
 use crate::cache::Source;
@@ -16,6 +17,7 @@ pub(super) fn run(spec: &Path, stage: Stage, global: &Global) -> Outcome {
     let text = match stage {
         Stage::Ast => ast(spec)?,
         Stage::Ir => formwork_ir::print(&specs::load(spec, global)?.model),
+        Stage::Passes => passes(&specs::load(spec, global)?.model),
         Stage::Code => code(spec, global)?,
     };
     say(&text)?;
@@ -35,6 +37,19 @@ fn ast(spec: &Path) -> Result<String, Problem> {
         },
     };
     tree.map_err(|error| Problem { exit: 1, diagnostics: vec![error], sources })
+}
+
+/// The rewrites, and the model that code is generated from.
+fn passes(model: &Model) -> String {
+    let plan = formwork_ir::plan::plan(model);
+    let mut out = String::new();
+    for change in &plan.changes {
+        out += &format!("{} in {}\n  - {}\n  + {}\n", change.pass, change.module, change.before, change.after);
+    }
+    if plan.changes.is_empty() {
+        out += "no pass changes this model\n";
+    }
+    out + "\n" + &formwork_ir::print(&plan.model)
 }
 
 fn code(spec: &Path, global: &Global) -> Result<String, Problem> {

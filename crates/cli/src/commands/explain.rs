@@ -2,11 +2,12 @@
 
 use formwork_diag::did_you_mean;
 
+use crate::codes;
 use crate::output::say;
 use crate::problem::{Outcome, Problem};
 
 pub(super) fn run(code: Option<&str>) -> Outcome {
-    let all = codes();
+    let all = codes::all();
     let Some(code) = code else {
         let names: Vec<&str> = all.iter().map(|(name, _)| *name).collect();
         say(&format!("{}\n", names.join("\n")))?;
@@ -25,14 +26,4 @@ pub(super) fn run(code: Option<&str>) -> Outcome {
             Err(problem.help(near.unwrap_or_else(|| "`formwork explain` lists every code".to_string())))
         }
     }
-}
-
-/// The codes of the compiler and of the runtime, sorted.
-fn codes() -> Vec<(&'static str, &'static str)> {
-    let compiler = formwork_diag::CODES.iter().map(|code| (code.name, code.text));
-    let runtime = formwork_runtime::error::CODES.iter().copied();
-    let mut all: Vec<_> = compiler.chain(runtime).collect();
-    all.sort_by_key(|(name, _)| *name);
-    all.dedup_by_key(|(name, _)| *name);
-    all
 }

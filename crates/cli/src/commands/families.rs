@@ -2,20 +2,13 @@
 
 use serde_json::{Value, json};
 
-use formwork_diag::SourceMap;
-
 use crate::args::Global;
 use crate::output::say;
-use crate::problem::{Outcome, Problem};
+use crate::problem::Outcome;
 use crate::specs;
 
 pub(super) fn run(as_json: bool, global: &Global) -> Outcome {
-    let mut sources = SourceMap::default();
-    let library = formwork_compiler::whole_library(&specs::options(global), &mut sources, &mut Vec::new());
-    let library = match library {
-        Ok(library) => library,
-        Err(diagnostics) => return Err(Problem { exit: 1, diagnostics, sources }),
-    };
+    let library = specs::whole_library(global)?;
     let mut text = String::new();
     let mut values: Vec<Value> = Vec::new();
     for family in library.families() {

@@ -1,14 +1,17 @@
 //! One module a command: each turns options into calls and results into text.
 
+mod analyze;
 mod check;
 mod compile;
 mod dump;
 mod embed;
 mod explain;
 mod families;
+mod fmt;
 mod forward;
 mod import;
 mod run;
+mod schema;
 mod verify;
 
 use clap::CommandFactory as _;
@@ -21,8 +24,11 @@ pub(crate) fn run(cli: &Cli) -> Outcome {
     let global = &cli.global;
     match &cli.command {
         Command::Check { specs } => check::run(specs, global),
+        Command::Analyze(options) => analyze::run(options, global),
         Command::Compile(options) => compile::run(options, global),
         Command::Dump { spec, stage } => dump::run(spec, *stage, global),
+        Command::Fmt { files, check } => fmt::run(files, *check),
+        Command::Schema { family } => schema::run(family, global),
         Command::Explain { code } => explain::run(code.as_deref()),
         Command::Import { config, output } => import::run(config, output.as_deref(), global),
         Command::Families { json } => families::run(*json, global),

@@ -1,0 +1,100 @@
+//! The codes of what goes wrong on the command line, with the texts that `explain` prints.
+
+/// Every code of the compiler, of the runtime and of this tool, sorted.
+pub(crate) fn all() -> Vec<(&'static str, &'static str)> {
+    let compiler = formwork_diag::CODES.iter().map(|code| (code.name, code.text));
+    let runtime = formwork_runtime::error::CODES.iter().copied();
+    let mut all: Vec<_> = compiler.chain(runtime).chain(CODES.iter().copied()).collect();
+    all.sort_by_key(|(name, _)| *name);
+    all.dedup_by_key(|(name, _)| *name);
+    all
+}
+
+/// The codes that only the command line has, sorted.
+const CODES: &[(&str, &str)] = &[
+    (
+        "assertion",
+        "`analyze --assert` found a figure that does not compare as said, or a key that no figure has. `analyze --json` \
+         shows every key with its value.",
+    ),
+    (
+        "bad-assertion",
+        "An assertion is a figure's key, one of == != <= >= < >, and a number.\n\n    wrong:  --assert 'params.total 8e9'\n    \
+         right:  --assert 'params.total < 8e9'",
+    ),
+    ("bad-question", "A run has at least one sequence and one token, and a machine does something in a second."),
+    (
+        "bad-tokenizer",
+        "`tokenizer.json` is not JSON, is inconsistent (a merge that its vocabulary lacks, a template that names an unknown \
+         special token, a truncation without room), or cannot write the text. Download it again, or save it anew with the \
+         library that made it.",
+    ),
+    (
+        "build-failed",
+        "cargo could not build the model's crate although its code is not to blame: a dependency cannot be had, the disk is \
+         full, or the lock file is damaged. The note holds cargo's own words.",
+    ),
+    (
+        "foreign-folder",
+        "`compile` replaces a crate only if Formwork made it, which its `Cargo.toml` says. The folder holds something else, \
+         and nothing was written.",
+    ),
+    (
+        "layout",
+        "`fmt --check` found files that `fmt` would change. The diff shows how.",
+    ),
+    (
+        "no-cache",
+        "Models are compiled in a cache folder: `$FORMWORK_CACHE`, else `$XDG_CACHE_HOME/formwork`, else `~/.cache/formwork`. \
+         None of these can be found; set one.",
+    ),
+    (
+        "no-cargo",
+        "`forward`, `verify`, `run` and `embed` run the compiled crate of a model, so they need cargo. Install Rust, or set \
+         `CARGO` to the path of cargo.",
+    ),
+    ("no-figure", "A count left the range of 128-bit integers, or depends on a size that the run does not have."),
+    ("no-runtime", "`--runtime` is the folder of the runtime's own crate, the one with its `Cargo.toml`."),
+    (
+        "no-start-token",
+        "An encoder-decoder begins its answer with a start token, which `generation_config.json` or `config.json` gives as \
+         `decoder_start_token_id`. The checkpoint's folder has neither.",
+    ),
+    (
+        "not-an-encoder",
+        "`embed` pools the last hidden states of a text's tokens, and this entry point gives something else, e.g. logits. \
+         Choose the family's bare model with `--task`.",
+    ),
+    (
+        "rustfmt",
+        "Generated crates are formatted with rustfmt, which cannot be run. It comes with Rust: `rustup component add rustfmt`.",
+    ),
+    ("same-crate", "Two specs of one `compile` have the same name, so their crates would share a folder."),
+    (
+        "stale-crate",
+        "`compile --check` found crates that differ from what their specs give today. The diff shows how; `compile` writes them \
+         anew.",
+    ),
+    ("unknown-code", "`explain` was asked for a code that no error has. Without a code it lists all of them."),
+    (
+        "unknown-machine",
+        "A machine of the roofline is a name from the table, or two numbers: FLOP/s and bytes/s.\n\n    right:  --machine h100-sxm\n    \
+         right:  --machine 1e12,90e9",
+    ),
+    (
+        "unsupported-pooling",
+        "A sentence-transformers folder asks for a step after the model that `embed` does not have. Poolings are the mean, the \
+         first or last token and the maximum, with or without normalisation.",
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn codes_are_sorted_and_new() {
+        assert!(super::CODES.is_sorted_by(|a, b| a.0 < b.0));
+        for (name, _) in super::CODES {
+            assert!(formwork_diag::code(name).is_none(), "{name}");
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Compiles the spec of every reference fixture into one file: a module and a test for each.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use formwork_analysis::Questions;
+use formwork_compiler::{Compiled, Options, load};
+use quote::quote;
+
+/// The fixtures, beside this crate's manifest.
+const FOLDERS: [&str; 2] = ["fixtures/families", "fixtures/knobs"];
+
+/// Every module as text.
+pub(crate) fn modules(manifest: &Path) -> Result<String, String> {
+    let mut out = String::new();
+    for folder in FOLDERS {
+        println!("cargo::rerun-if-changed={folder}");
+        let mut paths: Vec<PathBuf> = std::fs::read_dir(manifest.join(folder))
+            .map_err(|e| format!("{folder}: {e}"))?
+            .filter_map(|entry| entry.ok().map(|e| e.path()))
+            .filter(|path| path.is_dir())
+            .collect();
+        paths.sort();
+        for path in paths {
+            let prefix = if folder.ends_with("knobs") { "knob" } else { "family" };
+            module(&path, prefix, &mut out).map_err(|e| format!("{}: {e}", path.display()))?;
+        }
+    }
+    Ok(out)
+}
+
+fn module(folder: &Path, prefix: &str, out: &mut String) -> Result<(), String> {
+    let title = folder.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+    let name = format!("{prefix}_{}", title.replace('-', "_"));
+    let spec = if folder.join("spec.toml").exists() { folder.join("spec.toml") } else { folder.join("config.json") };
+    let compiled = compile(&spec)?;
+    let generated = formwork_codegen::generate(&compiled.model);
+    let items = generated.tokens(&quote!(::formwork_runtime));
+    let legacy = folder.join("config.legacy.json");
+    let same = !legacy.exists() || same_code(&compiled, &compile(&legacy)?);
+    let flops = flops(&compiled, folder)?;
+    let entry = generated.entry();
+    let test = format!(
+        "#[test]\nfn agrees() {{\n    crate::check::<model::{entry}>({:?}, {flops:?}, {same});\n}}\n",
+        folder.display().to_string()
+    );
+    writeln!(out, "/// `{title}`.\npub mod {name} {{\n{items}\n{test}}}").map_err(|e| e.to_string())
+}
+
+fn compile(spec: &Path) -> Result<Compiled, String> {
+    load(spec, &Options::default()).map_err(|f| formwork_diag::render_all(&f.diagnostics, &f.sources, false))
+}
+
+/// Whether both spellings of a config give the same code, names aside.
+fn same_code(a: &Compiled, b: &Compiled) -> bool {
+    let code = |compiled: &Compiled| {
+        let mut model = compiled.model.clone();
+        model.name = "same".into();
+        formwork_codegen::generate(&model).tokens(&quote!(rt)).to_string()
+    };
+    code(a) == code(b)
+}
+
+/// The analysis's forward FLOPs for the case's sizes; none where the two sequences differ in length.
+fn flops(compiled: &Compiled, folder: &Path) -> Result<Option<u128>, String> {
+    let text = std::fs::read_to_string(folder.join("meta.json")).map_err(|e| e.to_string())?;
+    let number = |key: &str| -> Option<u128> {
+        let at = text.find(&format!("\"{key}\":"))? + key.len() + 3;
+        text[at..].trim_start().split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+    };
+    let (batch, seq) = (number("batch").unwrap_or(1), number("seq").unwrap_or(1));
+    if number("decoder_seq").is_some_and(|d| d != seq) {
+        return Ok(None);
+    }
+    let questions = Questions { batch, seq, ..Questions::default() };
+    let report = formwork_analysis::report(&compiled.model, &questions).map_err(|e| e.to_string())?;
+    Ok(Some(report.flops.forward))
+}
