@@ -32,6 +32,7 @@ catalogue! {
     batch_norm: BATCH_NORM;
     clamp: CLAMP;
     embedding: EMBEDDING;
+    experts: EXPERTS;
     layer_norm: LAYER_NORM;
     layout: FIRST_TOKEN, HEADS, MERGE_HEADS, SPLIT;
     linear: LINEAR;
@@ -42,6 +43,7 @@ catalogue! {
     relative_bias: RELATIVE_BIAS;
     rms_norm: RMS_NORM;
     rope: ROPE;
+    route: ROUTE;
     temperature: TEMPERATURE;
     xielu: XIELU;
 }
