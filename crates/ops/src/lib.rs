@@ -43,6 +43,7 @@ catalogue! {
     clamp: CLAMP;
     embedding: EMBEDDING;
     gated_delta: GATED_DELTA, LOG_DECAY;
+    experts: EXPERTS;
     layer_norm: LAYER_NORM;
     layout: FIRST_TOKEN, HEADS, MERGE_HEADS, SPLIT;
     linear: LINEAR;
@@ -58,6 +59,7 @@ catalogue! {
     rope: ROPE;
     short_conv: SHORT_CONV;
     sparse: SPARSE_ATTENTION;
+    route: ROUTE;
     temperature: TEMPERATURE;
     xielu: XIELU;
 }

@@ -11,6 +11,7 @@ pub use formwork_ops::attention::{Attention, Mask};
 pub use formwork_ops::batch_norm::BatchNorm;
 pub use formwork_ops::embedding::Embedding;
 pub use formwork_ops::attention::KvCache;
+pub use formwork_ops::experts::{ExpertActivation, ExpertKind, Experts, ExpertsConfig};
 pub use formwork_ops::layer_norm::LayerNorm;
 pub use formwork_ops::linear::Linear;
 pub use formwork_ops::mla::{LatentDecoding, Mla};
@@ -27,6 +28,7 @@ pub use formwork_ops::relative_bias::RelativeBias;
 pub use formwork_ops::rms_norm::RmsNorm;
 pub use formwork_ops::temperature::{Temperature, TemperatureConfig};
 pub use formwork_ops::xielu::Xielu;
+pub use formwork_ops::route::{GroupLimit, Renormalise, RouterScore, Routing};
 pub use formwork_ops::rope::{Rope, RopeConfig, RopeLayout, RopeScaling};
 pub use formwork_ops::positions::SinusoidalLayout;
 pub use formwork_tensor::{Context, Ids, Param, Record, Simd, Tensor, Tokens, error};
@@ -59,5 +61,6 @@ pub mod ops {
     pub use formwork_ops::clamp::clamp;
     pub use formwork_ops::layer_norm::layer_normalize;
     pub use formwork_ops::rms_norm::rms_normalize;
+    pub use formwork_ops::route::{route, route_biased};
     pub use formwork_ops::activation::softcap;
 }

@@ -6,8 +6,8 @@ use formwork_diag::{Diagnostic, FileId, Span};
 use pest::iterators::{Pair, Pairs};
 
 use crate::ast::{
-    Block, BlockParam, Body, Enum, Family, Field, Function, Hf, HfRule, IgnoreKeys, IgnoreSet, KeySet, Let, Name, Record, Repeat,
-    Require, Shared, Statement, Type, TypeKind, WeightRule,
+    Block, BlockParam, Body, Enum, Family, Field, Function, Hf, HfRule, IgnoreKeys, IgnoreSet, KeySet, Let, Name, Record, Repeat, Require,
+    Shared, Statement, Type, TypeKind, WeightRule,
 };
 use crate::parse::Rule;
 

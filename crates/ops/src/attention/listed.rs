@@ -74,6 +74,7 @@ pub(crate) fn attend(
                     scale,
                     softcap: None,
                     bias: None,
+                    linear: None,
                     sink: None,
                     scores,
                     y: rows.row(step),

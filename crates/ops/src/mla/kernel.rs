@@ -104,6 +104,7 @@ impl Mla {
                         scale: self.scale,
                         softcap: None,
                         bias: None,
+                        linear: None,
                         sink: None,
                         scores,
                         y: rows.row(step),

@@ -2,18 +2,17 @@
 
 use formwork_ops::batch_norm::BatchNorm;
 use formwork_ops::embedding::Embedding;
-use formwork_ops::gated_delta::LogDecay;
+use formwork_ops::experts::{ExpertKind, Experts, ExpertsConfig, Stacked};
 use formwork_ops::layer_norm::LayerNorm;
 use formwork_ops::linear::Linear;
-use formwork_ops::mla::{LatentDecoding, Mla};
 use formwork_ops::parameter::Parameter;
 use formwork_ops::relative_bias::RelativeBias;
 use formwork_ops::rms_norm::RmsNorm;
-use formwork_ops::short_conv::ShortConv;
 use formwork_ops::xielu::Xielu;
 use formwork_tensor::{Layout, Matrix, Param};
 
 use super::Weights;
+use super::evaluate::Piece;
 
 impl Weights {
     /// `name.weight` `[d_out, d_in]`, without bias.
@@ -96,38 +95,24 @@ impl Weights {
         RelativeBias::new(&table, bidirectional, max_distance)
     }
 
-    /// `name.weight` `[heads·(nope + d_v), latent]`.
-    #[expect(clippy::too_many_arguments, reason = "one for each number of the op")]
-    pub fn mla(
-        &self,
-        name: &str,
-        latent: usize,
-        heads: usize,
-        nope: usize,
-        d_v: usize,
-        scale: f32,
-        decoding: LatentDecoding,
-    ) -> Mla {
-        let dims = [heads * (nope + d_v), latent];
-        let weight = self.table(&self.full(&format!("{name}.weight")), &dims);
-        let weight = weight.unwrap_or_else(|| Param::from_f32(&dims, &vec![0.0; dims[0] * dims[1]]));
-        Mla::new(&weight, heads, nope, d_v, scale, decoding)
-    }
-
-    /// `name.A_log` and `name.dt_bias` `[heads]`.
-    pub fn log_decay(&self, name: &str, heads: usize) -> LogDecay {
-        LogDecay::new(&self.vector(name, "A_log", heads), self.vector(name, "dt_bias", heads))
-    }
-
-    /// `name.weight` `[channels, 1, n]`, without bias.
-    pub fn short_conv(&self, name: &str, channels: usize, n: usize) -> ShortConv {
-        ShortConv::new(&self.numbers(name, "weight", &[channels, 1, n]), None, channels)
-    }
-
-    /// `name.weight` `[channels, 1, n]` and `name.bias` `[channels]`.
-    pub fn short_conv_bias(&self, name: &str, channels: usize, n: usize) -> ShortConv {
-        let bias = self.vector(name, "bias", channels);
-        ShortConv::new(&self.numbers(name, "weight", &[channels, 1, n]), Some(bias), channels)
+    /// The matrices of the experts' kind below `name`, each `[experts, d_out, d_in]` and, with biases, `{matrix}_bias`
+    /// `[experts, d_out]`.
+    pub fn experts(&self, name: &str, config: ExpertsConfig) -> Experts {
+        let (d, d_ff) = (config.d, config.d_ff);
+        let stacked = |matrix: &str, d_in: usize, d_out: usize| {
+            let full = self.full(&format!("{name}.{matrix}"));
+            let pieces = self.pieces(&full, &[config.experts, d_out, d_in]);
+            let matrices = pieces.into_iter().map(matrix_of).collect();
+            let bias = || self.table(&format!("{full}_bias"), &[config.experts, d_out]);
+            let bias = config.bias.then(|| bias().map_or_else(Vec::new, |bias| bias.to_f32().into_owned()));
+            Stacked::new(matrices, bias)
+        };
+        let first = match config.kind {
+            ExpertKind::Plain => vec![stacked("up_proj", d, d_ff)],
+            ExpertKind::Gated => vec![stacked("gate_proj", d, d_ff), stacked("up_proj", d, d_ff)],
+            ExpertKind::Fused | ExpertKind::Interleaved => vec![stacked("gate_up_proj", d, 2 * d_ff)],
+        };
+        Experts::new(config, first, stacked("down_proj", d_ff, d))
     }
 
     /// The tensor of exactly this name.
@@ -142,15 +127,15 @@ impl Weights {
             .unwrap_or_else(Param::empty)
     }
 
-    fn table(&self, full: &str, dims: &[usize]) -> Option<Param> {
+    pub(super) fn table(&self, full: &str, dims: &[usize]) -> Option<Param> {
         self.piece(full, dims).map(|piece| piece.settle())
     }
 
-    fn vector(&self, name: &str, part: &str, d: usize) -> Vec<f32> {
+    pub(super) fn vector(&self, name: &str, part: &str, d: usize) -> Vec<f32> {
         self.numbers(name, part, &[d])
     }
 
-    fn numbers(&self, name: &str, part: &str, dims: &[usize]) -> Vec<f32> {
+    pub(super) fn numbers(&self, name: &str, part: &str, dims: &[usize]) -> Vec<f32> {
         let name = if name.is_empty() { part.to_string() } else { format!("{name}.{part}") };
         let found = self.table(&self.full(&name), dims);
         found.map_or_else(Vec::new, |param| param.to_f32().into_owned())
@@ -164,9 +149,14 @@ impl Weights {
     /// The matrix of a linear layer; stays in the layout of its checkpoint.
     fn matrix(&self, name: &str, d_in: usize, d_out: usize) -> Matrix {
         match self.piece(&self.full(&format!("{name}.weight")), &[d_out, d_in]) {
-            Some(piece) if piece.transposed => Matrix::new(piece.param, Layout::InOut),
-            Some(piece) => Matrix::new(piece.param, Layout::OutIn),
+            Some(piece) => matrix_of(piece),
             None => Matrix::new(Param::empty().reshape(&[0, d_in]), Layout::OutIn),
         }
     }
+}
+
+/// A matrix in the layout of its checkpoint.
+fn matrix_of(piece: Piece) -> Matrix {
+    let layout = if piece.transposed { Layout::InOut } else { Layout::OutIn };
+    Matrix::new(piece.param, layout)
 }
