@@ -80,6 +80,10 @@ impl Caches<'_> {
     }
 
     fn layer_ty(&self, kinds: &[ModuleId]) -> TokenStream {
+        if let Some(several) = self.several(kinds) {
+            let name = ident(&several.name);
+            return quote!(#name);
+        }
         kinds.iter().find(|k| self.layouts.is_stateful(**k)).map_or_else(|| quote!(()), |k| self.ty(*k))
     }
 
@@ -107,8 +111,10 @@ impl Caches<'_> {
                     return quote!((0..#count).map(|_| #item).collect());
                 }
                 let schedule = self.types.schedule(schedule);
+                let several = self.several(kinds);
                 let arms = kinds.iter().enumerate().map(|(at, kind)| {
-                    let (item, at) = (self.new(*kind), crate::body::integer(at as u128));
+                    let item = several.as_ref().map_or_else(|| self.new(*kind), |s| s.make(self, *kind));
+                    let at = crate::body::integer(at as u128);
                     let pattern = if at.to_string() == (kinds.len() - 1).to_string() { quote!(_) } else { at };
                     quote!(#pattern => #item)
                 });
