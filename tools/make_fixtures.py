@@ -55,6 +55,29 @@ YARN = dict(
     original_max_position_embeddings=16,
 )
 
+LAYER_NORM = {k: v for k, v in DECODER.items() if k != "rms_norm_eps"} | dict(layer_norm_eps=0.02)
+NO_EPS = {k: v for k, v in DECODER.items() if k != "rms_norm_eps"}
+GEMMA = DECODER | dict(
+    head_dim=8, sliding_window=5, query_pre_attn_scalar=20, attn_logit_softcapping=2.0,
+    final_logit_softcapping=8.0, tie_word_embeddings=True, attention_bias=True,
+)
+MULTIPLIERS = dict(
+    embedding_multiplier=3.0, residual_multiplier=0.6, attention_multiplier=0.2, logits_scaling=2.5,
+    attention_bias=True, mlp_bias=True,
+)
+MIXED = dict(layer_types=["sliding_attention", "full_attention"], sliding_window=5)
+
+
+def partial(factor, **rest):
+    """Rotary positions of a part of each head."""
+    return dict(dict(rope_type="default", rope_theta=100.0), partial_rotary_factor=factor, **rest)
+
+
+def by_kind(full, sliding):
+    """Rotary positions that differ between kinds of layers."""
+    return dict(full_attention=full, sliding_attention=sliding)
+
+
 # name: (model class, defaults, what this fixture changes). Keys in capitals are instructions of
 # this script: DTYPE of the stored weights, SHARD size, UNTIE an lm_head that the class ties.
 FIXTURES = {
@@ -80,6 +103,54 @@ FIXTURES = {
     "qwen3": ("Qwen3ForCausalLM", DECODER, dict(head_dim=16)),
     "qwen3_tied": ("Qwen3ForCausalLM", DECODER, dict(
         head_dim=16, tie_word_embeddings=True, attention_bias=True)),
+    "ministral": ("MinistralForCausalLM", DECODER, dict(MIXED, head_dim=12)),
+    "smollm3": ("SmolLM3ForCausalLM", DECODER, dict(no_rope_layers=[1, 0], tie_word_embeddings=True)),
+    "seed_oss": ("SeedOssForCausalLM", DECODER, dict(head_dim=12, attention_out_bias=True)),
+    "helium": ("HeliumForCausalLM", DECODER, dict(head_dim=8)),
+    "ernie4_5": ("Ernie4_5ForCausalLM", DECODER, dict(head_dim=12, use_bias=True)),
+    "olmo": ("OlmoForCausalLM", NO_EPS, dict(clip_qkv=1.5, attention_bias=True)),
+    "olmo2": ("Olmo2ForCausalLM", DECODER, dict(attention_bias=True)),
+    "olmo3": ("Olmo3ForCausalLM", DECODER, dict(MIXED, rope_parameters=by_kind(
+        YARN | dict(rope_theta=500000.0), dict(rope_type="default", rope_theta=500000.0)))),
+    "gemma": ("GemmaForCausalLM", DECODER, dict(
+        head_dim=12, num_key_value_heads=1, tie_word_embeddings=True, attention_bias=True)),
+    "gemma2": ("Gemma2ForCausalLM", GEMMA, {}),
+    "vaultgemma": ("VaultGemmaForCausalLM", GEMMA, {}),
+    "gemma3": ("Gemma3ForCausalLM", GEMMA, dict(
+        attn_logit_softcapping=None, num_hidden_layers=3, intermediate_size=40,
+        sliding_window_pattern=2, rope_parameters=by_kind(
+            dict(rope_type="linear", rope_theta=300.0, factor=4.0), dict(rope_type="default", rope_theta=40.0)))),
+    "granite": ("GraniteForCausalLM", DECODER, MULTIPLIERS),
+    "hyperclovax": ("HyperCLOVAXForCausalLM", DECODER, dict(MULTIPLIERS, head_dim=12)),
+    "phi3": ("Phi3ForCausalLM", DECODER, dict(
+        sliding_window=5, original_max_position_embeddings=8, rope_parameters=partial(
+            0.75, rope_type="longrope", short_factor=[1.0, 1.1, 1.2], long_factor=[1.0, 1.5, 3.0]))),
+    "phi": ("PhiForCausalLM", LAYER_NORM, dict(qk_layernorm=True, rope_parameters=partial(0.5))),
+    "starcoder2": ("Starcoder2ForCausalLM", NO_EPS, dict(
+        norm_epsilon=0.02, sliding_window=5, tie_word_embeddings=True)),
+    "stablelm": ("StableLmForCausalLM", LAYER_NORM, dict(
+        qk_layernorm=True, use_qkv_bias=True, rope_parameters=partial(0.5))),
+    "stablelm_parallel": ("StableLmForCausalLM", LAYER_NORM, dict(
+        use_parallel_residual=True, rope_parameters=partial(0.25))),
+    "cohere": ("CohereForCausalLM", LAYER_NORM, dict(
+        use_qk_norm=True, logit_scale=0.5, attention_bias=True, tie_word_embeddings=True)),
+    "cohere2": ("Cohere2ForCausalLM", LAYER_NORM, dict(MIXED, logit_scale=0.5, tie_word_embeddings=True)),
+    "glm": ("GlmForCausalLM", DECODER, dict(head_dim=12, rope_parameters=partial(0.5))),
+    "glm4": ("Glm4ForCausalLM", DECODER, dict(head_dim=8, attention_bias=True, rope_parameters=partial(0.5))),
+    "nemotron": ("NemotronForCausalLM", NO_EPS, dict(
+        norm_eps=0.02, head_dim=12, attention_bias=True, mlp_bias=True, rope_parameters=partial(0.5))),
+    "arcee": ("ArceeForCausalLM", DECODER, dict(head_dim=12, attention_bias=True, mlp_bias=True)),
+    "exaone4": ("Exaone4ForCausalLM", DECODER, MIXED),
+    "ministral3": ("Ministral3ForCausalLM", DECODER, dict(head_dim=12, rope_parameters=YARN | dict(
+        original_max_position_embeddings=4, llama_4_scaling_beta=0.3, mscale=1.0, mscale_all_dim=0.5))),
+    "hunyuan": ("HunYuanDenseV1ForCausalLM", DECODER, dict(
+        head_dim=12, attention_bias=True, rope_parameters=dict(
+            rope_type="dynamic", rope_theta=100.0, alpha=50.0, factor=1.0))),
+    "apertus": ("ApertusForCausalLM", DECODER, dict(attention_bias=True, rope_parameters=LLAMA3)),
+    "bitnet": ("BitNetForCausalLM", DECODER, dict(attention_bias=True, tie_word_embeddings=True)),
+    "nanochat": ("NanoChatForCausalLM", DECODER, dict(attention_bias=True, final_logit_softcapping=4.0)),
+    "persimmon": ("PersimmonForCausalLM", {
+        k: v for k, v in LAYER_NORM.items() if k != "num_key_value_heads"}, dict(rope_parameters=partial(0.5))),
     "gpt2_inner": ("GPT2LMHeadModel", GPT2, dict(n_inner=48)),
     "gpt2_inverse_layer": ("GPT2LMHeadModel", GPT2, dict(
         scale_attn_by_inverse_layer_idx=True, activation_function="gelu", vocab_size=96)),
@@ -105,12 +176,22 @@ def randomise(model, generator):
 def legacy(config, values):
     """The same configuration as transformers 4 wrote it; `values` are those given to the class."""
     old = dict(config, torch_dtype=config["dtype"], transformers_version="4.46.0")
-    for key in ("dtype", "layer_types", "rope_parameters"):
+    for key in ("dtype", "rope_parameters"):
         old.pop(key, None)
+    if "layer_types" not in values:
+        old.pop("layer_types", None)
     if "rope_parameters" in config:
         scaling = dict(config["rope_parameters"])
+        if "full_attention" in scaling:  # each kind of layer has its own
+            local, scaling = scaling["sliding_attention"], dict(scaling["full_attention"])
+            if local["rope_theta"] != scaling["rope_theta"]:
+                old["rope_local_base_freq"] = local["rope_theta"]
         old["rope_theta"] = scaling.pop("rope_theta")
+        if "partial_rotary_factor" in scaling:
+            old["partial_rotary_factor"] = scaling.pop("partial_rotary_factor")
         old["rope_scaling"] = None if scaling["rope_type"] == "default" else scaling
+    if "_sliding_window_pattern" in old:
+        old["sliding_window_pattern"] = old.pop("_sliding_window_pattern")
     if "sliding_window" in old:  # transformers 5 drops a window that is switched off
         old["sliding_window"] = values.get("sliding_window")
     if "scale_decoder_outputs" in old:  # T5: the old key says nothing about tying
