@@ -46,6 +46,28 @@ T5 = dict(
     d_ff=40, num_heads=4, num_layers=2, relative_attention_num_buckets=8,
     relative_attention_max_distance=12, layer_norm_epsilon=0.02, dropout_rate=0.0,
 )
+SMALL_T5 = T5 | dict(vocab_size=64, d_model=24, d_kv=6, d_ff=24)
+ENCODER = dict(  # names and sizes that most encoders share
+    **TOKENS, hidden_size=32, intermediate_size=40, num_hidden_layers=2, num_attention_heads=4,
+    max_position_embeddings=40, layer_norm_eps=0.02, hidden_dropout_prob=0.0,
+    attention_probs_dropout_prob=0.0,
+)
+AFTER_PADDING = ENCODER | dict(bos_token_id=0, pad_token_id=1)
+NARROW = BERT | dict(embedding_size=20, hidden_act="gelu_new", intermediate_size=40)
+MODERN = TOKENS | dict(
+    vocab_size=64, hidden_size=24, intermediate_size=32, num_hidden_layers=4, num_attention_heads=4,
+    max_position_embeddings=64, norm_eps=0.02, local_attention=6, norm_bias=True, attention_bias=True,
+    mlp_bias=True, classifier_bias=True, hidden_activation="silu", classifier_activation="gelu",
+    rope_parameters=dict(
+        full_attention=dict(rope_type="default", rope_theta=40.0),
+        sliding_attention=dict(rope_type="default", rope_theta=100.0)),
+)
+BART = dict(
+    vocab_size=64, bos_token_id=1, eos_token_id=2, pad_token_id=0, decoder_start_token_id=3, d_model=24,
+    encoder_layers=1, decoder_layers=2, encoder_attention_heads=4, decoder_attention_heads=2,
+    encoder_ffn_dim=32, decoder_ffn_dim=40, max_position_embeddings=32, dropout=0.0,
+    attention_dropout=0.0, activation_dropout=0.0, forced_eos_token_id=None,
+)
 LLAMA3 = dict(
     rope_type="llama3", rope_theta=100.0, factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
     original_max_position_embeddings=32,
@@ -79,7 +101,8 @@ def by_kind(full, sliding):
 
 
 # name: (model class, defaults, what this fixture changes). Keys in capitals are instructions of
-# this script: DTYPE of the stored weights, SHARD size, UNTIE an lm_head that the class ties.
+# this script: DTYPE of the stored weights, SHARD size, UNTIE an lm_head that the class ties, how many
+# DISTINCT greedy tokens there should be.
 FIXTURES = {
     "llama": ("LlamaForCausalLM", DECODER, dict(head_dim=12)),
     "llama_tied_bias": ("LlamaForCausalLM", DECODER, dict(
@@ -162,15 +185,126 @@ FIXTURES = {
     "t5_v1_1": ("T5ForConditionalGeneration", T5, dict(
         feed_forward_proj="gated-gelu", num_layers=1, num_decoder_layers=2, num_heads=3,
         tie_word_embeddings=False, UNTIE=True)),
+    "mt5": ("MT5ForConditionalGeneration", SMALL_T5, dict(feed_forward_proj="gated-gelu")),
+    "umt5": ("UMT5ForConditionalGeneration", SMALL_T5, dict(DISTINCT=3)),
+    "ernie_mlm": ("ErnieForMaskedLM", BERT, dict(intermediate_size=40)),
+    "roberta_mlm": ("RobertaForMaskedLM", AFTER_PADDING, dict(type_vocab_size=2)),
+    "xlm_roberta_base": ("XLMRobertaModel", AFTER_PADDING, dict(type_vocab_size=1, pad_token_id=3)),
+    "distilbert_mlm": ("DistilBertForMaskedLM", TOKENS, dict(
+        dim=32, hidden_dim=40, n_layers=2, n_heads=4, max_position_embeddings=40, dropout=0.0,
+        attention_dropout=0.0, activation="relu")),
+    "albert_mlm": ("AlbertForMaskedLM", NARROW, dict(num_hidden_layers=3)),
+    "albert_base": ("AlbertModel", NARROW, {}),
+    "electra_mlm": ("ElectraForMaskedLM", NARROW, {}),
+    "electra_base": ("ElectraModel", NARROW, dict(embedding_size=32)),
+    "mpnet_base": ("MPNetModel", AFTER_PADDING, {}),
+    "mpnet_mlm": ("MPNetForMaskedLM", AFTER_PADDING, dict(hidden_act="gelu_new")),
+    "megatron_bert_mlm": ("MegatronBertForMaskedLM", BERT, dict(intermediate_size=40)),
+    "roformer_mlm": ("RoFormerForMaskedLM", NARROW, {}),
+    # Learned positions; a norm of the embeddings; mask tokens are kept.
+    "esm_learned": ("EsmForMaskedLM", AFTER_PADDING, dict(
+        position_embedding_type="absolute", emb_layer_norm_before=True, mask_token_id=4)),
+    "esm_rotary": ("EsmForMaskedLM", AFTER_PADDING, dict(
+        position_embedding_type="rotary", rope_theta=100.0, token_dropout=True, mask_token_id=4)),
+    "modernbert_mlm": ("ModernBertForMaskedLM", MODERN, {}),
+    "modernbert_decoder": ("ModernBertDecoderForCausalLM", MODERN, dict(
+        norm_bias=False, attention_bias=False, mlp_bias=False, classifier_bias=False, decoder_bias=False)),
+    "eurobert_mlm": ("EuroBertForMaskedLM", DECODER, dict(head_dim=12, tie_word_embeddings=True)),
+    "nomic_bert_base": ("NomicBertModel", ENCODER, dict(
+        rope_parameters=dict(rope_type="default", rope_theta=100.0))),
+    "gte_mlm": ("GteForMaskedLM", ENCODER, dict(
+        type_vocab_size=2, rope_parameters=dict(rope_type="default", rope_theta=100.0))),
+    "bart": ("BartForConditionalGeneration", BART, dict(scale_embedding=True, DISTINCT=3)),
+    "mbart": ("MBartForConditionalGeneration", BART, dict(activation_function="relu", DISTINCT=3)),
+    "marian": ("MarianMTModel", BART, dict(
+        activation_function="silu", scale_embedding=True, pad_token_id=62, decoder_start_token_id=62,
+        DISTINCT=3)),
+    "pegasus": ("PegasusForConditionalGeneration", BART, dict(
+        activation_function="relu", scale_embedding=True, DISTINCT=3)),
+    "m2m_100": ("M2M100ForConditionalGeneration", BART, dict(pad_token_id=1, bos_token_id=0, DISTINCT=3)),
+    "blenderbot": ("BlenderbotForConditionalGeneration", BART, dict(scale_embedding=True, DISTINCT=3)),
+    "blenderbot_small": ("BlenderbotSmallForConditionalGeneration", BART, dict(DISTINCT=3)),
+    "plbart": ("PLBartForConditionalGeneration", BART, dict(DISTINCT=3)),
+}
+
+# Decoders with other positions and wirings, and mixtures of experts.
+GPT_NEOX = dict(
+    **TOKENS, hidden_size=32, intermediate_size=56, num_hidden_layers=2, num_attention_heads=4,
+    max_position_embeddings=40, layer_norm_eps=0.02,
+    rope_parameters=dict(rope_type="default", rope_theta=100.0, partial_rotary_factor=0.5),
+)
+GPTJ = dict(**GPT2, rotary_dim=4)
+FALCON = dict(
+    **TOKENS, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, layer_norm_epsilon=0.02, ffn_hidden_size=56,
+    max_position_embeddings=40, rope_parameters=dict(rope_type="default", rope_theta=100.0),
+)
+OPT = dict(
+    **TOKENS, hidden_size=32, num_hidden_layers=2, ffn_dim=56, max_position_embeddings=40, num_attention_heads=4,
+    word_embed_proj_dim=32, dropout=0.0,
+)
+MOE = DECODER | dict(intermediate_size=24, num_experts_per_tok=2)
+FIXTURES |= {
+    "gpt_neox": ("GPTNeoXForCausalLM", GPT_NEOX, {}),
+    "gpt_neox_sequential": ("GPTNeoXForCausalLM", GPT_NEOX, dict(
+        use_parallel_residual=False, attention_bias=False, hidden_act="gelu_new", tie_word_embeddings=True)),
+    "gptj": ("GPTJForCausalLM", GPTJ, dict(n_inner=48)),
+    "codegen": ("CodeGenForCausalLM", GPTJ, dict(activation_function="relu")),
+    "falcon": ("FalconForCausalLM", FALCON, dict(activation="gelu_new", tie_word_embeddings=False)),
+    "falcon_grouped": ("FalconForCausalLM", FALCON, dict(new_decoder_architecture=True, num_kv_heads=2, bias=True)),
+    "falcon_grouped_one_norm": ("FalconForCausalLM", FALCON, dict(
+        new_decoder_architecture=True, num_kv_heads=4, num_ln_in_parallel_attn=1)),
+    "falcon_alibi": ("FalconForCausalLM", FALCON, dict(alibi=True, multi_query=False, parallel_attn=False, bias=True)),
+    # Six heads: the slopes of four, then two of those of eight.
+    "bloom": ("BloomForCausalLM", TOKENS, dict(hidden_size=36, n_head=6, layer_norm_epsilon=0.02)),
+    "bloom_post": ("BloomForCausalLM", TOKENS, dict(
+        hidden_size=32, n_head=4, layer_norm_epsilon=0.02, apply_residual_connection_post_layernorm=True,
+        tie_word_embeddings=False)),
+    "mpt": ("MptForCausalLM", TOKENS, dict(
+        d_model=36, n_heads=6, n_layers=2, max_seq_len=40, layer_norm_epsilon=0.02, attn_config=dict(softmax_scale=0.3))),
+    "opt": ("OPTForCausalLM", OPT, dict(activation_function="gelu", tie_word_embeddings=False)),
+    "opt_post": ("OPTForCausalLM", OPT, dict(do_layer_norm_before=False, word_embed_proj_dim=16)),
+    "opt_no_final_norm": ("OPTForCausalLM", OPT, dict(_remove_final_layer_norm=True, enable_bias=False)),
+    "gpt_bigcode": ("GPTBigCodeForCausalLM", GPT2, dict(n_inner=48)),
+    "gpt_bigcode_heads": ("GPTBigCodeForCausalLM", GPT2, dict(multi_query=False, scale_attn_weights=False)),
+    "gpt_neo": ("GPTNeoForCausalLM", TOKENS, dict(
+        hidden_size=32, num_layers=2, num_heads=4, intermediate_size=56, max_position_embeddings=40, window_size=4,
+        layer_norm_epsilon=0.02, attention_types=[[["local", "global"], 1]])),
+    "openai_gpt": ("OpenAIGPTLMHeadModel", GPT2, {}),
+    "biogpt": ("BioGptForCausalLM", TOKENS, dict(
+        hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=56, max_position_embeddings=40,
+        layer_norm_eps=0.02, scale_embedding=False)),
+    "xglm": ("XGLMForCausalLM", TOKENS, dict(
+        d_model=32, ffn_dim=56, num_layers=2, attention_heads=4, max_position_embeddings=40, activation_function="relu")),
+    "mixtral": ("MixtralForCausalLM", MOE, dict(num_local_experts=5, sliding_window=5, head_dim=12)),
+    # A margin so wide that the softmax leaves some experts out and keeps others.
+    "phimoe": ("PhimoeForCausalLM", MOE, dict(
+        num_local_experts=6, router_jitter_noise=0.4, attention_bias=True, lm_head_bias=True)),
+    "qwen2_moe": ("Qwen2MoeForCausalLM", MOE, dict(
+        num_experts=5, moe_intermediate_size=20, shared_expert_intermediate_size=12, mlp_only_layers=[0], num_hidden_layers=3,
+        qkv_bias=True, norm_topk_prob=False)),
+    "qwen3_moe": ("Qwen3MoeForCausalLM", MOE, dict(
+        num_experts=6, num_experts_per_tok=3, moe_intermediate_size=12, decoder_sparse_step=2, head_dim=12, norm_topk_prob=True)),
+    "olmoe": ("OlmoeForCausalLM", MOE, dict(num_experts=6, num_experts_per_tok=3, intermediate_size=12, clip_qkv=0.6)),
+    "gpt_oss": ("GptOssForCausalLM", MOE, dict(
+        num_local_experts=5, head_dim=12, sliding_window=5, swiglu_limit=0.4, rope_parameters=YARN | dict(truncate=False))),
+    "granitemoe": ("GraniteMoeForCausalLM", MOE, dict(
+        num_local_experts=5, embedding_multiplier=3.0, attention_multiplier=0.2, residual_multiplier=0.6, logits_scaling=0.4)),
+    "granitemoeshared": ("GraniteMoeSharedForCausalLM", MOE, dict(
+        num_local_experts=4, shared_intermediate_size=20, tie_word_embeddings=True, attention_bias=True)),
 }
 
 
 def randomise(model, generator):
-    """Weights around 0 with deviation 0.2, norm scales around 1, biases off 0."""
+    """Weights around 0 with deviation 0.2, norm scales around 1, biases off 0; sinusoids stay what they are."""
     for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
         noise = 0.2 * torch.randn(parameter.shape, generator=generator)
         is_scale = parameter.dim() == 1 and name.endswith("weight")
         parameter.data = noise + 1.0 if is_scale else noise
+    for name, buffer in model.named_buffers():
+        if name == "final_logits_bias":
+            buffer.copy_(0.2 * torch.randn(buffer.shape, generator=generator))
 
 
 def legacy(config, values):
@@ -180,19 +314,24 @@ def legacy(config, values):
         old.pop(key, None)
     if "layer_types" not in values:
         old.pop("layer_types", None)
-    if "rope_parameters" in config:
-        scaling = dict(config["rope_parameters"])
-        if "full_attention" in scaling:  # each kind of layer has its own
-            local, scaling = scaling["sliding_attention"], dict(scaling["full_attention"])
-            if local["rope_theta"] != scaling["rope_theta"]:
-                old["rope_local_base_freq"] = local["rope_theta"]
-        old["rope_theta"] = scaling.pop("rope_theta")
-        if "partial_rotary_factor" in scaling:
-            old["partial_rotary_factor"] = scaling.pop("partial_rotary_factor")
+    rope = config.get("rope_parameters", {})
+    if "full_attention" in rope and "local_attention" in config:
+        old["global_rope_theta"] = rope["full_attention"]["rope_theta"]
+        old["local_rope_theta"] = rope["sliding_attention"]["rope_theta"]
+        old["global_attn_every_n_layers"] = 3
+    elif rope:
+        scaling = dict(rope.get("full_attention", rope))
+        fraction, theta = scaling.pop("partial_rotary_factor", None), scaling.pop("rope_theta")
+        if rope.get("sliding_attention", {}).get("rope_theta", theta) != theta:
+            old["rope_local_base_freq"] = rope["sliding_attention"]["rope_theta"]
+        if config["model_type"] == "gpt_neox":
+            old.update(rotary_emb_base=theta, rotary_pct=fraction)
+        else:
+            old.update(rope_theta=theta, **({} if fraction is None else {"partial_rotary_factor": fraction}))
         old["rope_scaling"] = None if scaling["rope_type"] == "default" else scaling
     if "_sliding_window_pattern" in old:
         old["sliding_window_pattern"] = old.pop("_sliding_window_pattern")
-    if "sliding_window" in old:  # transformers 5 drops a window that is switched off
+    if "sliding_window" in old and "local_attention" not in old:  # transformers 5 drops a window that is switched off
         old["sliding_window"] = values.get("sliding_window")
     if "scale_decoder_outputs" in old:  # T5: the old key says nothing about tying
         old["tie_word_embeddings"] = old.pop("scale_decoder_outputs")
@@ -204,7 +343,7 @@ def write_model(name, folder, attempt):
     class_name, defaults, changes = FIXTURES[name]
     values = defaults | changes
     dtype, shard = values.pop("DTYPE", torch.float32), values.pop("SHARD", "1GB")
-    untie = values.pop("UNTIE", False)
+    untie, _ = values.pop("UNTIE", False), values.pop("DISTINCT", None)
     model_class = getattr(transformers, class_name)
     seed = zlib.crc32(name.encode()) + attempt
     torch.manual_seed(seed)
@@ -214,10 +353,14 @@ def write_model(name, folder, attempt):
     randomise(model, torch.Generator().manual_seed(seed))
     model.to(dtype).save_pretrained(folder, max_shard_size=shard)
     (folder / "generation_config.json").unlink(missing_ok=True)
-    if class_name.startswith("Bert"):
-        return
     config = json.loads((folder / "config.json").read_text())
+    if dump_reference.task_of(model.config) in ("base", "masked_lm") and "rope_parameters" not in config:
+        return
     (folder / "config.legacy.json").write_text(json.dumps(legacy(config, values), indent=2) + "\n")
+
+
+def main_output(case):
+    return "logits" if "logits" in case else "last_hidden_state"
 
 
 @torch.no_grad()
@@ -236,7 +379,7 @@ def same_with_legacy_config(folder, task, case):
     try:
         config.write_text(old.read_text())
         model, _ = dump_reference.load(folder, task)
-        return torch.equal(forward(model, case)["logits"], case["logits"])
+        return torch.equal(forward(model, case)[main_output(case)], case[main_output(case)])
     finally:
         config.write_text(text)
 
@@ -245,7 +388,7 @@ def describe(model, case):
     """The content of meta.json."""
     with FlopCounterMode(display=False) as counter:
         forward(model, case)
-    main = "logits" if "logits" in case else "last_hidden_state"
+    main = main_output(case)
     exact = forward(model.double(), case)[main]
     meta = {
         "params": sum(p.numel() for p in model.parameters()),
@@ -276,7 +419,7 @@ def make(name):
         model, task = dump_reference.load(folder)
         case = dump_reference.build(model, task, SEQ, BATCH, seed=attempt)
         # Greedy decoding says most when it neither hangs on a near tie nor repeats one token.
-        if "greedy.ids" not in case or (dump_reference.margin(case) > 0.02 and len(case["greedy.ids"].unique()) >= 5):
+        if "greedy.ids" not in case or (dump_reference.margin(case) > 0.02 and len(case["greedy.ids"].unique()) >= FIXTURES[name][2].get("DISTINCT", 5)):
             break
     else:
         sys.exit(f"{name}: no seed gives a useful greedy run")

@@ -11,8 +11,8 @@ use crate::{Generated, docs};
 
 /// Names of the runtime that generated code may use.
 const RUNTIME: &[&str] = &[
-    "Attention", "BatchNorm", "Context", "Embedding", "Ids", "Info", "Inputs", "KvCache", "LayerNorm", "Linear", "Mapping", "Mask",
-    "Model", "Once", "RelativeBias", "RmsNorm", "Rope", "RopeConfig", "RopeLayout", "RopeScaling", "Rule", "SinusoidalLayout", "Source", "Temperature",
+    "Attention", "BatchNorm", "Context", "Embedding", "ExpertActivation", "ExpertKind", "Experts", "ExpertsConfig", "GroupLimit", "Ids", "Info", "Inputs", "KvCache", "LayerNorm", "Linear", "Mapping", "Mask",
+    "Model", "Once", "Parameter", "RelativeBias", "Renormalise", "RmsNorm", "Rope", "RopeConfig", "RopeLayout", "RopeScaling", "RouterScore", "Routing", "Rule", "SinusoidalLayout", "Source", "Temperature",
     "TemperatureConfig", "Tensor", "Tokens", "Weights", "Xielu", "ops",
 ];
 

@@ -6,6 +6,8 @@ use crate::{
 };
 
 #[cfg(feature = "kernels")]
+mod alibi;
+#[cfg(feature = "kernels")]
 mod kernel;
 #[cfg(feature = "kernels")]
 mod kv_cache;
@@ -18,13 +20,14 @@ pub use kv_cache::KvCache;
 
 pub(crate) static ATTENTION: Op = Op {
     name: "attention",
-    summary: "y = softmax(scale · q·kᵀ + bias, over visible keys) · v; H query heads share K key/value heads",
-    source: "Vaswani et al. 2017, section 3.2.1; Ainslie et al. 2023, arXiv:2305.13245",
-    inputs: &[Input::tensor("q"), Input::tensor("k"), Input::tensor("v"), Input::optional("bias")],
+    summary: "y = softmax(scale · q·kᵀ + bias - alibi · slope · |i - j|, over visible keys and the head's sink) · v; H query heads share K key/value heads",
+    source: "Vaswani et al. 2017, section 3.2.1; Ainslie et al. 2023, arXiv:2305.13245; ALiBi: Press et al. 2021, arXiv:2108.12409",
+    inputs: &[Input::tensor("q"), Input::tensor("k"), Input::tensor("v"), Input::optional("bias"), Input::optional("sinks")],
     attrs: &[
         Attr::required("mask", AttrType::Declared("mask")),
         Attr::with("scale", AttrType::Float, AttrDefault::Null),
         Attr::with("softcap", AttrType::Float, AttrDefault::Null),
+        Attr::with("alibi", AttrType::Float, AttrDefault::Null),
     ],
     stream_of: Some(1),
     facts,
@@ -48,14 +51,19 @@ fn facts(call: &Call<'_>) -> Result<Facts, OpError> {
     if let Some(bias) = call.optional_input("bias") {
         check_bias(bias, &h, &past)?;
     }
+    if let Some(sinks) = call.optional_input("sinks") {
+        check_sinks(sinks, &h)?;
+    }
     let scale = match call.attr("scale") {
         AttrValue::Null => inverse_sqrt(&h.d_k),
         _ => Lit::F32(call.float("scale")?),
     };
-    let softcap = match call.attr("softcap") {
-        AttrValue::Null => None,
-        _ => Some(Lit::F32(call.float("softcap")?)),
+    let number = |name| match call.attr(name) {
+        AttrValue::Null => Ok(None),
+        _ => call.float(name).map(|float| Some(Lit::F32(float))),
     };
+    let (softcap, alibi) = (number("softcap")?, number("alibi")?);
+    let extra = if softcap.is_some() { 3 } else { 0 } + if alibi.is_some() { 2 } else { 0 };
     let window = match &visibility {
         Visibility::Window(w) => Some(w.clone()),
         _ => None,
@@ -67,7 +75,7 @@ fn facts(call: &Call<'_>) -> Result<Facts, OpError> {
         flops: Flops {
             attention: Some(AttentionFlops {
                 per_pair: &(&Poly::int(2) * &pairs) * &(&h.d_k + &h.d_v),
-                elementwise_per_pair: &Poly::int(5 + if softcap.is_some() { 3 } else { 0 }) * &pairs,
+                elementwise_per_pair: &Poly::int(5 + extra) * &pairs,
                 queries: h.queries.clone(),
                 keys: &h.keys + &past,
                 visibility: visibility.clone(),
@@ -76,7 +84,7 @@ fn facts(call: &Call<'_>) -> Result<Facts, OpError> {
             ..Flops::none()
         },
         state: cached.then(|| State::KeyValue { heads: h.kv_heads, d_k: h.d_k, d_v: h.d_v, window }),
-        form: Form::Attention { mask: mask(&visibility), scale, softcap, cached },
+        form: Form::Attention { mask: mask(&visibility), scale, softcap, alibi, cached },
     })
 }
 
@@ -115,6 +123,14 @@ fn check_bias(bias: &Type, h: &Heads, past: &Poly) -> Result<(), OpError> {
         return Ok(());
     }
     Err(OpError::new(format!("the bias is {bias}, the scores are {expected}")).at("bias"))
+}
+
+fn check_sinks(sinks: &Type, h: &Heads) -> Result<(), OpError> {
+    match sinks.shape.as_slice() {
+        [n] if n.same(&h.heads) => Ok(()),
+        [n] => Err(OpError::unequal(format!("{n} sinks for {} query heads", h.heads), n, &h.heads).at("sinks")),
+        _ => Err(OpError::new(format!("sinks are one number for each query head, not {sinks}")).at("sinks")),
+    }
 }
 
 /// The value of `mask`, an enum of the standard library.

@@ -66,6 +66,8 @@ pub enum Form {
         scale: Lit,
         /// The soft-cap on the scores.
         softcap: Option<Lit>,
+        /// The factor on the slopes of linear position biases.
+        alibi: Option<Lit>,
         /// Whether it reads and appends to a cache.
         cached: bool,
     },
@@ -81,7 +83,7 @@ impl Form {
             Self::Helper { config, .. } => vec![config],
             Self::Infix { right, .. } => right.iter().collect(),
             Self::StreamField { .. } => Vec::new(),
-            Self::Attention { mask, scale, softcap, .. } => [mask, scale].into_iter().chain(softcap).collect(),
+            Self::Attention { mask, scale, softcap, alibi, .. } => [mask, scale].into_iter().chain(softcap).chain(alibi).collect(),
         }
     }
 }

@@ -32,13 +32,18 @@ catalogue! {
     batch_norm: BATCH_NORM;
     clamp: CLAMP;
     embedding: EMBEDDING;
+    experts: EXPERTS;
     layer_norm: LAYER_NORM;
     layout: FIRST_TOKEN, HEADS, MERGE_HEADS, SPLIT;
     linear: LINEAR;
+    mask_dropout: MASK_DROPOUT;
+    padded_positions: PADDED_POSITIONS;
+    parameter: PARAMETER;
     positions: POSITIONS, SINUSOIDAL;
     relative_bias: RELATIVE_BIAS;
     rms_norm: RMS_NORM;
     rope: ROPE;
+    route: ROUTE;
     temperature: TEMPERATURE;
     xielu: XIELU;
 }

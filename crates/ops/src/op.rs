@@ -78,8 +78,10 @@ pub struct Attr {
 /// The type of a static argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AttrType {
-    /// A size.
+    /// A size: at least 1.
     Int,
+    /// A whole number from 0: an id, an offset.
+    Natural,
     /// A number.
     Float,
     /// A flag.
@@ -306,7 +308,7 @@ pub struct OpError {
     /// The operand it is about.
     pub input: Option<&'static str>,
     /// The two dimensions that disagree, for tracing where each came from.
-    pub dims: Option<(Poly, Poly)>,
+    pub dims: Option<Box<(Poly, Poly)>>,
 }
 
 impl OpError {
@@ -333,7 +335,7 @@ impl OpError {
     pub fn unequal(what: impl Into<String>, a: &Poly, b: &Poly) -> Self {
         let mut it = Self::new(what);
         it.code = "shape-mismatch";
-        it.dims = Some((a.clone(), b.clone()));
+        it.dims = Some(Box::new((a.clone(), b.clone())));
         it
     }
 
@@ -380,20 +382,36 @@ pub struct Param {
     pub shape: Vec<Poly>,
     /// Whether it counts as a parameter.
     pub role: Role,
+    /// How many of its first axis one token meets, where that is not all of them.
+    pub met: Option<Poly>,
 }
 
 impl Param {
     pub(crate) fn new(name: &'static str, shape: impl Into<Vec<Poly>>) -> Self {
-        Self { name, shape: shape.into(), role: Role::Param }
+        Self { name, shape: shape.into(), role: Role::Param, met: None }
     }
 
     pub(crate) fn buffer(name: &'static str, shape: impl Into<Vec<Poly>>) -> Self {
-        Self { name, shape: shape.into(), role: Role::Buffer }
+        Self { name, shape: shape.into(), role: Role::Buffer, met: None }
+    }
+
+    /// `n` tensors of one shape under one name, of which a token meets `k`.
+    pub(crate) fn chosen(name: &'static str, n: &Poly, k: &Poly, each: Vec<Poly>) -> Self {
+        let shape: Vec<Poly> = std::iter::once(n.clone()).chain(each).collect();
+        Self { name, shape, role: Role::Param, met: Some(k.clone()) }
     }
 
     /// The number of elements.
     pub fn numel(&self) -> Poly {
         self.shape.iter().cloned().product()
+    }
+
+    /// The number of elements that one token meets.
+    pub fn active(&self) -> Poly {
+        match &self.met {
+            Some(met) => met * &self.shape.iter().skip(1).cloned().product(),
+            None => self.numel(),
+        }
     }
 }
 

@@ -5,26 +5,27 @@ use crate::{Attr, AttrDefault, AttrType, Call, Facts, Flops, Form, Input, Kind, 
 #[cfg(feature = "kernels")]
 mod kernel;
 #[cfg(feature = "kernels")]
-pub use kernel::{SinusoidalLayout, sinusoidal};
+pub use kernel::{SinusoidalLayout, offset_positions, sinusoidal};
 
 pub(crate) static POSITIONS: Op = Op {
     name: "positions",
-    summary: "position of each token in its sequence; padding does not count",
+    summary: "position of each token in its sequence, counted from `offset`; padding does not count",
     source: "Vaswani et al. 2017, section 3.5",
     inputs: &[Input::tokens("tokens")],
-    attrs: &[],
+    attrs: &[Attr::with("offset", AttrType::Natural, AttrDefault::Int(0))],
     stream_of: None,
     facts: positions_facts,
 };
 
 pub(crate) static SINUSOIDAL: Op = Op {
     name: "sinusoidal",
-    summary: "y[p] = [sin(p·f), cos(p·f)], f_i = theta^(-2i/d)",
-    source: "Vaswani et al. 2017, section 3.5, the halves concatenated",
+    summary: "y[p] = [sin(p·f), cos(p·f)], f_i = theta^(-i/n) for i < d/2; n = d/2, or d/2 - 1 if the last frequency is to be 1/theta (`closed`)",
+    source: "Vaswani et al. 2017, section 3.5, the halves concatenated; closed: tensor2tensor, get_timing_signal_1d",
     inputs: &[Input::ids("positions")],
     attrs: &[
         Attr::required("d", AttrType::Int),
         Attr::with("theta", AttrType::Float, AttrDefault::Float(10000.0)),
+        Attr::with("closed", AttrType::Bool, AttrDefault::Bool(false)),
     ],
     stream_of: None,
     facts: sinusoidal_facts,
@@ -32,12 +33,18 @@ pub(crate) static SINUSOIDAL: Op = Op {
 
 fn positions_facts(call: &Call<'_>) -> Result<Facts, OpError> {
     let shape = call.input("tokens")?.shape.clone();
+    let offset = call.int("offset")?;
+    let form = if offset.is_zero() {
+        Form::StreamField { name: "positions" }
+    } else {
+        Form::Source { name: "offset_positions", args: vec![Lit::Size(offset)] }
+    };
     Ok(Facts {
         outputs: vec![Type { kind: Kind::Ids, shape }],
         params: Vec::new(),
         flops: Flops::none(),
         state: None,
-        form: Form::StreamField { name: "positions" },
+        form,
     })
 }
 
@@ -49,11 +56,12 @@ fn sinusoidal_facts(call: &Call<'_>) -> Result<Facts, OpError> {
     let mut shape = call.input("positions")?.shape.clone();
     shape.push(d.clone());
     let output = Type::f32(shape);
+    let layout = if call.flag("closed") { "SinusoidalLayout::ClosedHalves" } else { "SinusoidalLayout::Halves" };
     Ok(Facts {
         flops: Flops::pointwise(output.numel(), output.numel()),
         outputs: vec![output],
         params: Vec::new(),
         state: None,
-        form: Form::Source { name: "sinusoidal", args: vec![Lit::Size(d), Lit::F64(call.float("theta")?), Lit::Path("SinusoidalLayout::Halves".into())] },
+        form: Form::Source { name: "sinusoidal", args: vec![Lit::Size(d), Lit::F64(call.float("theta")?), Lit::Path(layout.into())] },
     })
 }

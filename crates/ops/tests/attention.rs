@@ -2,7 +2,7 @@
 
 use formwork_ops::attention::{Attention, Mask};
 use formwork_ops::attention::KvCache;
-use formwork_tensor::{Context, Ids, Param, Simd, Tensor, Tokens};
+use formwork_tensor::{Context, Ids, Simd, Tensor, Tokens};
 
 const H: usize = 4;
 const K: usize = 2;
@@ -223,7 +223,7 @@ fn scores_take_caps_biases_and_sinks() {
         let case = Case::new(1, simd, 1, 19);
         let tokens = case.tokens(0, 19, None);
         let bias = case.ctx.from_slice(&[H, 19, 19], &numbers(H * 19 * 19, 9));
-        let sinks = Param::from_f32(&[H], &[0.5, -1.0, 3.0, 0.0]);
+        let sinks = case.ctx.from_slice(&[H], &[0.5, -1.0, 3.0, 0.0]);
         let attention = || Attention::new(Mask::Causal, 0.3);
         let run =
             |attention: Attention| attention.run(&case.ctx, &case.q, &case.k, &case.v, &tokens);
@@ -243,6 +243,12 @@ fn scores_take_caps_biases_and_sinks() {
         let sink = |h: usize| Some([0.5, -1.0, 3.0, 0.0][h]);
         let exact = case.twin(Mask::Causal, None, |score, _, _, _| score, sink);
         close(run(attention().sinks(&sinks)).data(), &exact, "sinks");
+        // Slopes of four heads: 1/4, 1/16, 1/64, 1/256.
+        let linear = |h: usize, i: usize, j: usize| 1.5 * (i.abs_diff(j) as f64) / 4_f64.powi(h as i32 + 1);
+        for mask in [Mask::Causal, Mask::Full] {
+            let exact = case.twin(mask, None, |score, h, i, j| score - linear(h, i, j), |_| None);
+            close(run(Attention::new(mask, 0.3).alibi(1.5)).data(), &exact, "linear biases");
+        }
     }
 }
 

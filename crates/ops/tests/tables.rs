@@ -72,6 +72,8 @@ fn sines_and_cosines_by_layout() {
         .iter()
         .zip(expected)
         .for_each(|(x, y)| assert!((x - y).abs() < 1e-6));
+    let closed = sinusoidal(&ctx, &ids, 4, 10_000.0, SinusoidalLayout::ClosedHalves);
+    assert!((closed.data()[1] - (f64::from(ids.data()[0]) / 10_000.0).sin() as f32).abs() < 1e-7);
     let pairs = sinusoidal(&ctx, &ids, 4, 10_000.0, SinusoidalLayout::Interleaved);
     assert_eq!(pairs.data()[1], halves.data()[2]);
 }

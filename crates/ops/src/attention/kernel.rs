@@ -1,10 +1,10 @@
 //! Softmax attention with grouped key/value heads, a mask, and an optional cache.
 
-use std::borrow::Cow;
 use std::ops::Range;
 
-use formwork_tensor::{Context, Param, Tensor, Tokens, threads};
+use formwork_tensor::{Context, Tensor, Tokens, threads};
 
+use super::alibi::{Linear, slope};
 use super::row::Row;
 use super::kv_cache::{KvCache, Segment};
 
@@ -28,8 +28,9 @@ pub struct Attention<'a> {
     mask: Mask,
     scale: f32,
     softcap: Option<f32>,
+    alibi: Option<f32>,
     bias: Option<&'a Tensor>,
-    sinks: Option<&'a Param>,
+    sinks: Option<&'a Tensor>,
     cache: Option<&'a mut KvCache>,
 }
 
@@ -40,6 +41,7 @@ impl<'a> Attention<'a> {
             mask,
             scale,
             softcap: None,
+            alibi: None,
             bias: None,
             sinks: None,
             cache: None,
@@ -52,6 +54,12 @@ impl<'a> Attention<'a> {
         self
     }
 
+    /// Subtracts `factor · slope · |i - j|` from the scores, with the slope of each head.
+    pub fn alibi(mut self, factor: f32) -> Self {
+        self.alibi = Some(factor);
+        self
+    }
+
     /// Adds `[H, S, T]` to the scores.
     pub fn bias(mut self, bias: &'a Tensor) -> Self {
         self.bias = Some(bias);
@@ -59,7 +67,7 @@ impl<'a> Attention<'a> {
     }
 
     /// Adds one score per head `[H]` that takes part in the softmax and has no value.
-    pub fn sinks(mut self, sinks: &'a Param) -> Self {
+    pub fn sinks(mut self, sinks: &'a Tensor) -> Self {
         self.sinks = Some(sinks);
         self
     }
@@ -138,7 +146,9 @@ impl<'a> Attention<'a> {
                 "one bias per head, query and key"
             );
         }
-        let sinks = self.sinks.map(Param::to_f32);
+        if let Some(sinks) = self.sinks {
+            assert_eq!(sinks.shape(), [heads], "one sink per head");
+        }
         let mut y = ctx.tensor(&[b, s, heads, d]);
         let simd = ctx.device().simd();
         let dims = [b, s, heads, d];
@@ -147,10 +157,12 @@ impl<'a> Attention<'a> {
             .threads()
             .grid(y.data_mut(), dims, 16, work, |sequence, head, mut rows| {
                 let kv_head = head / (heads / kv_heads);
+                let slope = self.alibi.map(|factor| factor * slope(head, heads));
                 let segments = segments(cache, k, v, sequence, kv_head);
                 let valid = tokens.valid_row(sequence);
                 for step in rows.range() {
-                    let seen = self.mask.seen(slots - s.min(slots) + step, slots, valid);
+                    let query = slots - s.min(slots) + step;
+                    let seen = self.mask.seen(query, slots, valid);
                     let row = (sequence * s + step) * heads + head;
                     let bias = self
                         .bias
@@ -163,8 +175,9 @@ impl<'a> Attention<'a> {
                             valid,
                             scale: self.scale,
                             softcap: self.softcap,
+                            linear: slope.map(|slope| Linear { slope, query }),
                             bias,
-                            sink: sink(&sinks, head),
+                            sink: self.sinks.map(|sinks| sinks.data()[head]),
                             scores,
                             y: rows.row(step),
                         });
@@ -173,10 +186,6 @@ impl<'a> Attention<'a> {
             });
         y
     }
-}
-
-fn sink(sinks: &Option<Cow<[f32]>>, head: usize) -> Option<f32> {
-    sinks.as_ref().map(|sinks| sinks[head])
 }
 
 /// The keys and values of one sequence and head in the order of their slots: those of the cache,

@@ -5,6 +5,7 @@ use std::ops::Range;
 use formwork_tensor::Kernel;
 use formwork_tensor::lanes::{dots, exp, load, load_tail, mul_add, sum, tanh};
 
+use super::alibi::Linear;
 use super::kv_cache::Segment;
 
 /// The kernel of one row of attention.
@@ -16,6 +17,7 @@ pub(crate) struct Row<'a> {
     pub(crate) valid: Option<&'a [bool]>,
     pub(crate) scale: f32,
     pub(crate) softcap: Option<f32>,
+    pub(crate) linear: Option<Linear>,
     /// One number per slot.
     pub(crate) bias: Option<&'a [f32]>,
     pub(crate) sink: Option<f32>,
@@ -81,7 +83,7 @@ impl Row<'_> {
         );
     }
 
-    /// Scale, soft-cap, bias and padding.
+    /// Scale, soft-cap, biases and padding.
     #[inline(always)]
     fn adjust<const FMA: bool>(&mut self) {
         self.scores
@@ -91,6 +93,9 @@ impl Row<'_> {
             self.scores
                 .iter_mut()
                 .for_each(|score| *score = c * tanh::<FMA>(*score / c));
+        }
+        if let Some(linear) = self.linear {
+            linear.add(self.scores, self.seen.start);
         }
         if let Some(bias) = self.bias {
             let bias = &bias[self.seen.clone()];

@@ -2,14 +2,17 @@
 
 use formwork_ops::batch_norm::BatchNorm;
 use formwork_ops::embedding::Embedding;
+use formwork_ops::experts::{ExpertKind, Experts, ExpertsConfig, Stacked};
 use formwork_ops::layer_norm::LayerNorm;
 use formwork_ops::linear::Linear;
+use formwork_ops::parameter::Parameter;
 use formwork_ops::relative_bias::RelativeBias;
 use formwork_ops::rms_norm::RmsNorm;
 use formwork_ops::xielu::Xielu;
 use formwork_tensor::{Layout, Matrix, Param};
 
 use super::Weights;
+use super::evaluate::Piece;
 
 impl Weights {
     /// `name.weight` `[d_out, d_in]`, without bias.
@@ -92,6 +95,32 @@ impl Weights {
         RelativeBias::new(&table, bidirectional, max_distance)
     }
 
+    /// The matrices of the experts' kind below `name`, each `[experts, d_out, d_in]` and, with biases, `{matrix}_bias`
+    /// `[experts, d_out]`.
+    pub fn experts(&self, name: &str, config: ExpertsConfig) -> Experts {
+        let (d, d_ff) = (config.d, config.d_ff);
+        let stacked = |matrix: &str, d_in: usize, d_out: usize| {
+            let full = self.full(&format!("{name}.{matrix}"));
+            let pieces = self.pieces(&full, &[config.experts, d_out, d_in]);
+            let matrices = pieces.into_iter().map(matrix_of).collect();
+            let bias = || self.table(&format!("{full}_bias"), &[config.experts, d_out]);
+            let bias = config.bias.then(|| bias().map_or_else(Vec::new, |bias| bias.to_f32().into_owned()));
+            Stacked::new(matrices, bias)
+        };
+        let first = match config.kind {
+            ExpertKind::Plain => vec![stacked("up_proj", d, d_ff)],
+            ExpertKind::Gated => vec![stacked("gate_proj", d, d_ff), stacked("up_proj", d, d_ff)],
+            ExpertKind::Fused | ExpertKind::Interleaved => vec![stacked("gate_up_proj", d, 2 * d_ff)],
+        };
+        Experts::new(config, first, stacked("down_proj", d_ff, d))
+    }
+
+    /// The tensor of exactly this name.
+    pub fn parameter(&self, name: &str, dims: &[usize]) -> Parameter {
+        let table = self.table(&self.full(name), dims);
+        Parameter::new(table.unwrap_or_else(Param::empty))
+    }
+
     /// A raw parameter under exactly this name.
     pub fn param(&self, name: &str, dims: &[usize]) -> Param {
         self.table(&self.full(name), dims)
@@ -115,9 +144,14 @@ impl Weights {
     /// The matrix of a linear layer; stays in the layout of its checkpoint.
     fn matrix(&self, name: &str, d_in: usize, d_out: usize) -> Matrix {
         match self.piece(&self.full(&format!("{name}.weight")), &[d_out, d_in]) {
-            Some(piece) if piece.transposed => Matrix::new(piece.param, Layout::InOut),
-            Some(piece) => Matrix::new(piece.param, Layout::OutIn),
+            Some(piece) => matrix_of(piece),
             None => Matrix::new(Param::empty().reshape(&[0, d_in]), Layout::OutIn),
         }
     }
+}
+
+/// A matrix in the layout of its checkpoint.
+fn matrix_of(piece: Piece) -> Matrix {
+    let layout = if piece.transposed { Layout::InOut } else { Layout::OutIn };
+    Matrix::new(piece.param, layout)
 }
