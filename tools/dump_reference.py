@@ -72,8 +72,10 @@ def load(folder, task=None):
     try:
         config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True)
         task = task or task_of(config)
+        # The eager path adds the linear biases of a config with `alibi` twice; sdpa adds them once, as the paper has it.
+        attention = "sdpa" if getattr(config, "alibi", False) else "eager"
         model, info = getattr(transformers, AUTO_CLASSES[task]).from_pretrained(
-            folder, config=config, dtype=torch.float32, attn_implementation="eager",
+            folder, config=config, dtype=torch.float32, attn_implementation=attention,
             local_files_only=True, output_loading_info=True,
         )
     except (OSError, ValueError, KeyError, ImportError) as error:
