@@ -119,7 +119,8 @@ FIXTURES |= {
     "falcon_grouped": ("FalconForCausalLM", FALCON, dict(new_decoder_architecture=True, num_kv_heads=2, bias=True)),
     "falcon_grouped_one_norm": ("FalconForCausalLM", FALCON, dict(
         new_decoder_architecture=True, num_kv_heads=4, num_ln_in_parallel_attn=1)),
-    "falcon_alibi": ("FalconForCausalLM", FALCON, dict(alibi=True, multi_query=False, parallel_attn=False, bias=True)),
+    "falcon_alibi": ("FalconForCausalLM", FALCON, dict(
+        alibi=True, multi_query=False, parallel_attn=False, bias=True, tie_word_embeddings=False, vocab_size=96)),
     # Six heads: the slopes of four, then two of those of eight.
     "bloom": ("BloomForCausalLM", TOKENS, dict(
         hidden_size=24, n_head=6, layer_norm_epsilon=0.02, tie_word_embeddings=False)),
