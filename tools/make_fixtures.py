@@ -46,6 +46,28 @@ T5 = dict(
     d_ff=40, num_heads=4, num_layers=2, relative_attention_num_buckets=8,
     relative_attention_max_distance=12, layer_norm_epsilon=0.02, dropout_rate=0.0,
 )
+SMALL_T5 = T5 | dict(vocab_size=64, d_model=24, d_kv=6, d_ff=24)
+ENCODER = dict(  # names and sizes that most encoders share
+    **TOKENS, hidden_size=32, intermediate_size=40, num_hidden_layers=2, num_attention_heads=4,
+    max_position_embeddings=40, layer_norm_eps=0.02, hidden_dropout_prob=0.0,
+    attention_probs_dropout_prob=0.0,
+)
+AFTER_PADDING = ENCODER | dict(bos_token_id=0, pad_token_id=1)
+NARROW = BERT | dict(embedding_size=20, hidden_act="gelu_new", intermediate_size=40)
+MODERN = TOKENS | dict(
+    vocab_size=64, hidden_size=24, intermediate_size=32, num_hidden_layers=4, num_attention_heads=4,
+    max_position_embeddings=64, norm_eps=0.02, local_attention=6, norm_bias=True, attention_bias=True,
+    mlp_bias=True, classifier_bias=True, hidden_activation="silu", classifier_activation="gelu",
+    rope_parameters=dict(
+        full_attention=dict(rope_type="default", rope_theta=40.0),
+        sliding_attention=dict(rope_type="default", rope_theta=100.0)),
+)
+BART = dict(
+    vocab_size=64, bos_token_id=1, eos_token_id=2, pad_token_id=0, decoder_start_token_id=3, d_model=24,
+    encoder_layers=1, decoder_layers=2, encoder_attention_heads=4, decoder_attention_heads=2,
+    encoder_ffn_dim=32, decoder_ffn_dim=40, max_position_embeddings=32, dropout=0.0,
+    attention_dropout=0.0, activation_dropout=0.0, forced_eos_token_id=None,
+)
 LLAMA3 = dict(
     rope_type="llama3", rope_theta=100.0, factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
     original_max_position_embeddings=32,
@@ -56,7 +78,8 @@ YARN = dict(
 )
 
 # name: (model class, defaults, what this fixture changes). Keys in capitals are instructions of
-# this script: DTYPE of the stored weights, SHARD size, UNTIE an lm_head that the class ties.
+# this script: DTYPE of the stored weights, SHARD size, UNTIE an lm_head that the class ties, how many
+# DISTINCT greedy tokens there should be.
 FIXTURES = {
     "llama": ("LlamaForCausalLM", DECODER, dict(head_dim=12)),
     "llama_tied_bias": ("LlamaForCausalLM", DECODER, dict(
@@ -91,6 +114,46 @@ FIXTURES = {
     "t5_v1_1": ("T5ForConditionalGeneration", T5, dict(
         feed_forward_proj="gated-gelu", num_layers=1, num_decoder_layers=2, num_heads=3,
         tie_word_embeddings=False, UNTIE=True)),
+    "mt5": ("MT5ForConditionalGeneration", SMALL_T5, dict(feed_forward_proj="gated-gelu")),
+    "umt5": ("UMT5ForConditionalGeneration", SMALL_T5, dict(DISTINCT=3)),
+    "ernie_mlm": ("ErnieForMaskedLM", BERT, dict(intermediate_size=40)),
+    "roberta_mlm": ("RobertaForMaskedLM", AFTER_PADDING, dict(type_vocab_size=2)),
+    "xlm_roberta_base": ("XLMRobertaModel", AFTER_PADDING, dict(type_vocab_size=1, pad_token_id=3)),
+    "distilbert_mlm": ("DistilBertForMaskedLM", TOKENS, dict(
+        dim=32, hidden_dim=40, n_layers=2, n_heads=4, max_position_embeddings=40, dropout=0.0,
+        attention_dropout=0.0, activation="relu")),
+    "albert_mlm": ("AlbertForMaskedLM", NARROW, dict(num_hidden_layers=3)),
+    "albert_base": ("AlbertModel", NARROW, {}),
+    "electra_mlm": ("ElectraForMaskedLM", NARROW, {}),
+    "electra_base": ("ElectraModel", NARROW, dict(embedding_size=32)),
+    "mpnet_base": ("MPNetModel", AFTER_PADDING, {}),
+    "mpnet_mlm": ("MPNetForMaskedLM", AFTER_PADDING, dict(hidden_act="gelu_new")),
+    "megatron_bert_mlm": ("MegatronBertForMaskedLM", BERT, dict(intermediate_size=40)),
+    "roformer_mlm": ("RoFormerForMaskedLM", NARROW, {}),
+    # Learned positions; a norm of the embeddings; mask tokens are kept.
+    "esm_learned": ("EsmForMaskedLM", AFTER_PADDING, dict(
+        position_embedding_type="absolute", emb_layer_norm_before=True, mask_token_id=4)),
+    "esm_rotary": ("EsmForMaskedLM", AFTER_PADDING, dict(
+        position_embedding_type="rotary", rope_theta=100.0, token_dropout=True, mask_token_id=4)),
+    "modernbert_mlm": ("ModernBertForMaskedLM", MODERN, {}),
+    "modernbert_decoder": ("ModernBertDecoderForCausalLM", MODERN, dict(
+        norm_bias=False, attention_bias=False, mlp_bias=False, classifier_bias=False, decoder_bias=False)),
+    "eurobert_mlm": ("EuroBertForMaskedLM", DECODER, dict(head_dim=12, tie_word_embeddings=True)),
+    "nomic_bert_base": ("NomicBertModel", ENCODER, dict(
+        rope_parameters=dict(rope_type="default", rope_theta=100.0))),
+    "gte_mlm": ("GteForMaskedLM", ENCODER, dict(
+        type_vocab_size=2, rope_parameters=dict(rope_type="default", rope_theta=100.0))),
+    "bart": ("BartForConditionalGeneration", BART, dict(scale_embedding=True, DISTINCT=3)),
+    "mbart": ("MBartForConditionalGeneration", BART, dict(activation_function="relu", DISTINCT=3)),
+    "marian": ("MarianMTModel", BART, dict(
+        activation_function="silu", scale_embedding=True, pad_token_id=62, decoder_start_token_id=62,
+        DISTINCT=3)),
+    "pegasus": ("PegasusForConditionalGeneration", BART, dict(
+        activation_function="relu", scale_embedding=True, DISTINCT=3)),
+    "m2m_100": ("M2M100ForConditionalGeneration", BART, dict(pad_token_id=1, bos_token_id=0, DISTINCT=3)),
+    "blenderbot": ("BlenderbotForConditionalGeneration", BART, dict(scale_embedding=True, DISTINCT=3)),
+    "blenderbot_small": ("BlenderbotSmallForConditionalGeneration", BART, dict(DISTINCT=3)),
+    "plbart": ("PLBartForConditionalGeneration", BART, dict(DISTINCT=3)),
 }
 
 # Decoders with other positions and wirings, and mixtures of experts.
@@ -165,11 +228,16 @@ FIXTURES |= {
 
 
 def randomise(model, generator):
-    """Weights around 0 with deviation 0.2, norm scales around 1, biases off 0."""
+    """Weights around 0 with deviation 0.2, norm scales around 1, biases off 0; sinusoids stay what they are."""
     for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
         noise = 0.2 * torch.randn(parameter.shape, generator=generator)
         is_scale = parameter.dim() == 1 and name.endswith("weight")
         parameter.data = noise + 1.0 if is_scale else noise
+    for name, buffer in model.named_buffers():
+        if name == "final_logits_bias":
+            buffer.copy_(0.2 * torch.randn(buffer.shape, generator=generator))
 
 
 def legacy(config, values):
@@ -177,7 +245,12 @@ def legacy(config, values):
     old = dict(config, torch_dtype=config["dtype"], transformers_version="4.46.0")
     for key in ("dtype", "layer_types", "rope_parameters"):
         old.pop(key, None)
-    if "rope_parameters" in config:
+    if "full_attention" in config.get("rope_parameters", {}):
+        rope = config["rope_parameters"]
+        old["global_rope_theta"] = rope["full_attention"]["rope_theta"]
+        old["local_rope_theta"] = rope["sliding_attention"]["rope_theta"]
+        old["global_attn_every_n_layers"] = 3
+    elif "rope_parameters" in config:
         scaling = dict(config["rope_parameters"])
         fraction = scaling.pop("partial_rotary_factor", None)
         if config["model_type"] == "gpt_neox":
@@ -185,7 +258,7 @@ def legacy(config, values):
         else:
             old["rope_theta"] = scaling.pop("rope_theta")
         old["rope_scaling"] = None if scaling["rope_type"] == "default" else scaling
-    if "sliding_window" in old:  # transformers 5 drops a window that is switched off
+    if "sliding_window" in old and "local_attention" not in old:  # transformers 5 drops a window that is switched off
         old["sliding_window"] = values.get("sliding_window")
     if "scale_decoder_outputs" in old:  # T5: the old key says nothing about tying
         old["tie_word_embeddings"] = old.pop("scale_decoder_outputs")
@@ -197,7 +270,7 @@ def write_model(name, folder, attempt):
     class_name, defaults, changes = FIXTURES[name]
     values = defaults | changes
     dtype, shard = values.pop("DTYPE", torch.float32), values.pop("SHARD", "1GB")
-    untie = values.pop("UNTIE", False)
+    untie, _ = values.pop("UNTIE", False), values.pop("DISTINCT", None)
     model_class = getattr(transformers, class_name)
     seed = zlib.crc32(name.encode()) + attempt
     torch.manual_seed(seed)
@@ -207,10 +280,14 @@ def write_model(name, folder, attempt):
     randomise(model, torch.Generator().manual_seed(seed))
     model.to(dtype).save_pretrained(folder, max_shard_size=shard)
     (folder / "generation_config.json").unlink(missing_ok=True)
-    if class_name.startswith("Bert"):
-        return
     config = json.loads((folder / "config.json").read_text())
+    if dump_reference.task_of(model.config) in ("base", "masked_lm") and "rope_parameters" not in config:
+        return
     (folder / "config.legacy.json").write_text(json.dumps(legacy(config, values), indent=2) + "\n")
+
+
+def main_output(case):
+    return "logits" if "logits" in case else "last_hidden_state"
 
 
 @torch.no_grad()
@@ -229,7 +306,7 @@ def same_with_legacy_config(folder, task, case):
     try:
         config.write_text(old.read_text())
         model, _ = dump_reference.load(folder, task)
-        return torch.equal(forward(model, case)["logits"], case["logits"])
+        return torch.equal(forward(model, case)[main_output(case)], case[main_output(case)])
     finally:
         config.write_text(text)
 
@@ -238,7 +315,7 @@ def describe(model, case):
     """The content of meta.json."""
     with FlopCounterMode(display=False) as counter:
         forward(model, case)
-    main = "logits" if "logits" in case else "last_hidden_state"
+    main = main_output(case)
     try:
         exact = forward(model.double(), case)[main]
     except RuntimeError:  # some reference models build their masks in float32 alone
@@ -273,7 +350,7 @@ def make(name):
         model, task = dump_reference.load(folder)
         case = dump_reference.build(model, task, SEQ, BATCH, seed=attempt)
         # Greedy decoding says most when it neither hangs on a near tie nor repeats one token.
-        if "greedy.ids" not in case or (dump_reference.margin(case) > 0.02 and len(case["greedy.ids"].unique()) >= 5):
+        if "greedy.ids" not in case or (dump_reference.margin(case) > 0.02 and len(case["greedy.ids"].unique()) >= FIXTURES[name][2].get("DISTINCT", 5)):
             break
     else:
         sys.exit(f"{name}: no seed gives a useful greedy run")

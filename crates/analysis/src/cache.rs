@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use formwork_ir::{Model, Module, ModuleId, Node, NodeKind, ValueId};
 use formwork_ops::{Kind, State};
 
-use crate::run::Run;
+use crate::run::{Run, fixed};
 use crate::visit::{Census, Use};
 use crate::{AnalysisError, DType, exact};
 
@@ -65,7 +65,7 @@ fn state(used: &Use<'_>, run: &Run, batch: u128, tokens: u128) -> Result<Vec<Row
         None => tokens,
     };
     let rows = exact::mul(FIGURE, exact::mul(FIGURE, batch, kept)?, run.value(heads, FIGURE)?)?;
-    let rows = exact::mul(FIGURE, rows, used.layers()?)?;
+    let rows = exact::mul(FIGURE, rows, exact::mul(FIGURE, used.layers()?, fixed(&used.turns, FIGURE)?)?)?;
     Ok(vec![(rows, run.value(d_k, FIGURE)?), (rows, run.value(d_v, FIGURE)?)])
 }
 

@@ -46,6 +46,10 @@ impl Cost {
         if let Some(attention) = &flops.attention {
             cost.attend(attention, used, run)?;
         }
+        let turns = fixed(&used.turns, figure)?;
+        for work in [&mut cost.linear, &mut cost.attention, &mut cost.attention_masked, &mut cost.elementwise, &mut cost.special] {
+            *work = exact::mul(figure, *work, turns)?;
+        }
         Ok(cost)
     }
 

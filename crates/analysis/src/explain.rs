@@ -178,7 +178,7 @@ impl Found {
         };
         let (heads, kv_heads) = (size(0, 2)?, size(1, 2)?);
         let both = size(1, 3)? + size(2, 3)?;
-        let layers = sized(used.layers()?)?;
+        let layers = sized(exact::mul(FIGURE, used.layers()?, fixed(&used.turns, FIGURE)?)?)?;
         if self.attentions == 0 {
             self.heads = Heads { queries: heads, keys: kv_heads, width: size(0, 3)? };
         }

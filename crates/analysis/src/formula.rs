@@ -41,7 +41,7 @@ pub(crate) fn flops(census: &Census<'_>) -> Formula {
     build(census, |used| {
         let flops = &used.op.facts.flops;
         let pairs = flops.attention.as_ref().map(|a| &(&a.per_pair * &a.queries) * &without_past(&a.keys));
-        &flops.matmul + &pairs.unwrap_or_default()
+        &(&flops.matmul + &pairs.unwrap_or_default()) * &used.turns
     })
 }
 

@@ -7,7 +7,7 @@
 use formwork_ops::{Kind, State, Type};
 
 use crate::memory::stored;
-use crate::run::Run;
+use crate::run::{Run, fixed};
 use crate::visit::{Census, Use};
 use crate::{AnalysisError, Cost, DType, Machine, Questions, exact, pairs};
 
@@ -73,15 +73,14 @@ fn moved(used: &Use<'_>, run: &Run) -> Result<u128, AnalysisError> {
         }
     }
     if facts.flops.attention.is_some() {
-        return exact::add(FIGURE, bytes, attention(used, run)?);
-    }
-    if !facts.flops.matmul.is_zero() || table {
+        bytes = exact::add(FIGURE, bytes, attention(used, run)?)?;
+    } else if !facts.flops.matmul.is_zero() || table {
         let operand = if table { None } else { used.operand(0) };
         for ty in operand.into_iter().chain(&facts.outputs) {
             bytes = exact::add(FIGURE, bytes, tensor(ty, run)?)?;
         }
     }
-    Ok(bytes)
+    exact::mul(FIGURE, bytes, fixed(&used.turns, FIGURE)?)
 }
 
 /// Queries, new keys and values, results, and the cached keys and values that are seen.

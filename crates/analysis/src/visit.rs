@@ -35,6 +35,8 @@ pub(crate) struct Use<'m> {
     /// The path of its parameters, or of its module when it has none; loop indices stand in braces.
     pub(crate) path: String,
     pub(crate) loops: Vec<Loop>,
+    /// How often one layer's weights are used: the turns of the loops around that share them.
+    pub(crate) turns: Poly,
     /// Whether it is computed once per source.
     pub(crate) once: bool,
 }
@@ -51,7 +53,7 @@ impl<'m> Census<'m> {
     pub(crate) fn of(model: &'m Model) -> Self {
         let shared = parameters(model).into_iter().filter_map(|p| Some((p.path, p.shared?))).collect();
         let mut walk = Walk { model, uses: Vec::new(), loops: 0 };
-        walk.module(model.root, "", &[], false);
+        walk.module(model.root, "", &[], &Poly::int(1), false);
         Self { model, uses: walk.uses, shared }
     }
 
@@ -92,12 +94,12 @@ struct Walk<'m> {
 }
 
 impl<'m> Walk<'m> {
-    fn module(&mut self, id: ModuleId, path: &str, loops: &[Loop], once: bool) {
+    fn module(&mut self, id: ModuleId, path: &str, loops: &[Loop], turns: &Poly, once: bool) {
         let module = self.model.module(id);
-        self.nodes(module, &module.nodes, path, loops, once);
+        self.nodes(module, &module.nodes, path, loops, turns, once);
     }
 
-    fn nodes(&mut self, module: &'m Module, nodes: &'m [Node], path: &str, loops: &[Loop], once: bool) {
+    fn nodes(&mut self, module: &'m Module, nodes: &'m [Node], path: &str, loops: &[Loop], turns: &Poly, once: bool) {
         for node in nodes {
             match &node.kind {
                 NodeKind::Op(op) => self.uses.push(Use {
@@ -106,17 +108,25 @@ impl<'m> Walk<'m> {
                     module,
                     path: join(path, &op.path),
                     loops: loops.to_vec(),
+                    turns: turns.clone(),
                     once,
                 }),
-                NodeKind::Call(child) => self.module(*child, &join(path, &self.model.module(*child).path), loops, once),
-                NodeKind::Once(inner) => self.nodes(module, inner, path, loops, true),
-                NodeKind::Repeat(repeat) => self.repeat(repeat, path, loops, once),
+                NodeKind::Call(child) => self.module(*child, &join(path, &self.model.module(*child).path), loops, turns, once),
+                NodeKind::Once(inner) => self.nodes(module, inner, path, loops, turns, true),
+                NodeKind::Repeat(repeat) => self.repeat(repeat, path, loops, turns, once),
                 NodeKind::Probe(..) => {}
             }
         }
     }
 
-    fn repeat(&mut self, repeat: &'m Repeat, path: &str, loops: &[Loop], once: bool) {
+    fn repeat(&mut self, repeat: &'m Repeat, path: &str, loops: &[Loop], turns: &Poly, once: bool) {
+        if repeat.is_shared() {
+            let turns = turns * &repeat.count;
+            for layer in &repeat.kinds {
+                self.module(layer.module, &join(path, &repeat.path), loops, &turns, once);
+            }
+            return;
+        }
         let id = self.loops;
         self.loops += 1;
         for (kind, layer) in repeat.kinds.iter().enumerate() {
@@ -130,7 +140,7 @@ impl<'m> Walk<'m> {
                 index: repeat.index.clone(),
                 label: layer.label.clone(),
             });
-            self.module(layer.module, &join(path, &repeat.path), &loops, once);
+            self.module(layer.module, &join(path, &repeat.path), &loops, turns, once);
         }
     }
 }

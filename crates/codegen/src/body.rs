@@ -43,18 +43,7 @@ impl<'a> BodyWriter<'a> {
 
     /// The names of the module's parameters, in order, each given once.
     pub(crate) fn parameter_names(module: &Module) -> Vec<String> {
-        let mut taken: Vec<String> = Vec::new();
-        for id in &module.inputs {
-            let stem = snake(&module.value(*id).name);
-            let mut name = stem.clone();
-            let mut n = 2;
-            while taken.contains(&name) {
-                name = format!("{stem}_{n}");
-                n += 1;
-            }
-            taken.push(name);
-        }
-        taken
+        crate::structs::distinct_names(module.inputs.iter().map(|id| snake(&module.value(*id).name)).collect())
     }
 
     /// The statements and the result.
@@ -318,7 +307,8 @@ impl<'a> BodyWriter<'a> {
             union_of_captures(repeat).iter().map(|id| self.take(*id, Take::Borrow, usize::MAX, flow)).collect();
         let stateful = self.layout.cache_of.contains_key(&key);
         let cache = stateful.then(|| quote!(, cache));
-        let call = quote!(layer.forward(ctx, #(#carried),* #(, #captures)* #cache));
+        let layer = if repeat.is_shared() { quote!(self.#field) } else { quote!(layer) };
+        let call = quote!(#layer.forward(ctx, #(#carried),* #(, #captures)* #cache));
         let assign = match targets.as_slice() {
             [one] => quote!(#one = #call;),
             many => quote!((#(#many),*) = #call;),
@@ -331,18 +321,25 @@ impl<'a> BodyWriter<'a> {
                 quote!(ctx.probe(#stem, i, &#x);)
             })
             .collect();
-        let items = if stateful {
-            let caches = access(self.layout, key, false);
-            quote!(self.#field.iter().zip(#caches.iter_mut()))
-        } else {
-            quote!(self.#field.iter())
-        };
-        let pattern = if stateful { quote!((layer, cache)) } else { quote!(layer) };
-        self.out.push(match (probes.is_empty(), stateful) {
-            (true, true) => quote!(for #pattern in #items { #assign }),
-            (true, false) => quote!(for layer in &self.#field { #assign }),
-            (false, _) => quote!(for (i, #pattern) in #items.enumerate() { #(#probes)* #assign }),
-        });
+        let caches = stateful.then(|| access(self.layout, key, false));
+        let statements = quote!(#(#probes)* #assign);
+        self.out.push(self.layer_loop(repeat, &quote!(self.#field), caches, !probes.is_empty(), &statements));
+    }
+
+    /// `for` over the layers, with their number where it is needed and the cache of each where there is one.
+    fn layer_loop(&self, repeat: &Repeat, layers: &TokenStream, caches: Option<TokenStream>, numbered: bool, body: &TokenStream) -> TokenStream {
+        match (repeat.is_shared(), caches, numbered) {
+            (true, None, _) => {
+                let (i, count) = (if numbered { quote!(i) } else { quote!(_) }, self.constants.size(&repeat.count));
+                quote!(for #i in 0..#count { #body })
+            }
+            (true, Some(caches), true) => quote!(for (i, cache) in #caches.iter_mut().enumerate() { #body }),
+            (true, Some(caches), false) => quote!(for cache in #caches.iter_mut() { #body }),
+            (false, Some(caches), true) => quote!(for (i, (layer, cache)) in #layers.iter().zip(#caches.iter_mut()).enumerate() { #body }),
+            (false, Some(caches), false) => quote!(for (layer, cache) in #layers.iter().zip(#caches.iter_mut()) { #body }),
+            (false, None, true) => quote!(for (i, layer) in #layers.iter().enumerate() { #body }),
+            (false, None, false) => quote!(for layer in &#layers { #body }),
+        }
     }
 }
 

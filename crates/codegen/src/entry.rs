@@ -194,6 +194,14 @@ fn source(it: &Source) -> TokenStream {
             let inner = source(inner);
             quote!(Source::NegExp(&#inner))
         }
+        Source::Zeros(shape) => {
+            let shape = shape.iter().map(size);
+            quote!(Source::Zeros(&[#(#shape),*]))
+        }
+        Source::Sinusoids(rows, d) => {
+            let (rows, d) = (size(rows), size(d));
+            quote!(Source::Sinusoids { rows: #rows, d: #d })
+        }
         Source::FirstOf(items) => {
             let items = items.iter().map(source);
             quote!(Source::FirstOf(&[#(#items),*]))

@@ -179,13 +179,16 @@ impl Build<'_> {
         }
         let stateful = kinds.iter().any(|k| self.layouts.is_stateful(*k));
         let (schedule, count) = (repeat.schedule.clone(), repeat.count.clone());
-        let kind = FieldKind::Layers {
-            kinds: kinds.clone(),
-            schedule: schedule.clone(),
-            count: count.clone(),
-            path: repeat.path.clone(),
-            index: repeat.index.clone(),
-            tables: repeat.tables.clone(),
+        let kind = match kinds.as_slice() {
+            [module] if repeat.is_shared() => FieldKind::Module { module: *module, path: repeat.path.clone() },
+            _ => FieldKind::Layers {
+                kinds: kinds.clone(),
+                schedule: schedule.clone(),
+                count: count.clone(),
+                path: repeat.path.clone(),
+                index: repeat.index.clone(),
+                tables: repeat.tables.clone(),
+            },
         };
         self.field(key, kind);
         if stateful {

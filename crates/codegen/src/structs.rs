@@ -305,6 +305,7 @@ impl Structs<'_> {
         let around = self.model.module(parent);
         let mut names: Vec<String> = (0..carried).map(|at| snake(&self.model.module(kinds[0]).value(self.model.module(kinds[0]).inputs[at]).name)).collect();
         names.extend(union.iter().map(|id| snake(&around.value(*id).name)));
+        let names = distinct_names(names);
         let first = self.model.module(kinds[0]);
         let types = first.inputs[..carried].iter().map(|id| parameter_ty(&first.value(*id).ty));
         let types: Vec<_> = types.chain(union.iter().map(|id| parameter_ty(&around.value(*id).ty))).collect();
@@ -318,7 +319,8 @@ impl Structs<'_> {
         let arms = distinct.iter().map(|kind| {
             let variant = ident(&self.types.name(*kind));
             let captures = repeat.kinds.iter().find(|k| k.module == *kind).map(|k| k.captures.clone()).unwrap_or_default();
-            let given = idents.iter().enumerate().filter(|(at, _)| *at < carried || captures.contains(&union[at - carried])).map(|(_, i)| i);
+            let place = |id: &formwork_ir::ValueId| union.iter().position(|u| u == id).map(|at| &idents[carried + at]);
+            let given = idents[..carried].iter().chain(captures.iter().filter_map(place));
             let cache = self.layouts.is_stateful(*kind).then(|| quote!(, cache));
             quote!(Self::#variant(layer) => layer.forward(ctx #(, #given)* #cache))
         });
@@ -352,6 +354,21 @@ impl Structs<'_> {
             _ => None,
         })
     }
+}
+
+/// Names of one parameter list: the second of a name gets a number.
+pub(crate) fn distinct_names(stems: Vec<String>) -> Vec<String> {
+    let mut taken: Vec<String> = Vec::new();
+    for stem in stems {
+        let mut name = stem.clone();
+        let mut n = 2;
+        while taken.contains(&name) {
+            name = format!("{stem}_{n}");
+            n += 1;
+        }
+        taken.push(name);
+    }
+    taken
 }
 
 fn parameter_ty(ty: &Type) -> TokenStream {

@@ -169,10 +169,10 @@ fn mutated_specs_never_panic() {
     in_root();
     let mut random = Random(0x5eed_f00d_cafe_0001);
     let surfaces = [
-        ("specs", "fw", Surface::Family, 60),
+        ("specs", "fw", Surface::Family, 150),
         ("tests/specs/ok", "fw", Surface::Family, 100),
-        ("tests/fixtures", "toml", Surface::Instance, 20),
-        ("tests/fixtures/families", "json", Surface::Config, 15),
+        ("tests/fixtures", "toml", Surface::Instance, 40),
+        ("tests/fixtures/families", "json", Surface::Config, 40),
     ];
     for (folder, extension, surface, mutants) in surfaces {
         for file in files(Path::new(folder), &[extension]) {

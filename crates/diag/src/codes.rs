@@ -148,7 +148,8 @@ codes! {
     wrong:  rope: { scaling: linear() }
     right:  rope: { scaling: linear(factor: 4.0) }",
 
-    "missing-index": "The path of a loop's layers (or a probe in one) mentions the loop's index, else all layers would share one name.
+    "missing-index": "The path of a loop's layers (or a probe in one) mentions the loop's index, else all layers would share one name. A loop
+    that applies one layer again and again says `shared` before its path.
 
     wrong:  repeat i in 0..n_layers @ \"layers\" { .. }
     right:  repeat i in 0..n_layers @ \"layers.{i}\" { .. }",

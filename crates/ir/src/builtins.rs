@@ -101,6 +101,7 @@ fn compute(name: &str, arguments: &[Value]) -> Result<Value, Fault> {
             if value.is_finite() { Ok(Value::float(value)) } else { Err(Fault::not_finite(format!("{x} to the power {y} is not a finite number"))) }
         }
         ("len", [Value::List(items)]) => Ok(Value::int(i128::try_from(items.len()).unwrap_or(0))),
+        ("len", [Value::Object(object)]) => Ok(Value::int(i128::try_from(object.data.entries().len()).unwrap_or(0))),
         ("contains", [Value::List(items), x]) => Ok(Value::Bool(items.iter().any(|item| item.equals(x)))),
         ("starts_with", [Value::Str(a), Value::Str(b)]) => Ok(Value::Bool(a.starts_with(&**b))),
         _ => refuse(),

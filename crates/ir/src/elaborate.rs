@@ -242,11 +242,10 @@ impl<'a> Elaborator<'a> {
     /// The current frame's id of a tensor, captured through every frame between.
     pub(crate) fn local(&mut self, tensor: &Tensor) -> Option<ValueId> {
         let home = self.frames.iter().position(|f| f.uid == tensor.frame)?;
-        let key = (tensor.frame, tensor.id);
         let mut id = tensor.id;
         for at in home + 1..self.frames.len() {
             let value = self.frames[at - 1].module.value(id).clone();
-            id = self.frames[at].import(key, id, &value);
+            id = self.frames[at].import(id, &value);
         }
         Some(id)
     }

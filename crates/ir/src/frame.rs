@@ -16,7 +16,8 @@ pub(crate) struct Frame {
     pub(crate) captures: Vec<ValueId>,
     /// For each explicit argument, the value of the parent frame that was given for it.
     explicit: Vec<(ValueId, ValueId)>,
-    imported: Vec<((u64, ValueId), ValueId)>,
+    /// For each value of the parent frame that was captured, its input here.
+    imported: Vec<(ValueId, ValueId)>,
     /// Node lists that are open: the module's own, and one for each `once` around the place.
     open: Vec<Vec<Node>>,
 }
@@ -64,16 +65,14 @@ impl Frame {
     }
 
     /// The input that stands for a value of the parent frame.
-    pub(crate) fn import(&mut self, key: (u64, ValueId), parent: ValueId, value: &Value) -> ValueId {
-        if let Some((_, id)) = self.explicit.iter().find(|(p, _)| *p == parent) {
-            return *id;
-        }
-        if let Some((_, id)) = self.imported.iter().find(|(k, _)| *k == key) {
+    pub(crate) fn import(&mut self, parent: ValueId, value: &Value) -> ValueId {
+        let known = self.explicit.iter().chain(&self.imported).find(|(p, _)| *p == parent);
+        if let Some((_, id)) = known {
             return *id;
         }
         let id = self.input(&value.name, value.ty.clone(), value.span);
         self.captures.push(parent);
-        self.imported.push((key, id));
+        self.imported.push((parent, id));
         id
     }
 

@@ -13,6 +13,9 @@ use crate::scope::Scope;
 use crate::types::Ty;
 use crate::value::{Object, Value};
 
+/// Marks keys of a shared set, which hold for the configs inside a config too.
+const ANY_DEPTH: &str = "*.";
+
 type Read = Rc<RefCell<Vec<String>>>;
 
 /// A config's value; objects remember what is read of them.
@@ -126,7 +129,10 @@ impl Elaborator<'_> {
             match rule {
                 HfRule::Ignore(keys) => add(&mut out, keys),
                 HfRule::Include(name) => match self.decl(&name.text).cloned() {
-                    Some(Decl::Ignore(set)) => set.keys.iter().for_each(|keys| add(&mut out, keys)),
+                    Some(Decl::Ignore(set)) => {
+                        let keys = set.keys.iter().flat_map(|keys| &keys.keys);
+                        out.extend(keys.flat_map(|k| [k.text.clone(), format!("{ANY_DEPTH}{}", k.text)]));
+                    }
                     _ => {
                         self.fail(Diagnostic::new("unknown-name", name.span, format!("no set of keys is called `{}`", name.text)));
                     }
@@ -141,7 +147,8 @@ impl Elaborator<'_> {
     fn check_unread(&mut self, data: &Data, prefix: &str, read: &[String], ignored: &[String], hf: &Hf) {
         for entry in data.entries() {
             let path = if prefix.is_empty() { entry.key.clone() } else { format!("{prefix}.{}", entry.key) };
-            if ignored.contains(&path) {
+            let nested = !prefix.is_empty() && ignored.contains(&format!("{ANY_DEPTH}{}", entry.key));
+            if nested || ignored.contains(&path) {
                 continue;
             }
             let known = read.contains(&path);

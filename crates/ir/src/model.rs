@@ -146,7 +146,7 @@ pub struct Repeat {
     pub index: String,
     /// The number of layers, by its name.
     pub count: Poly,
-    /// The layers' path with the index in braces.
+    /// The layers' path with the index in braces; without it, one layer's weights serve every turn.
     pub path: String,
     /// The distinct layers.
     pub kinds: Vec<LayerKind>,
@@ -182,6 +182,11 @@ pub struct LayerKind {
 }
 
 impl Repeat {
+    /// Whether one layer's weights serve every turn.
+    pub fn is_shared(&self) -> bool {
+        !self.path.contains(&format!("{{{}}}", self.index))
+    }
+
     /// The number of layers of a kind.
     pub fn layers_of(&self, kind: usize) -> usize {
         self.schedule.iter().filter(|k| **k == kind).count()

@@ -1,7 +1,7 @@
 //! Uses of ops: arguments are sorted into operands and attributes, and the op's own rules decide the rest.
 
 use formwork_diag::{Diagnostic, Span};
-use formwork_ops::{AttrDefault, AttrValue, Call, InputKind, Kind, Op, OpError, Type};
+use formwork_ops::{AttrDefault, AttrType, AttrValue, Call, InputKind, Kind, Op, OpError, Type};
 use formwork_syntax::ast::Name;
 
 use crate::call::{Given, show};
@@ -151,7 +151,11 @@ impl Elaborator<'_> {
         }
         let ty = self.resolve_attr(declared.ty, argument.span);
         let value = self.coerce(argument.value, &ty, declared.name, argument.span).to_attr()?;
-        self.check_attribute(op.name, declared.name, &value, argument.span).then_some(value)
+        let fits = match (declared.ty, &value) {
+            (AttrType::Natural, AttrValue::Int(number)) => self.at_least(0, number, &format!("`{}` of `{}`", declared.name, op.name), argument.span),
+            _ => self.check_attribute(op.name, declared.name, &value, argument.span),
+        };
+        fits.then_some(value)
     }
 
     /// The token stream that an op reads, found by the sequence symbol of one of its operands.
@@ -181,7 +185,7 @@ impl Elaborator<'_> {
                 }
             }
         }
-        if let Some((a, b)) = &error.dims {
+        if let Some((a, b)) = error.dims.as_deref() {
             diagnostic = diagnostic.label(if a == b { show(a) } else { format!("{} against {}", show(a), show(b)) });
             diagnostic = self.explain(diagnostic, &[a, b]);
         }

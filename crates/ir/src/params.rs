@@ -108,7 +108,9 @@ fn walk_nodes(model: &Model, nodes: &[Node], prefix: &str, layers: &[(String, Ve
                 for (kind, layer) in repeat.kinds.iter().enumerate() {
                     let indices = (0..repeat.schedule.len()).filter(|i| repeat.schedule[*i] == kind).collect();
                     let mut layers = layers.to_vec();
-                    layers.push((repeat.index.clone(), indices));
+                    if !repeat.is_shared() {
+                        layers.push((repeat.index.clone(), indices));
+                    }
                     walk(model, layer.module, &join(prefix, &repeat.path), &layers, out);
                 }
             }

@@ -181,6 +181,8 @@ fn source(it: &Source) -> String {
         Source::PermuteRope(inner, heads) => format!("permute_rope({}, {heads})", source(inner)),
         Source::Add(inner, number) => format!("{} + {number:?}", source(inner)),
         Source::NegExp(inner) => format!("neg_exp({})", source(inner)),
+        Source::Zeros(shape) => format!("zeros({shape:?})"),
+        Source::Sinusoids(rows, d) => format!("sinusoids({rows}, {d})"),
         Source::FirstOf(items) => list(items, " ?? "),
     }
 }

@@ -114,12 +114,24 @@ impl Elaborator<'_> {
             self.fail(error);
             return None;
         }
-        if !it.path.text.contains(&format!("{{{}}}", it.index.text)) {
-            let what = format!("the layers' path does not mention `{{{}}}`, so all would share their weights", it.index.text);
-            self.fail(Diagnostic::new("missing-index", it.path.span, what));
-            return None;
-        }
-        Some((first, count))
+        self.check_path(it).then_some((first, count))
+    }
+
+    /// Layers have weights of their own, named by the index, or say that they share them.
+    fn check_path(&mut self, it: &Loop) -> bool {
+        let index = format!("{{{}}}", it.index.text);
+        let error = match (it.shared, it.path.text.contains(&index)) {
+            (false, true) => return true,
+            (true, false) if it.values.is_empty() => return true,
+            (true, false) => Diagnostic::new("bad-path", it.values[0].name.span, "layers that share their weights have no values of their own"),
+            (true, true) => Diagnostic::new("bad-path", it.path.span, format!("the path of `shared` layers mentions `{index}`")),
+            (false, false) => {
+                let what = format!("the layers' path does not mention `{index}`, so all would share their weights");
+                Diagnostic::new("missing-index", it.path.span, what).help("if they do, write `shared` before the path")
+            }
+        };
+        self.fail(error);
+        false
     }
 
     /// Layers are alike when their per-layer values are, numbers aside: those go into tables.
@@ -188,7 +200,7 @@ impl Elaborator<'_> {
         carried: &[(Name, Tensor)],
         kind: usize,
     ) -> Option<(crate::model::ModuleId, Vec<ValueId>)> {
-        let stem = it.path.text.split('.').rfind(|part| !part.contains('{')).unwrap_or("layer");
+        let stem = it.path.text.split('.').rfind(|part| !part.starts_with(|c: char| c == '{' || c.is_ascii_digit())).unwrap_or("layer");
         let name = stem.strip_suffix('s').unwrap_or(stem);
         let name = if kind == 0 { name.to_string() } else { format!("{name}_{}", kind + 1) };
         self.begin_frame(&name, "", "", it.span);

@@ -47,9 +47,15 @@ impl Elaborator<'_> {
     }
 
     fn positive(&mut self, size: &Poly, what: &str, span: Span) -> bool {
+        self.at_least(1, size, what, span)
+    }
+
+    /// A size counts from 1, an id or an offset from 0.
+    pub(crate) fn at_least(&mut self, least: i128, size: &Poly, what: &str, span: Span) -> bool {
         match size.constant() {
-            Some(value) if value <= 0 => {
-                let error = Diagnostic::new("bad-size", span, format!("{what} is {value}, but a size is at least 1"));
+            Some(value) if value < least => {
+                let kind = if least == 0 { "an id or offset" } else { "a size" };
+                let error = Diagnostic::new("bad-size", span, format!("{what} is {value}, but {kind} is at least {least}"));
                 let mut error = self.explain(error.label(show(size)), &[size]);
                 if let Some(cause) = self.cause(size) {
                     error.secondary.sort_by_key(|label| label.span == cause);

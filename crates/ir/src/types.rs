@@ -110,7 +110,7 @@ impl Elaborator<'_> {
 
     pub(crate) fn resolve_attr(&mut self, ty: AttrType, span: Span) -> Ty {
         match ty {
-            AttrType::Int => Ty::Int,
+            AttrType::Int | AttrType::Natural => Ty::Int,
             AttrType::Float => Ty::Float,
             AttrType::Bool => Ty::Bool,
             AttrType::IntList => Ty::List(Rc::new(Ty::Int)),

@@ -56,6 +56,10 @@ pub enum Source {
     Add(Box<Source>, f64),
     /// Each element's negated exponential.
     NegExp(Box<Source>),
+    /// Zeros of a shape, which no checkpoint need hold.
+    Zeros(Vec<usize>),
+    /// Sines, then cosines, of each row's number at frequencies `10000^(-2i/d)`; no checkpoint need hold them.
+    Sinusoids(usize, usize),
     /// The first that the checkpoint holds.
     FirstOf(Vec<Source>),
 }
@@ -155,7 +159,7 @@ impl Elaborator<'_> {
     fn bad_source(&mut self, expr: &Expr) -> Option<Source> {
         self.fail(
             Diagnostic::new("bad-weight-source", expr.span, "this is not a mapping of weights")
-                .help("a name, `transpose(x)`, `rows(x, start, len)`, `columns(x, start, len)`, `concat(x, y)`, `stack(x, n)`, `reshape(x, [..])`, `permute_rope(x, heads)`, `add(x, 1.0)`, `neg_exp(x)`, or `x ?? y`"),
+                .help("a name, `transpose(x)`, `rows(x, start, len)`, `columns(x, start, len)`, `concat(x, y)`, `stack(x, n)`, `reshape(x, [..])`, `permute_rope(x, heads)`, `add(x, 1.0)`, `neg_exp(x)`, `zeros([..])`, `sinusoids(rows, d)`, or `x ?? y`"),
         );
         None
     }
@@ -208,11 +212,14 @@ fn is_source(expr: &Expr) -> bool {
     }
 }
 
-const OPS: &[&str] = &["transpose", "rows", "columns", "concat", "stack", "reshape", "permute_rope", "add", "neg_exp"];
+const OPS: &[&str] = &["transpose", "rows", "columns", "concat", "stack", "reshape", "permute_rope", "add", "neg_exp", "zeros", "sinusoids"];
 
 fn mapping_op(op: &str, mut sources: Vec<Source>, sizes: &[usize], numbers: &[f64]) -> Option<Source> {
-    if op == "concat" && sizes.is_empty() {
-        return Some(Source::Concat(sources));
+    match (op, sizes) {
+        ("concat", []) => return Some(Source::Concat(sources)),
+        ("zeros", [_, ..]) if sources.is_empty() => return Some(Source::Zeros(sizes.to_vec())),
+        ("sinusoids", [rows, d]) if sources.is_empty() && d % 2 == 0 => return Some(Source::Sinusoids(*rows, *d)),
+        _ => {}
     }
     if sources.len() != 1 {
         return None;

@@ -36,6 +36,8 @@ catalogue! {
     layer_norm: LAYER_NORM;
     layout: FIRST_TOKEN, HEADS, MERGE_HEADS, SPLIT;
     linear: LINEAR;
+    mask_dropout: MASK_DROPOUT;
+    padded_positions: PADDED_POSITIONS;
     parameter: PARAMETER;
     positions: POSITIONS, SINUSOIDAL;
     relative_bias: RELATIVE_BIAS;

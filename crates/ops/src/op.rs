@@ -78,8 +78,10 @@ pub struct Attr {
 /// The type of a static argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AttrType {
-    /// A size.
+    /// A size: at least 1.
     Int,
+    /// A whole number from 0: an id, an offset.
+    Natural,
     /// A number.
     Float,
     /// A flag.
@@ -306,7 +308,7 @@ pub struct OpError {
     /// The operand it is about.
     pub input: Option<&'static str>,
     /// The two dimensions that disagree, for tracing where each came from.
-    pub dims: Option<(Poly, Poly)>,
+    pub dims: Option<Box<(Poly, Poly)>>,
 }
 
 impl OpError {
@@ -333,7 +335,7 @@ impl OpError {
     pub fn unequal(what: impl Into<String>, a: &Poly, b: &Poly) -> Self {
         let mut it = Self::new(what);
         it.code = "shape-mismatch";
-        it.dims = Some((a.clone(), b.clone()));
+        it.dims = Some(Box::new((a.clone(), b.clone())));
         it
     }
 

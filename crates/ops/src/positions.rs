@@ -12,7 +12,7 @@ pub(crate) static POSITIONS: Op = Op {
     summary: "position of each token in its sequence, counted from `offset`; padding does not count",
     source: "Vaswani et al. 2017, section 3.5",
     inputs: &[Input::tokens("tokens")],
-    attrs: &[Attr::with("offset", AttrType::Int, AttrDefault::Int(0))],
+    attrs: &[Attr::with("offset", AttrType::Natural, AttrDefault::Int(0))],
     stream_of: None,
     facts: positions_facts,
 };

@@ -46,5 +46,7 @@ pub mod ops {
     pub use formwork_ops::rms_norm::rms_normalize;
     pub use formwork_ops::route::{route, route_biased};
     pub use formwork_ops::positions::{offset_positions, sinusoidal};
+    pub use formwork_ops::mask_dropout::mask_dropout;
+    pub use formwork_ops::padded_positions::padded_positions;
     pub use formwork_ops::activation::softcap;
 }

@@ -94,6 +94,14 @@ fn sources_compute_what_they_say() {
                 source: Source::NegExp(&X),
             },
             Rule {
+                target: "zeros",
+                source: Source::FirstOf(&[Source::Name("nope"), Source::Zeros(&[2, 2])]),
+            },
+            Rule {
+                target: "sinusoids",
+                source: Source::Sinusoids { rows: 3, d: 4 },
+            },
+            Rule {
                 target: "first",
                 source: Source::FirstOf(&[Source::Name("nope"), Source::Name("x.0")]),
             },
@@ -108,6 +116,10 @@ fn sources_compute_what_they_say() {
     assert_eq!(values(&w, "rope", &[4, 1]), [0.0, 2.0, 1.0, 3.0]);
     assert_eq!(values(&w, "add.0", &[2, 3])[0], 0.5);
     assert_eq!(values(&w, "decay.0", &[2, 3])[0], -1.0);
+    assert_eq!(values(&w, "zeros", &[2, 2]), [0.0; 4]);
+    let angles = [2.0_f64, 0.02];
+    let row = [angles[0].sin(), angles[1].sin(), angles[0].cos(), angles[1].cos()];
+    assert_eq!(values(&w, "sinusoids", &[3, 4])[8..], row.map(|x| x as f32));
     assert_eq!(values(&w, "first", &[2, 3])[1], 1.0);
     w.finish().unwrap();
 }

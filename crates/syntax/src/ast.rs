@@ -455,7 +455,9 @@ pub struct Repeat {
     pub end: Expr,
     /// Values that differ from layer to layer.
     pub values: Vec<Let>,
-    /// The layers' path, with `{i}`.
+    /// Whether one layer's weights serve every turn.
+    pub shared: bool,
+    /// The layers' path, with `{i}` unless they share their weights.
     pub path: Name,
     /// One layer.
     pub body: Body,

@@ -390,11 +390,13 @@ impl Builder {
                 let start = self.expr(range.next().ok_or_else(missing)?)?;
                 let end = self.expr(range.next().ok_or_else(missing)?)?;
                 let mut values = Vec::new();
+                let mut shared = false;
                 let mut path = None;
                 let mut body = None;
                 for part in parts {
                     match part.as_rule() {
                         Rule::layer_value => values.push(self.let_decl(part)?),
+                        Rule::shared => shared = true,
                         Rule::scope => path = children(part).next().map(|p| self.string(&p)),
                         _ => body = Some(self.body(part)?),
                     }
@@ -404,6 +406,7 @@ impl Builder {
                     start,
                     end,
                     values,
+                    shared,
                     path: path.ok_or_else(missing)?,
                     body: body.ok_or_else(missing)?,
                     span,

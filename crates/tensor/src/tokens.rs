@@ -43,6 +43,11 @@ impl Ids {
         &self.data
     }
 
+    /// All ids, row by row, to change.
+    pub fn data_mut(&mut self) -> &mut [u32] {
+        &mut self.data
+    }
+
     /// The number of rows, `B`.
     pub fn batch(&self) -> usize {
         self.batch

@@ -12,7 +12,9 @@ pub(crate) fn run<T>(what: &str, call: impl FnOnce() -> tokenizers::Result<T>) -
         Ok(Err(error)) => Err(Error::bad(format!("{what} failed: {error}"))),
         Err(panic) => {
             let text = panic.downcast_ref::<&str>().copied();
-            let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("the tokenizer is inconsistent");
+            let text = text
+                .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+                .unwrap_or("the tokenizer is inconsistent");
             Err(Error::bad(format!("{what} failed: {text}")))
         }
     }

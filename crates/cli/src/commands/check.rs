@@ -16,10 +16,17 @@ pub(super) fn run(paths: &[PathBuf], global: &Global) -> Outcome {
         match specs::load(path, global) {
             Ok(compiled) => {
                 let model = &compiled.model;
-                let parameters = specs::parameter_count(model).ok_or_else(|| too_many(&model.name))?;
+                let parameters =
+                    specs::parameter_count(model).ok_or_else(|| too_many(&model.name))?;
                 let line = match global.message_format {
                     MessageFormat::Human => {
-                        format!("ok  {}: {} {}, {} parameters", model.name, model.family, model.task, thousands(parameters))
+                        format!(
+                            "ok  {}: {} {}, {} parameters",
+                            model.name,
+                            model.family,
+                            model.task,
+                            thousands(parameters)
+                        )
                     }
                     MessageFormat::Json => {
                         let facts = json!({"schema": 1, "spec": path, "name": model.name, "family": model.family, "task": model.task, "parameters": parameters.to_string().parse::<serde_json::Number>().ok()});
@@ -41,5 +48,8 @@ pub(super) fn run(paths: &[PathBuf], global: &Global) -> Outcome {
 }
 
 fn too_many(name: &str) -> Problem {
-    Problem::wrong("number-range", format!("the parameters of `{name}` exceed 128 bits"))
+    Problem::wrong(
+        "number-range",
+        format!("the parameters of `{name}` exceed 128 bits"),
+    )
 }

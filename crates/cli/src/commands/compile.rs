@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use formwork_codegen::{CrateOptions, crate_name};
+use formwork_codegen::{CrateOptions, Runtime, crate_name};
 
 use crate::args::{Compile, Global};
 use crate::cache::Source;
@@ -30,27 +30,52 @@ pub(super) fn run(options: &Compile, global: &Global) -> Outcome {
     for spec in &options.specs {
         let (folder, made) = make(spec, options, global, &runtime)?;
         if let Some(other) = ready.insert(folder.clone(), made) {
-            let message = format!("`{}` and `{}` both give `{}`", other.spec.display(), spec.display(), folder.display());
-            return Err(Problem::wrong("same-crate", message).help("give one of them another `name`"));
+            let message = format!(
+                "`{}` and `{}` both give `{}`",
+                other.spec.display(),
+                spec.display(),
+                folder.display()
+            );
+            return Err(
+                Problem::wrong("same-crate", message).help("give one of them another `name`")
+            );
         }
     }
-    if options.check { check(&ready) } else { write(&ready) }
+    if options.check {
+        check(&ready)
+    } else {
+        write(&ready)
+    }
 }
 
-fn make(spec: &Path, options: &Compile, global: &Global, runtime: &Source) -> Result<(PathBuf, Ready), Problem> {
+fn make(
+    spec: &Path,
+    options: &Compile,
+    global: &Global,
+    runtime: &Source,
+) -> Result<(PathBuf, Ready), Problem> {
     let model = specs::load(spec, global)?.model;
     let name = crate_name(&model.name);
     let folder = options.output.join(&name);
     let generated = formwork_codegen::generate(&model);
+    let dependency = runtime.dependency_from(&folder);
+    let in_workspace = matches!(&dependency, Runtime::Path(path) if Path::new(path).is_relative());
     let files = generated.files(&CrateOptions {
         name,
         spec: spec.display().to_string(),
-        runtime: runtime.dependency_from(&folder),
+        runtime: dependency,
         standalone: options.standalone,
-        member: false,
+        member: in_workspace && !options.standalone,
     });
     let files = rustfmt::crate_files(files)?;
-    Ok((folder, Ready { spec: spec.to_path_buf(), files, parameters: generated.parameters() }))
+    Ok((
+        folder,
+        Ready {
+            spec: spec.to_path_buf(),
+            files,
+            parameters: generated.parameters(),
+        },
+    ))
 }
 
 fn write(ready: &BTreeMap<PathBuf, Ready>) -> Outcome {
@@ -80,6 +105,13 @@ fn check(ready: &BTreeMap<PathBuf, Ready>) -> Outcome {
     if stale.is_empty() {
         return Ok(0);
     }
-    Err(Problem::wrong("stale-crate", format!("{} of {} crates differ from their specs", stale.len(), ready.len()))
-        .help(format!("run `formwork compile {}`", stale.join(" "))))
+    Err(Problem::wrong(
+        "stale-crate",
+        format!(
+            "{} of {} crates differ from their specs",
+            stale.len(),
+            ready.len()
+        ),
+    )
+    .help(format!("run `formwork compile {}`", stale.join(" "))))
 }

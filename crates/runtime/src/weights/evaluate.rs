@@ -107,6 +107,8 @@ impl Shared {
             }
             Source::Add(source, number) => map(&settle(source)?, |x| x + number),
             Source::NegExp(source) => map(&settle(source)?, |x| -x.exp()),
+            Source::Zeros(dims) => Param::from_f32(dims, &vec![0.0; dims.iter().product()]),
+            Source::Sinusoids { rows, d } => sinusoids(rows, d),
             Source::FirstOf(choices) => {
                 let present = |choice: &&Source| self.present(choice, captures);
                 let choice = choices.iter().find(present).or(choices.first());
@@ -150,6 +152,7 @@ impl Shared {
             | Source::PermuteRope { source, .. }
             | Source::Add(source, _)
             | Source::NegExp(source) => self.present(source, captures),
+            Source::Zeros(_) | Source::Sinusoids { .. } => true,
             Source::Concat(parts) => parts.iter().all(|part| self.present(part, captures)),
             Source::Stack { source, var, count } => {
                 (0..count).all(|i| self.present(source, &captures.with(var, i.to_string())))
@@ -268,6 +271,17 @@ fn permute_rope(param: &Param, heads: usize) -> Param {
         .copied()
         .collect();
     Param::from_bytes(param.shape(), param.dtype(), &bytes)
+}
+
+/// Sines, then cosines, of each row's number.
+fn sinusoids(rows: usize, d: usize) -> Param {
+    let angle = |row: usize, i: usize| row as f64 * 10000_f64.powf(-2.0 * i as f64 / d as f64);
+    let row = |row: usize| {
+        let angles = (0..d / 2).map(move |i| angle(row, i));
+        angles.clone().map(f64::sin).chain(angles.map(f64::cos))
+    };
+    let numbers: Vec<f32> = (0..rows).flat_map(row).map(|x| x as f32).collect();
+    Param::from_f32(&[rows, d], &numbers)
 }
 
 fn map(param: &Param, f: impl Fn(f32) -> f32) -> Param {

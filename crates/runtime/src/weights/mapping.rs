@@ -70,6 +70,15 @@ pub enum Source {
     Add(&'static Source, f32),
     /// `-exp(x)` of every element.
     NegExp(&'static Source),
+    /// Zeros of a shape.
+    Zeros(&'static [usize]),
+    /// Sines, then cosines, of each row's number at frequencies `10000^(-2i/d)`.
+    Sinusoids {
+        /// How many rows.
+        rows: usize,
+        /// Their width.
+        d: usize,
+    },
     /// The first of these whose tensors are all present.
     FirstOf(&'static [Source]),
 }

@@ -1,0 +1,7 @@
+//! The tool from the outside: exit statuses and outputs.
+
+mod commands;
+mod compile;
+mod generated;
+mod run;
+mod support;
