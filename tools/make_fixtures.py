@@ -156,6 +156,72 @@ FIXTURES = {
     "plbart": ("PLBartForConditionalGeneration", BART, dict(DISTINCT=3)),
 }
 
+# Decoders with other positions and wirings, and mixtures of experts.
+GPT_NEOX = dict(
+    **TOKENS, hidden_size=32, intermediate_size=56, num_hidden_layers=2, num_attention_heads=4,
+    max_position_embeddings=40, layer_norm_eps=0.02,
+    rope_parameters=dict(rope_type="default", rope_theta=100.0, partial_rotary_factor=0.5),
+)
+GPTJ = dict(**GPT2, rotary_dim=4)
+FALCON = dict(
+    **TOKENS, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, layer_norm_epsilon=0.02, ffn_hidden_size=56,
+    max_position_embeddings=40, rope_parameters=dict(rope_type="default", rope_theta=100.0),
+)
+OPT = dict(
+    **TOKENS, hidden_size=32, num_hidden_layers=2, ffn_dim=56, max_position_embeddings=40, num_attention_heads=4,
+    word_embed_proj_dim=32, dropout=0.0,
+)
+MOE = DECODER | dict(intermediate_size=24, num_experts_per_tok=2)
+FIXTURES |= {
+    "gpt_neox": ("GPTNeoXForCausalLM", GPT_NEOX, {}),
+    "gpt_neox_sequential": ("GPTNeoXForCausalLM", GPT_NEOX, dict(
+        use_parallel_residual=False, attention_bias=False, hidden_act="gelu_new", tie_word_embeddings=True)),
+    "gptj": ("GPTJForCausalLM", GPTJ, dict(n_inner=48)),
+    "codegen": ("CodeGenForCausalLM", GPTJ, dict(activation_function="relu")),
+    "falcon": ("FalconForCausalLM", FALCON, dict(activation="gelu_new", tie_word_embeddings=False)),
+    "falcon_grouped": ("FalconForCausalLM", FALCON, dict(new_decoder_architecture=True, num_kv_heads=2, bias=True)),
+    "falcon_grouped_one_norm": ("FalconForCausalLM", FALCON, dict(
+        new_decoder_architecture=True, num_kv_heads=4, num_ln_in_parallel_attn=1)),
+    "falcon_alibi": ("FalconForCausalLM", FALCON, dict(alibi=True, multi_query=False, parallel_attn=False, bias=True)),
+    # Six heads: the slopes of four, then two of those of eight.
+    "bloom": ("BloomForCausalLM", TOKENS, dict(hidden_size=36, n_head=6, layer_norm_epsilon=0.02)),
+    "bloom_post": ("BloomForCausalLM", TOKENS, dict(
+        hidden_size=32, n_head=4, layer_norm_epsilon=0.02, apply_residual_connection_post_layernorm=True,
+        tie_word_embeddings=False)),
+    "mpt": ("MptForCausalLM", TOKENS, dict(
+        d_model=36, n_heads=6, n_layers=2, max_seq_len=40, layer_norm_epsilon=0.02, attn_config=dict(softmax_scale=0.3))),
+    "opt": ("OPTForCausalLM", OPT, dict(activation_function="gelu", tie_word_embeddings=False)),
+    "opt_post": ("OPTForCausalLM", OPT, dict(do_layer_norm_before=False, word_embed_proj_dim=16)),
+    "opt_no_final_norm": ("OPTForCausalLM", OPT, dict(_remove_final_layer_norm=True, enable_bias=False)),
+    "gpt_bigcode": ("GPTBigCodeForCausalLM", GPT2, dict(n_inner=48)),
+    "gpt_bigcode_heads": ("GPTBigCodeForCausalLM", GPT2, dict(multi_query=False, scale_attn_weights=False)),
+    "gpt_neo": ("GPTNeoForCausalLM", TOKENS, dict(
+        hidden_size=32, num_layers=2, num_heads=4, intermediate_size=56, max_position_embeddings=40, window_size=4,
+        layer_norm_epsilon=0.02, attention_types=[[["local", "global"], 1]])),
+    "openai_gpt": ("OpenAIGPTLMHeadModel", GPT2, {}),
+    "biogpt": ("BioGptForCausalLM", TOKENS, dict(
+        hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=56, max_position_embeddings=40,
+        layer_norm_eps=0.02, scale_embedding=False)),
+    "xglm": ("XGLMForCausalLM", TOKENS, dict(
+        d_model=32, ffn_dim=56, num_layers=2, attention_heads=4, max_position_embeddings=40, activation_function="relu")),
+    "mixtral": ("MixtralForCausalLM", MOE, dict(num_local_experts=5, sliding_window=5, head_dim=12)),
+    # A margin so wide that the softmax leaves some experts out and keeps others.
+    "phimoe": ("PhimoeForCausalLM", MOE, dict(
+        num_local_experts=6, router_jitter_noise=0.4, attention_bias=True, lm_head_bias=True)),
+    "qwen2_moe": ("Qwen2MoeForCausalLM", MOE, dict(
+        num_experts=5, moe_intermediate_size=20, shared_expert_intermediate_size=12, mlp_only_layers=[0], num_hidden_layers=3,
+        qkv_bias=True, norm_topk_prob=False)),
+    "qwen3_moe": ("Qwen3MoeForCausalLM", MOE, dict(
+        num_experts=6, num_experts_per_tok=3, moe_intermediate_size=12, decoder_sparse_step=2, head_dim=12, norm_topk_prob=True)),
+    "olmoe": ("OlmoeForCausalLM", MOE, dict(num_experts=6, num_experts_per_tok=3, intermediate_size=12, clip_qkv=0.6)),
+    "gpt_oss": ("GptOssForCausalLM", MOE, dict(
+        num_local_experts=5, head_dim=12, sliding_window=5, swiglu_limit=0.4, rope_parameters=YARN | dict(truncate=False))),
+    "granitemoe": ("GraniteMoeForCausalLM", MOE, dict(
+        num_local_experts=5, embedding_multiplier=3.0, attention_multiplier=0.2, residual_multiplier=0.6, logits_scaling=0.4)),
+    "granitemoeshared": ("GraniteMoeSharedForCausalLM", MOE, dict(
+        num_local_experts=4, shared_intermediate_size=20, tie_word_embeddings=True, attention_bias=True)),
+}
+
 
 def randomise(model, generator):
     """Weights around 0 with deviation 0.2, norm scales around 1, biases off 0; sinusoids stay what they are."""
@@ -182,7 +248,11 @@ def legacy(config, values):
         old["global_attn_every_n_layers"] = 3
     elif "rope_parameters" in config:
         scaling = dict(config["rope_parameters"])
-        old["rope_theta"] = scaling.pop("rope_theta")
+        fraction = scaling.pop("partial_rotary_factor", None)
+        if config["model_type"] == "gpt_neox":
+            old.update(rotary_emb_base=scaling.pop("rope_theta"), rotary_pct=fraction)
+        else:
+            old["rope_theta"] = scaling.pop("rope_theta")
         old["rope_scaling"] = None if scaling["rope_type"] == "default" else scaling
     if "sliding_window" in old and "local_attention" not in old:  # transformers 5 drops a window that is switched off
         old["sliding_window"] = values.get("sliding_window")

@@ -1,6 +1,6 @@
 //! Parameter totals.
 
-use formwork_ops::{InputKind, Kind, Role};
+use formwork_ops::{InputKind, Kind, Param, Poly, Role};
 
 use crate::run::fixed;
 use crate::visit::{Census, Use};
@@ -23,25 +23,20 @@ pub struct Params {
 
 /// Sums over every use and layer.
 pub(crate) fn params(census: &Census<'_>) -> Result<Params, AnalysisError> {
-    let total = sum(census, Role::Param, |_| true)?;
     Ok(Params {
-        total,
-        active: active(total),
-        embedding: sum(census, Role::Param, is_table)?,
-        token_embedding: sum(census, Role::Param, reads_tokens)?,
-        buffers: sum(census, Role::Buffer, |_| true)?,
+        total: sum(census, Role::Param, Param::numel, |_| true)?,
+        active: sum(census, Role::Param, Param::active, |_| true)?,
+        embedding: sum(census, Role::Param, Param::numel, is_table)?,
+        token_embedding: sum(census, Role::Param, Param::numel, reads_tokens)?,
+        buffers: sum(census, Role::Buffer, Param::numel, |_| true)?,
     })
 }
 
-/// No op of the catalogue chooses among parameters yet, so every token meets all of them.
-fn active(total: u128) -> u128 {
-    total
-}
-
-/// Whether an op only looks rows up: it has parameters and does no arithmetic.
+/// Whether an op only looks rows up: it has operands and parameters and does no arithmetic.
 pub(crate) fn is_table(used: &Use<'_>) -> bool {
     let flops = &used.op.facts.flops;
     !used.op.facts.params.is_empty()
+        && !used.op.op.inputs.is_empty()
         && flops.attention.is_none()
         && [&flops.matmul, &flops.elementwise, &flops.special].iter().all(|p| p.is_zero())
 }
@@ -52,11 +47,11 @@ pub(crate) fn reads_tokens(used: &Use<'_>) -> bool {
     is_table(used) && by_ids && used.operand(0).is_some_and(|ty| ty.kind == Kind::Tokens)
 }
 
-fn sum(census: &Census<'_>, role: Role, of: impl Fn(&Use<'_>) -> bool) -> Result<u128, AnalysisError> {
+fn sum(census: &Census<'_>, role: Role, size: fn(&Param) -> Poly, of: impl Fn(&Use<'_>) -> bool) -> Result<u128, AnalysisError> {
     let mut sum = 0;
     for used in census.uses.iter().filter(|u| of(u)) {
         for param in census.owned(used, role) {
-            let all = exact::mul(&used.path, fixed(&param.numel(), &used.path)?, used.layers()?)?;
+            let all = exact::mul(&used.path, fixed(&size(param), &used.path)?, used.layers()?)?;
             sum = exact::add("the parameters", sum, all)?;
         }
     }

@@ -11,9 +11,9 @@ use crate::{Generated, docs};
 
 /// Names of the runtime that generated code may use.
 const RUNTIME: &[&str] = &[
-    "Attention", "BatchNorm", "Context", "Embedding", "Ids", "Info", "Inputs", "KvCache", "LayerNorm", "Linear", "Mapping", "Mask",
-    "Model", "Once", "Parameter", "RelativeBias", "RmsNorm", "Rope", "RopeConfig", "RopeLayout", "RopeScaling", "Rule", "SinusoidalLayout", "Source", "Tensor",
-    "Tokens", "Weights", "ops",
+    "Attention", "BatchNorm", "Context", "Embedding", "ExpertActivation", "ExpertKind", "Experts", "ExpertsConfig", "GroupLimit", "Ids", "Info", "Inputs", "KvCache", "LayerNorm", "Linear", "Mapping", "Mask",
+    "Model", "Once", "Parameter", "RelativeBias", "Renormalise", "RmsNorm", "Rope", "RopeConfig", "RopeLayout", "RopeScaling", "RouterScore", "Routing", "Rule", "SinusoidalLayout", "Source", "Temperature",
+    "TemperatureConfig", "Tensor", "Tokens", "Weights", "Xielu", "ops",
 ];
 
 /// Where a generated crate finds the runtime.

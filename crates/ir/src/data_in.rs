@@ -1,4 +1,4 @@
-//! Values of a TOML file, fitted to the types of a family's parameters; a string may stand for a number.
+//! Values of a TOML file, fitted to the types of a family's parameters; a string may stand for a number or a list.
 
 use std::rc::Rc;
 
@@ -51,7 +51,7 @@ impl Elaborator<'_> {
             // TOML has no null, so a word stands for it.
             (DataKind::Str(word), Ty::Optional(_)) if word == "null" => Value::Null,
             (_, Ty::Optional(inner)) => self.read(data, inner, name),
-            (DataKind::Str(text), Ty::Int | Ty::Float) => self.expression(data, text, ty, name),
+            (DataKind::Str(text), Ty::Int | Ty::Float | Ty::List(_)) => self.expression(data, text, ty, name),
             (DataKind::Str(word), Ty::Enum(decl)) => {
                 let (decl, word) = (decl.clone(), word.clone());
                 self.read_variant(&decl, &word, data.span, &[], data.span, name)

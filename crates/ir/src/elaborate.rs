@@ -191,7 +191,7 @@ impl<'a> Elaborator<'a> {
             Some(Decl::Block(it)) => return Some(Callable::Block(it.clone())),
             Some(Decl::Function(it)) => return Some(Callable::Function(it.clone())),
             Some(Decl::Record(it)) => return Some(Callable::Record(it.clone())),
-            Some(Decl::Enum(_) | Decl::Ignore(_)) | None => {}
+            Some(Decl::Enum(_) | Decl::Ignore(_) | Decl::Keys(_)) | None => {}
         }
         if let Some(op) = formwork_ops::find(name) {
             return Some(Callable::Op(op));

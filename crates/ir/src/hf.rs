@@ -44,9 +44,10 @@ impl Elaborator<'_> {
     pub(crate) fn read_config(&mut self, family: &Rc<Family>, config: &Data) {
         let model_type = config.get("model_type").and_then(Data::as_str).unwrap_or_default();
         let Some(hf) = family.hf.iter().find(|hf| hf.model_types.iter().any(|t| t.text == model_type)) else { return };
+        let rules = self.expand(&hf.rules, &[]);
         let read: Read = Rc::default();
         let scope = Scope::root();
-        for rule in &hf.rules {
+        for rule in &rules {
             for key in keys_of(rule) {
                 let value = config.get(&key).map_or(Value::Null, |data| value_of(data, &key, &read));
                 scope.set(&key, value);
@@ -54,7 +55,7 @@ impl Elaborator<'_> {
             }
         }
         self.config = Some(scope.clone());
-        for rule in &hf.rules {
+        for rule in &rules {
             match rule {
                 HfRule::Map { value, param } => self.map_key(family, config, value, &param.text, param.span, &scope),
                 HfRule::Require(require) => self.require(require, &scope),
@@ -62,7 +63,7 @@ impl Elaborator<'_> {
             }
         }
         self.config = None;
-        let ignored = self.ignored(hf);
+        let ignored = self.ignored(&rules);
         self.check_unread(config, "", &read.borrow(), &ignored, hf);
         self.check_missing(family, config);
     }
@@ -99,10 +100,32 @@ impl Elaborator<'_> {
         }
     }
 
-    fn ignored(&mut self, hf: &Hf) -> Vec<String> {
+    /// Rules with every included key set in place of its name, less those for parameters that an outer rule maps.
+    fn expand(&mut self, rules: &[HfRule], outer: &[String]) -> Vec<HfRule> {
+        let mapped = rules.iter().filter_map(|rule| if let HfRule::Map { param, .. } = rule { Some(param.text.clone()) } else { None });
+        let taken: Vec<String> = outer.iter().cloned().chain(mapped).collect();
+        let mut out = Vec::new();
+        for rule in rules {
+            match rule {
+                HfRule::Map { param, .. } if outer.contains(&param.text) => {}
+                HfRule::Include(name) => match self.decl(&name.text).cloned() {
+                    Some(Decl::Keys(set)) if self.enter(&name.text, name.span) => {
+                        out.extend(self.expand(&set.rules, &taken));
+                        self.leave();
+                    }
+                    Some(Decl::Keys(_)) => {}
+                    _ => out.push(rule.clone()),
+                },
+                rule => out.push(rule.clone()),
+            }
+        }
+        out
+    }
+
+    fn ignored(&mut self, rules: &[HfRule]) -> Vec<String> {
         let mut out: Vec<String> = ["model_type", "architectures"].map(String::from).to_vec();
         let add = |out: &mut Vec<String>, keys: &IgnoreKeys| out.extend(keys.keys.iter().map(|k| k.text.clone()));
-        for rule in &hf.rules {
+        for rule in rules {
             match rule {
                 HfRule::Ignore(keys) => add(&mut out, keys),
                 HfRule::Include(name) => match self.decl(&name.text).cloned() {
@@ -111,7 +134,7 @@ impl Elaborator<'_> {
                         out.extend(keys.flat_map(|k| [k.text.clone(), format!("{ANY_DEPTH}{}", k.text)]));
                     }
                     _ => {
-                        self.fail(Diagnostic::new("unknown-name", name.span, format!("no ignore set is called `{}`", name.text)));
+                        self.fail(Diagnostic::new("unknown-name", name.span, format!("no set of keys is called `{}`", name.text)));
                     }
                 },
                 HfRule::Map { .. } | HfRule::Require(_) | HfRule::Task { .. } => {}

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use formwork_diag::{Diagnostic, Diagnostics};
-use formwork_syntax::ast::{Block, Enum, Family, File, Function, IgnoreSet, Item, Record, Shared};
+use formwork_syntax::ast::{Block, Enum, Family, File, Function, IgnoreSet, Item, KeySet, Record, Shared};
 
 /// A declaration that every family may use.
 #[derive(Clone, Debug)]
@@ -14,6 +14,7 @@ pub(crate) enum Decl {
     Record(Rc<Record>),
     Enum(Rc<Enum>),
     Ignore(Rc<IgnoreSet>),
+    Keys(Rc<KeySet>),
 }
 
 /// What a compilation knows by name.
@@ -88,6 +89,7 @@ impl Decl {
             Self::Record(it) => it.name.span,
             Self::Enum(it) => it.name.span,
             Self::Ignore(it) => it.name.span,
+            Self::Keys(it) => it.name.span,
         }
     }
 }
@@ -99,6 +101,7 @@ pub(crate) fn declare(shared: Shared) -> Decl {
         Shared::Record(it) => Decl::Record(Rc::new(it)),
         Shared::Enum(it) => Decl::Enum(Rc::new(it)),
         Shared::Ignore(it) => Decl::Ignore(Rc::new(it)),
+        Shared::Keys(it) => Decl::Keys(Rc::new(it)),
     }
 }
 

@@ -76,7 +76,8 @@ impl Writer<'_> {
 
     fn ty(&mut self, ty: &Type) -> Map<String, Value> {
         match &ty.kind {
-            TypeKind::List(item) => map(json!({ "type": "array", "items": self.ty(item) })),
+            // A string is an expression that gives the list.
+            TypeKind::List(item) => map(json!({ "type": ["array", "string"], "items": self.ty(item) })),
             TypeKind::Tensor(_) | TypeKind::Ids(_) => map(json!({ "not": {} })),
             TypeKind::Named { name, optional } => {
                 let mut schema = self.named(name);

@@ -5,7 +5,7 @@ use crate::{Attr, AttrType, Call, Facts, Flops, Form, Input, Lit, Op, OpError, P
 #[cfg(feature = "kernels")]
 mod gated;
 #[cfg(feature = "kernels")]
-mod kernel;
+pub(crate) mod kernel;
 #[cfg(feature = "kernels")]
 mod softcap;
 #[cfg(feature = "kernels")]

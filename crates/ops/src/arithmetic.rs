@@ -17,9 +17,9 @@ macro_rules! binary {
 }
 
 binary! {
-    ADD "add" "+", "y = a + b; b may lack leading axes";
-    SUB "sub" "-", "y = a - b; b may lack leading axes";
-    MUL "mul" "*", "y = a · b elementwise; b may lack leading axes";
+    ADD "add" "+", "y = a + b; b may lack leading axes, or have one number a row";
+    SUB "sub" "-", "y = a - b; b may lack leading axes, or have one number a row";
+    MUL "mul" "*", "y = a · b elementwise; b may lack leading axes, or have one number a row";
 }
 
 pub(crate) static SCALE: Op = Op {
@@ -53,7 +53,7 @@ fn binary(call: &Call<'_>, name: &str, symbol: &'static str) -> Result<Facts, Op
     })
 }
 
-/// `b`'s axes must equal the last axes of `a`.
+/// `b`'s axes must equal the last axes of `a`; with as many axes, its last may be 1.
 fn suffix_equal(name: &str, a: &Type, b: &Type) -> Result<(), OpError> {
     let verb = match name {
         "mul" => "multiply",
@@ -65,8 +65,10 @@ fn suffix_equal(name: &str, a: &Type, b: &Type) -> Result<(), OpError> {
         return Err(OpError::new(refuse()).at("b"));
     }
     let lead = a.shape.len() - b.shape.len();
-    for (x, y) in a.shape[lead..].iter().zip(&b.shape) {
-        if !x.same(y) {
+    let column = lead == 0 && b.last().constant() == Some(1);
+    let last = b.shape.len().saturating_sub(1);
+    for (at, (x, y)) in a.shape[lead..].iter().zip(&b.shape).enumerate() {
+        if !x.same(y) && !(column && at == last) {
             return Err(OpError::unequal(refuse(), x, y).at("b"));
         }
     }

@@ -30,7 +30,9 @@ catalogue! {
     arithmetic: ADD, MUL, SCALE, SUB;
     attention: ATTENTION;
     batch_norm: BATCH_NORM;
+    clamp: CLAMP;
     embedding: EMBEDDING;
+    experts: EXPERTS;
     layer_norm: LAYER_NORM;
     layout: FIRST_TOKEN, HEADS, MERGE_HEADS, SPLIT;
     linear: LINEAR;
@@ -41,6 +43,9 @@ catalogue! {
     relative_bias: RELATIVE_BIAS;
     rms_norm: RMS_NORM;
     rope: ROPE;
+    route: ROUTE;
+    temperature: TEMPERATURE;
+    xielu: XIELU;
 }
 
 /// The op of a name.

@@ -382,20 +382,36 @@ pub struct Param {
     pub shape: Vec<Poly>,
     /// Whether it counts as a parameter.
     pub role: Role,
+    /// How many of its first axis one token meets, where that is not all of them.
+    pub met: Option<Poly>,
 }
 
 impl Param {
     pub(crate) fn new(name: &'static str, shape: impl Into<Vec<Poly>>) -> Self {
-        Self { name, shape: shape.into(), role: Role::Param }
+        Self { name, shape: shape.into(), role: Role::Param, met: None }
     }
 
     pub(crate) fn buffer(name: &'static str, shape: impl Into<Vec<Poly>>) -> Self {
-        Self { name, shape: shape.into(), role: Role::Buffer }
+        Self { name, shape: shape.into(), role: Role::Buffer, met: None }
+    }
+
+    /// `n` tensors of one shape under one name, of which a token meets `k`.
+    pub(crate) fn chosen(name: &'static str, n: &Poly, k: &Poly, each: Vec<Poly>) -> Self {
+        let shape: Vec<Poly> = std::iter::once(n.clone()).chain(each).collect();
+        Self { name, shape, role: Role::Param, met: Some(k.clone()) }
     }
 
     /// The number of elements.
     pub fn numel(&self) -> Poly {
         self.shape.iter().cloned().product()
+    }
+
+    /// The number of elements that one token meets.
+    pub fn active(&self) -> Poly {
+        match &self.met {
+            Some(met) => met * &self.shape.iter().skip(1).cloned().product(),
+            None => self.numel(),
+        }
     }
 }
 

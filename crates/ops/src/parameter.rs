@@ -9,10 +9,13 @@ pub use kernel::Parameter;
 
 pub(crate) static PARAMETER: Op = Op {
     name: "parameter",
-    summary: "y = the tensor of the given shape that its path names; a buffer is loaded but does not count as a parameter",
+    summary: "y = the tensor of the given shape that its path names; a buffer is loaded and does not count as a parameter",
     source: "torch.nn.Parameter",
     inputs: &[],
-    attrs: &[Attr::required("shape", AttrType::IntList), Attr::with("buffer", AttrType::Bool, AttrDefault::Bool(false))],
+    attrs: &[
+        Attr::required("shape", AttrType::IntList),
+        Attr::with("buffer", AttrType::Bool, AttrDefault::Bool(false)),
+    ],
     stream_of: None,
     facts,
 };
@@ -26,11 +29,10 @@ fn facts(call: &Call<'_>) -> Result<Facts, OpError> {
     if shape.is_empty() || shape.len() > 4 {
         return Err(OpError::new(format!("a parameter has one to four axes, not {}", shape.len())));
     }
-    let param = if call.flag("buffer") { Param::buffer("", shape.clone()) } else { Param::new("", shape.clone()) };
     let dims = Lit::Slice(shape.iter().cloned().map(Lit::Size).collect());
     Ok(Facts {
-        outputs: vec![Type::f32(shape)],
-        params: vec![param],
+        outputs: vec![Type::f32(shape.clone())],
+        params: vec![if call.flag("buffer") { Param::buffer("", shape) } else { Param::new("", shape) }],
         flops: Flops::none(),
         state: None,
         form: Form::Layer { ty: "Parameter", load: "parameter", args: vec![dims] },

@@ -47,8 +47,11 @@ fn facts(call: &Call<'_>) -> Result<Facts, OpError> {
 }
 
 fn constant(config: &AttrValue, d_rot: Poly) -> Result<Lit, OpError> {
-    let interleaved = matches!(config.field("layout"), Some(AttrValue::Variant(name, _)) if name == "interleaved");
-    let layout = if interleaved { "RopeLayout::Interleaved" } else { "RopeLayout::HalfSplit" };
+    let layout = match config.field("layout") {
+        Some(AttrValue::Variant(name, _)) if name == "interleaved" => "RopeLayout::Interleaved",
+        Some(AttrValue::Variant(name, _)) if name == "half_swapped" => "RopeLayout::HalfSwapped",
+        _ => "RopeLayout::HalfSplit",
+    };
     let value = Lit::Struct(
         "RopeConfig".into(),
         vec![

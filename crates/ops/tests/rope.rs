@@ -23,6 +23,7 @@ fn sin_cos(config: RopeConfig, len: usize, p: usize, i: usize) -> (f64, f64) {
     let (real, imaginary) = match config.layout {
         RopeLayout::HalfSplit => (i, i + half),
         RopeLayout::Interleaved => (2 * i, 2 * i + 1),
+        RopeLayout::HalfSwapped => (i + half, i),
     };
     one[real] = 1.0;
     let x = ctx.from_slice(&[1, len, 1, config.d_rot], &one.repeat(len));

@@ -11,12 +11,16 @@ pub use formwork_ops::attention::{Attention, Mask};
 pub use formwork_ops::batch_norm::BatchNorm;
 pub use formwork_ops::embedding::Embedding;
 pub use formwork_ops::attention::KvCache;
+pub use formwork_ops::experts::{ExpertActivation, ExpertKind, Experts, ExpertsConfig};
 pub use formwork_ops::layer_norm::LayerNorm;
 pub use formwork_ops::linear::Linear;
 pub use formwork_ops::once::Once;
 pub use formwork_ops::parameter::Parameter;
 pub use formwork_ops::relative_bias::RelativeBias;
 pub use formwork_ops::rms_norm::RmsNorm;
+pub use formwork_ops::temperature::{Temperature, TemperatureConfig};
+pub use formwork_ops::xielu::Xielu;
+pub use formwork_ops::route::{GroupLimit, Renormalise, RouterScore, Routing};
 pub use formwork_ops::rope::{Rope, RopeConfig, RopeLayout, RopeScaling};
 pub use formwork_ops::positions::SinusoidalLayout;
 pub use formwork_tensor::{Context, Ids, Param, Record, Simd, Tensor, Tokens, error};
@@ -37,8 +41,12 @@ pub mod ops {
     pub use formwork_ops::activation::{
         gated_gelu, gated_gelu_tanh, gated_relu, gated_sigmoid, gated_silu,
     };
+    pub use formwork_ops::clamp::clamp;
+    pub use formwork_ops::layer_norm::layer_normalize;
+    pub use formwork_ops::rms_norm::rms_normalize;
+    pub use formwork_ops::route::{route, route_biased};
+    pub use formwork_ops::positions::{offset_positions, sinusoidal};
     pub use formwork_ops::mask_dropout::mask_dropout;
     pub use formwork_ops::padded_positions::padded_positions;
-    pub use formwork_ops::positions::{offset_positions, sinusoidal};
     pub use formwork_ops::activation::softcap;
 }

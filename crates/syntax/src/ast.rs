@@ -40,6 +40,8 @@ pub enum Shared {
     Enum(Enum),
     /// `ignore name { .. }`
     Ignore(IgnoreSet),
+    /// `keys name { .. }`
+    Keys(KeySet),
 }
 
 impl Shared {
@@ -51,6 +53,7 @@ impl Shared {
             Self::Record(it) => &it.name,
             Self::Enum(it) => &it.name,
             Self::Ignore(it) => &it.name,
+            Self::Keys(it) => &it.name,
         }
     }
 }
@@ -208,6 +211,15 @@ pub struct IgnoreSet {
     pub name: Name,
     /// The keys and the reasons.
     pub keys: Vec<IgnoreKeys>,
+}
+
+/// Rules that several `hf` sections include.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KeySet {
+    /// Its name.
+    pub name: Name,
+    /// The rules; a section's own rule for a parameter replaces the set's.
+    pub rules: Vec<HfRule>,
 }
 
 /// Keys with one reason.

@@ -6,7 +6,7 @@ use formwork_diag::{Diagnostic, FileId, Span};
 use pest::iterators::{Pair, Pairs};
 
 use crate::ast::{
-    Block, BlockParam, Body, Enum, Family, Field, Function, Hf, HfRule, IgnoreKeys, IgnoreSet, Let, Name, Record, Repeat, Require,
+    Block, BlockParam, Body, Enum, Family, Field, Function, Hf, HfRule, IgnoreKeys, IgnoreSet, KeySet, Let, Name, Record, Repeat, Require,
     Shared, Statement, Type, TypeKind, WeightRule,
 };
 use crate::parse::Rule;
@@ -49,6 +49,7 @@ fn is_word(rule: Rule) -> bool {
             | Rule::enum_word
             | Rule::every_word
             | Rule::ignore_word
+            | Rule::keys_word
             | Rule::because_word
             | Rule::hf_word
             | Rule::task_word
@@ -128,7 +129,7 @@ impl Builder {
         Ok(())
     }
 
-    /// A block, function, record, enum or ignore set.
+    /// A block, function, record, enum, ignore set or key set.
     pub(crate) fn shared(&self, pair: Pair<'_, Rule>) -> Result<Shared> {
         Ok(match pair.as_rule() {
             Rule::block_decl => Shared::Block(self.block(pair)?),
@@ -140,6 +141,12 @@ impl Builder {
                 let name = self.name(&parts.next().ok_or_else(missing)?);
                 let keys = parts.map(|p| self.ignore_keys(p)).collect::<Result<_>>()?;
                 Shared::Ignore(IgnoreSet { name, keys })
+            }
+            Rule::key_set => {
+                let mut parts = children(pair).skip(1);
+                let name = self.name(&parts.next().ok_or_else(missing)?);
+                let rules = parts.map(|p| self.hf_rule(children(p).next().ok_or_else(missing)?)).collect::<Result<_>>()?;
+                Shared::Keys(KeySet { name, rules })
             }
             _ => return Err(missing()),
         })

@@ -1,7 +1,7 @@
 //! `+`, `-` and `*` on tensors. An owned operand's buffer holds the result.
 //!
 //! The right operand has the left one's shape, or its last axes (it is then repeated over the
-//! leading ones).
+//! leading ones), or one number for each of its rows.
 
 use std::ops::{Add, Mul, Sub};
 
@@ -10,7 +10,13 @@ use crate::tensor::Tensor;
 /// `f(left, right)` element by element, written over `left`.
 fn into_left(mut left: Tensor, right: &Tensor, name: &str, f: fn(f32, f32) -> f32) -> Tensor {
     check(&left, right, name);
-    let period = right.data().len();
+    let (period, width) = (right.data().len(), left.dims().width());
+    if is_column(&left, right) {
+        for (row, y) in left.data_mut().chunks_exact_mut(width.max(1)).zip(right.data()) {
+            row.iter_mut().for_each(|x| *x = f(*x, *y));
+        }
+        return left;
+    }
     let (data, device) = left.split_device();
     if data.len() == period {
         device.threads().rows(data, 1, |first, part| {
@@ -43,10 +49,16 @@ fn into_right(left: &Tensor, mut right: Tensor, name: &str, f: fn(f32, f32) -> f
     right
 }
 
+/// Whether `right` has one number for each row of `left`.
+fn is_column(left: &Tensor, right: &Tensor) -> bool {
+    let (n, m) = (left.shape().len(), right.shape().len());
+    n == m && n > 0 && right.shape()[n - 1] == 1 && left.shape()[n - 1] != 1 && left.shape()[..n - 1] == right.shape()[..n - 1]
+}
+
 fn check(left: &Tensor, right: &Tensor, name: &str) {
     assert!(
-        left.shape().ends_with(right.shape()),
-        "cannot {name} {:?} and {:?}: the right shape must be the last axes of the left",
+        left.shape().ends_with(right.shape()) || is_column(left, right),
+        "cannot {name} {:?} and {:?}: the right shape must be the last axes of the left, or one number a row",
         left.shape(),
         right.shape()
     );

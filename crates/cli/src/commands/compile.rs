@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use formwork_codegen::{CrateOptions, crate_name};
+use formwork_codegen::{CrateOptions, Runtime, crate_name};
 
 use crate::args::{Compile, Global};
 use crate::cache::Source;
@@ -58,12 +58,14 @@ fn make(
     let name = crate_name(&model.name);
     let folder = options.output.join(&name);
     let generated = formwork_codegen::generate(&model);
+    let dependency = runtime.dependency_from(&folder);
+    let in_workspace = matches!(&dependency, Runtime::Path(path) if Path::new(path).is_relative());
     let files = generated.files(&CrateOptions {
         name,
         spec: spec.display().to_string(),
-        runtime: runtime.dependency_from(&folder),
+        runtime: dependency,
         standalone: options.standalone,
-        member: false,
+        member: in_workspace && !options.standalone,
     });
     let files = rustfmt::crate_files(files)?;
     Ok((

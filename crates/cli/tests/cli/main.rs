@@ -2,5 +2,6 @@
 
 mod commands;
 mod compile;
+mod generated;
 mod run;
 mod support;

@@ -2,7 +2,7 @@
 
 use formwork_tensor::{Context, Kernel, Tensor};
 
-/// The weight and bias `[d]` (none: 1 and 0) and `eps`.
+/// The weight `[d]` or `[heads, d]` and bias `[d]` (none: 1 and 0) and `eps`.
 #[derive(Clone)]
 pub struct LayerNorm {
     weight: Option<Vec<f32>>,
@@ -20,6 +20,11 @@ impl LayerNorm {
         }
     }
 
+    /// Multiplies by `1 + weight`.
+    pub fn plus_one(weight: Vec<f32>, bias: Option<Vec<f32>>, eps: f32) -> Self {
+        Self::new(weight.into_iter().map(|w| 1.0 + w).collect(), bias, eps)
+    }
+
     /// Has neither weight nor bias.
     pub fn unweighted(eps: f32) -> Self {
         Self {
@@ -32,8 +37,11 @@ impl LayerNorm {
     /// `[.., d]` to `[.., d]`.
     pub fn forward(&self, ctx: &Context, x: &Tensor) -> Tensor {
         let d = x.dims().width();
-        for vector in [&self.weight, &self.bias].into_iter().flatten() {
-            assert_eq!(vector.len(), d, "layer_norm of another width");
+        if let Some(weight) = &self.weight {
+            assert_eq!(weight.len() % d, 0, "layer_norm of another width");
+        }
+        if let Some(bias) = &self.bias {
+            assert_eq!(bias.len(), d, "layer_norm of another width");
         }
         let mut y = ctx.tensor(x.shape());
         let simd = ctx.device().simd();
@@ -42,6 +50,7 @@ impl LayerNorm {
             simd.run(Rows {
                 x,
                 y: rows,
+                first,
                 d,
                 norm: self,
             });
@@ -50,9 +59,15 @@ impl LayerNorm {
     }
 }
 
+/// `(x - mean) / sqrt(var + eps)`, without weight and bias.
+pub fn layer_normalize(ctx: &Context, x: &Tensor, eps: f32) -> Tensor {
+    LayerNorm::unweighted(eps).forward(ctx, x)
+}
+
 struct Rows<'a> {
     x: &'a [f32],
     y: &'a mut [f32],
+    first: usize,
     d: usize,
     norm: &'a LayerNorm,
 }
@@ -63,11 +78,9 @@ impl Kernel for Rows<'_> {
     #[inline(always)]
     fn run<const N: usize, const FMA: bool>(self) {
         let norm = self.norm;
-        for (x, y) in self
-            .x
-            .chunks_exact(self.d)
-            .zip(self.y.chunks_exact_mut(self.d))
-        {
+        let rows = self.x.chunks_exact(self.d);
+        let rows = rows.zip(self.y.chunks_exact_mut(self.d));
+        for (row, (x, y)) in (self.first..).zip(rows) {
             let mean = total::<N>(x, |x| x) / self.d as f32;
             let variance = total::<N>(x, |x| (x - mean) * (x - mean)) / self.d as f32;
             let scale = 1.0 / (variance + norm.eps).sqrt();
@@ -75,6 +88,7 @@ impl Kernel for Rows<'_> {
                 .zip(x)
                 .for_each(|(y, x)| *y = (x - mean) * scale);
             if let Some(weight) = &norm.weight {
+                let weight = &weight[row * self.d % weight.len()..][..self.d];
                 y.iter_mut().zip(weight).for_each(|(y, w)| *y *= w);
             }
             if let Some(bias) = &norm.bias {

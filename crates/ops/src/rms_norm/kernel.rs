@@ -51,6 +51,11 @@ impl RmsNorm {
     }
 }
 
+/// `x / sqrt(mean(x²) + eps)`, without a weight.
+pub fn rms_normalize(ctx: &Context, x: &Tensor, eps: f32) -> Tensor {
+    RmsNorm::unweighted(eps).forward(ctx, x)
+}
+
 struct Rows<'a> {
     x: &'a [f32],
     y: &'a mut [f32],

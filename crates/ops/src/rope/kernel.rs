@@ -12,6 +12,8 @@ pub enum RopeLayout {
     HalfSplit,
     /// Channel `2i` with `2i + 1`.
     Interleaved,
+    /// Channel `i + d_rot/2` with `i`: half split, turning the other way.
+    HalfSwapped,
 }
 
 /// What a rotary embedding does.
@@ -108,6 +110,13 @@ fn rotate(x: &mut [f32], cos: &[f32], sin: &[f32], layout: RopeLayout) {
         RopeLayout::HalfSplit => {
             let (left, right) = x.split_at_mut(cos.len());
             let pairs = left.iter_mut().zip(right).zip(cos.iter().zip(sin));
+            for ((x, y), (cos, sin)) in pairs {
+                (*x, *y) = (*x * cos - *y * sin, *y * cos + *x * sin);
+            }
+        }
+        RopeLayout::HalfSwapped => {
+            let (left, right) = x.split_at_mut(cos.len());
+            let pairs = right.iter_mut().zip(left).zip(cos.iter().zip(sin));
             for ((x, y), (cos, sin)) in pairs {
                 (*x, *y) = (*x * cos - *y * sin, *y * cos + *x * sin);
             }

@@ -117,6 +117,30 @@ impl Shared {
         }))
     }
 
+    /// The pieces of a source along its first axis, each without that axis.
+    pub(crate) fn evaluate_pieces(&self, source: &Source, captures: &Captures) -> Result<Vec<Piece>, Problem> {
+        match *source {
+            Source::Stack { source, var, count } => {
+                let one = |index: usize| self.evaluate(source, &captures.with(var, index.to_string()));
+                (0..count).map(one).collect()
+            }
+            Source::Transpose(inner) => {
+                let mut pieces = self.evaluate_pieces(inner, captures)?;
+                if pieces.iter().any(|piece| piece.param.shape().len() != 2) {
+                    return Err(Problem::Shape { name: format!("{source:?}"), expected: vec![0; 3], found: Vec::new() });
+                }
+                pieces.iter_mut().for_each(|piece| piece.transposed = !piece.transposed);
+                Ok(pieces)
+            }
+            Source::FirstOf(choices) => {
+                let present = |choice: &&Source| self.present(choice, captures);
+                let choice = choices.iter().find(present).or(choices.first());
+                self.evaluate_pieces(choice.expect("a choice has alternatives"), captures)
+            }
+            _ => self.evaluate(source, captures).map(|piece| cut(&piece.settle())),
+        }
+    }
+
     /// Whether all tensors of a source are in the checkpoint.
     fn present(&self, source: &Source, captures: &Captures) -> bool {
         match *source {
@@ -136,6 +160,12 @@ impl Shared {
             Source::FirstOf(choices) => choices.iter().any(|part| self.present(part, captures)),
         }
     }
+}
+
+/// The pieces of a parameter along its first axis; they share its memory.
+pub(crate) fn cut(param: &Param) -> Vec<Piece> {
+    let [count, rest @ ..] = param.shape() else { return Vec::new() };
+    (0..*count).map(|at| Piece::plain(param.rows(at..at + 1).reshape(rest))).collect()
 }
 
 fn mismatch(source: &Source, param: &Param, expected: &[usize]) -> Problem {

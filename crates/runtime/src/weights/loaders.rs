@@ -2,14 +2,17 @@
 
 use formwork_ops::batch_norm::BatchNorm;
 use formwork_ops::embedding::Embedding;
+use formwork_ops::experts::{ExpertKind, Experts, ExpertsConfig, Stacked};
 use formwork_ops::layer_norm::LayerNorm;
 use formwork_ops::linear::Linear;
 use formwork_ops::parameter::Parameter;
 use formwork_ops::relative_bias::RelativeBias;
 use formwork_ops::rms_norm::RmsNorm;
+use formwork_ops::xielu::Xielu;
 use formwork_tensor::{Layout, Matrix, Param};
 
 use super::Weights;
+use super::evaluate::Piece;
 
 impl Weights {
     /// `name.weight` `[d_out, d_in]`, without bias.
@@ -50,6 +53,27 @@ impl Weights {
         LayerNorm::new(self.vector(name, "weight", d), None, eps)
     }
 
+    /// `name.weight` and `name.bias` `[d]`; the norm multiplies by `1 + weight`.
+    pub fn layer_norm_plus_one(&self, name: &str, d: usize, eps: f32) -> LayerNorm {
+        let weight = self.vector(name, "weight", d);
+        LayerNorm::plus_one(weight, Some(self.vector(name, "bias", d)), eps)
+    }
+
+    /// `name.weight` `[heads, d]`, without bias.
+    pub fn layer_norm_per_head(&self, name: &str, heads: usize, d: usize, eps: f32) -> LayerNorm {
+        let weight = self.table(&self.full(&format!("{name}.weight")), &[heads, d]);
+        let weight = weight.map_or_else(Vec::new, |param| param.to_f32().into_owned());
+        LayerNorm::new(weight, None, eps)
+    }
+
+    /// `name.alpha_p`, `.alpha_n` `[1]`, `.beta` and `.eps` `[]`.
+    pub fn xielu(&self, name: &str) -> Xielu {
+        let [alpha_p, alpha_n] = ["alpha_p", "alpha_n"].map(|part| self.vector(name, part, 1));
+        let [beta, eps] = ["beta", "eps"].map(|part| self.scalar(name, part));
+        let first = |v: Vec<f32>| v.first().copied().unwrap_or_default();
+        Xielu::new(first(alpha_p), first(alpha_n), beta, eps)
+    }
+
     /// `name.running_mean`, `.running_var`, `.weight` and `.bias`, all `[d]`.
     pub fn batch_norm(&self, name: &str, d: usize, eps: f32) -> BatchNorm {
         let parts = ["running_mean", "running_var", "weight", "bias"];
@@ -69,6 +93,26 @@ impl Weights {
         let table = self.table(&self.full(&format!("{name}.weight")), &[buckets, heads]);
         let table = table.unwrap_or_else(|| Param::empty().reshape(&[0, heads]));
         RelativeBias::new(&table, bidirectional, max_distance)
+    }
+
+    /// The matrices of the experts' kind below `name`, each `[experts, d_out, d_in]` and, with biases, `{matrix}_bias`
+    /// `[experts, d_out]`.
+    pub fn experts(&self, name: &str, config: ExpertsConfig) -> Experts {
+        let (d, d_ff) = (config.d, config.d_ff);
+        let stacked = |matrix: &str, d_in: usize, d_out: usize| {
+            let full = self.full(&format!("{name}.{matrix}"));
+            let pieces = self.pieces(&full, &[config.experts, d_out, d_in]);
+            let matrices = pieces.into_iter().map(matrix_of).collect();
+            let bias = || self.table(&format!("{full}_bias"), &[config.experts, d_out]);
+            let bias = config.bias.then(|| bias().map_or_else(Vec::new, |bias| bias.to_f32().into_owned()));
+            Stacked::new(matrices, bias)
+        };
+        let first = match config.kind {
+            ExpertKind::Plain => vec![stacked("up_proj", d, d_ff)],
+            ExpertKind::Gated => vec![stacked("gate_proj", d, d_ff), stacked("up_proj", d, d_ff)],
+            ExpertKind::Fused | ExpertKind::Interleaved => vec![stacked("gate_up_proj", d, 2 * d_ff)],
+        };
+        Experts::new(config, first, stacked("down_proj", d_ff, d))
     }
 
     /// The tensor of exactly this name.
@@ -92,12 +136,22 @@ impl Weights {
         found.map_or_else(Vec::new, |param| param.to_f32().into_owned())
     }
 
+    fn scalar(&self, name: &str, part: &str) -> f32 {
+        let found = self.table(&self.full(&format!("{name}.{part}")), &[]);
+        found.and_then(|param| param.to_f32().first().copied()).unwrap_or_default()
+    }
+
     /// The matrix of a linear layer; stays in the layout of its checkpoint.
     fn matrix(&self, name: &str, d_in: usize, d_out: usize) -> Matrix {
         match self.piece(&self.full(&format!("{name}.weight")), &[d_out, d_in]) {
-            Some(piece) if piece.transposed => Matrix::new(piece.param, Layout::InOut),
-            Some(piece) => Matrix::new(piece.param, Layout::OutIn),
+            Some(piece) => matrix_of(piece),
             None => Matrix::new(Param::empty().reshape(&[0, d_in]), Layout::OutIn),
         }
     }
+}
+
+/// A matrix in the layout of its checkpoint.
+fn matrix_of(piece: Piece) -> Matrix {
+    let layout = if piece.transposed { Layout::InOut } else { Layout::OutIn };
+    Matrix::new(piece.param, layout)
 }

@@ -133,14 +133,48 @@ impl Weights {
     }
 }
 
+impl Weights {
+    /// The pieces of a parameter along its first axis, each without that axis; those of a stack stay where the checkpoint has them.
+    fn pieces(&self, name: &str, dims: &[usize]) -> Vec<Piece> {
+        let expected = &dims[1..];
+        if self.shared.synthetic.is_some() {
+            let whole = self.piece(name, dims).map(Piece::settle);
+            return whole.map_or_else(Vec::new, |whole| evaluate::cut(&whole));
+        }
+        let problem = match self.shared.find_pieces(name) {
+            Ok(pieces) => match pieces.iter().find(|piece| piece.dims() != expected) {
+                None if pieces.len() == dims[0] => return pieces,
+                odd => Problem::Shape {
+                    name: name.to_string(),
+                    expected: dims.to_vec(),
+                    found: [vec![pieces.len()], odd.map_or_else(|| expected.to_vec(), Piece::dims)].concat(),
+                },
+            },
+            Err(problem) => problem,
+        };
+        self.shared.state.borrow_mut().problems.push(problem);
+        Vec::new()
+    }
+}
+
 impl Shared {
+    /// The pieces of the parameter of this name, by the first rule that matches it.
+    fn find_pieces(&self, name: &str) -> Result<Vec<Piece>, Problem> {
+        match self.rule(name) {
+            Some((source, captures)) => self.evaluate_pieces(source, &captures),
+            None => self.tensor(name).map(|whole| evaluate::cut(&whole)),
+        }
+    }
+
+    /// The rule for a parameter, with what its captures matched.
+    fn rule(&self, name: &str) -> Option<(&'static Source, Captures)> {
+        let mut rules = self.mapping.rules.iter();
+        rules.find_map(|rule| matches(rule.target, name).map(|captures| (&rule.source, captures)))
+    }
+
     /// The parameter of this name, by the first rule that matches it.
     fn find(&self, name: &str) -> Result<Piece, Problem> {
-        let bound =
-            self.mapping.rules.iter().find_map(|rule| {
-                matches(rule.target, name).map(|captures| (&rule.source, captures))
-            });
-        let Some((source, captures)) = bound else {
+        let Some((source, captures)) = self.rule(name) else {
             return self.tensor(name).map(|param| Piece {
                 param,
                 transposed: false,

@@ -1,0 +1,124 @@
+//! The experts of a mixture: tokens are grouped by expert, and only chosen experts run.
+
+use formwork_tensor::{Context, Ids, Tensor};
+
+use super::matrices::{ExpertActivation, ExpertKind, Stacked};
+
+/// The sizes and the kind of the experts of one layer.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ExpertsConfig {
+    /// How many there are.
+    pub experts: usize,
+    /// Width of inputs and outputs.
+    pub d: usize,
+    /// Hidden width.
+    pub d_ff: usize,
+    /// Which matrices they have.
+    pub kind: ExpertKind,
+    /// The nonlinearity.
+    pub act: ExpertActivation,
+    /// Whether each matrix has a bias.
+    pub bias: bool,
+    /// The largest gate, and the largest size of up.
+    pub limit: Option<f32>,
+    /// Added to up.
+    pub up_shift: f32,
+}
+
+/// The experts of one layer.
+#[derive(Clone)]
+pub struct Experts {
+    config: ExpertsConfig,
+    /// Up; gate and up; or both in one.
+    first: Vec<Stacked>,
+    down: Stacked,
+}
+
+impl Experts {
+    /// Experts with the first matrices of their kind, and the last one.
+    pub fn new(config: ExpertsConfig, first: Vec<Stacked>, down: Stacked) -> Self {
+        Self { config, first, down }
+    }
+
+    /// `x` `[.., d]`, `weights` and `chosen` `[.., k]` to the weighted sum `[.., d]`. Each token's experts are summed in their order,
+    /// whatever the other tokens choose.
+    pub fn forward(&self, ctx: &Context, x: &Tensor, weights: &Tensor, chosen: &Ids) -> Tensor {
+        let k = weights.dims().width();
+        assert_eq!(weights.data().len(), chosen.data().len(), "every chosen expert has a weight");
+        assert_eq!(x.dims().rows(), weights.dims().rows(), "every token has chosen experts");
+        let mut y = ctx.zeros(x.shape());
+        for (expert, uses) in self.groups(chosen.data()).iter().enumerate() {
+            if uses.is_empty() {
+                continue;
+            }
+            let input = gather(ctx, x, uses, k);
+            let output = self.down.forward(ctx, expert, &self.hidden(ctx, expert, &input));
+            scatter(&mut y, &output, weights, uses, k);
+        }
+        y
+    }
+
+    /// For each expert, the places in the list of choices that name it.
+    fn groups(&self, chosen: &[u32]) -> Vec<Vec<usize>> {
+        let mut groups = vec![Vec::new(); self.down.experts()];
+        for (at, expert) in chosen.iter().enumerate() {
+            groups[*expert as usize].push(at);
+        }
+        groups
+    }
+
+    fn hidden(&self, ctx: &Context, expert: usize, x: &Tensor) -> Tensor {
+        let d_ff = self.config.d_ff;
+        let apply = |stacked: &Stacked| stacked.forward(ctx, expert, x);
+        match (self.config.kind, self.first.as_slice()) {
+            (ExpertKind::Gated, [gate, up]) => self.gate(apply(gate), apply(up)),
+            (ExpertKind::Fused, [both]) => {
+                let [gate, up] = apply(both).split([d_ff, d_ff]);
+                self.gate(gate, up)
+            }
+            (ExpertKind::Interleaved, [both]) => {
+                let both = apply(both);
+                let every_second = |from: usize| {
+                    let mut part = ctx.tensor(&both.dims().with_width(d_ff));
+                    let found = both.data().iter().skip(from).step_by(2);
+                    part.data_mut().iter_mut().zip(found).for_each(|(to, from)| *to = *from);
+                    part
+                };
+                self.gate(every_second(0), every_second(1))
+            }
+            (_, [up, ..]) => self.config.act.apply(apply(up)),
+            (_, []) => ctx.zeros(&x.dims().with_width(d_ff)),
+        }
+    }
+
+    /// `act(gate) · (up + shift)`, both held within the limit.
+    fn gate(&self, mut gate: Tensor, mut up: Tensor) -> Tensor {
+        if let Some(limit) = self.config.limit {
+            gate.data_mut().iter_mut().for_each(|x| *x = x.min(limit));
+            up.data_mut().iter_mut().for_each(|x| *x = x.clamp(-limit, limit));
+        }
+        let (mut y, shift) = (self.config.act.apply(gate), self.config.up_shift);
+        y.data_mut().iter_mut().zip(up.data()).for_each(|(y, up)| *y *= up + shift);
+        y
+    }
+}
+
+/// The rows of `x` that use one expert.
+fn gather(ctx: &Context, x: &Tensor, uses: &[usize], k: usize) -> Tensor {
+    let d = x.dims().width();
+    let mut rows = ctx.tensor(&[uses.len(), d]);
+    for (row, at) in rows.data_mut().chunks_exact_mut(d).zip(uses) {
+        row.copy_from_slice(&x.data()[at / k * d..][..d]);
+    }
+    rows
+}
+
+/// Adds one expert's rows, weighted, to those of `y`.
+fn scatter(y: &mut Tensor, rows: &Tensor, weights: &Tensor, uses: &[usize], k: usize) {
+    let d = rows.dims().width();
+    let y = y.data_mut();
+    for (row, at) in rows.data().chunks_exact(d).zip(uses) {
+        let weight = weights.data()[*at];
+        y[at / k * d..][..d].iter_mut().zip(row).for_each(|(y, x)| *y += weight * x);
+    }
+}
