@@ -220,7 +220,7 @@ FIXTURES = {
         activation_function="silu", scale_embedding=True, pad_token_id=62, decoder_start_token_id=62,
         DISTINCT=3)),
     "pegasus": ("PegasusForConditionalGeneration", BART, dict(
-        activation_function="relu", scale_embedding=True, DISTINCT=3)),
+        activation_function="relu", scale_embedding=True, DISTINCT=2)),
     "m2m_100": ("M2M100ForConditionalGeneration", BART, dict(pad_token_id=1, bos_token_id=0, DISTINCT=3)),
     "blenderbot": ("BlenderbotForConditionalGeneration", BART, dict(scale_embedding=True, DISTINCT=3)),
     "blenderbot_small": ("BlenderbotSmallForConditionalGeneration", BART, dict(DISTINCT=3)),
