@@ -40,6 +40,11 @@ impl Types {
         self.caches_as.contains_key(&id)
     }
 
+    /// The enum of a loop's layers, if they are of several kinds.
+    pub(crate) fn layers_name(&self, kinds: &[ModuleId]) -> Option<&String> {
+        self.enums.get(kinds)
+    }
+
     /// Layers of several kinds in order, as an array of kind numbers.
     pub(crate) fn schedule(&self, schedule: &[usize]) -> TokenStream {
         let kinds = schedule.iter().map(|k| crate::body::integer(*k as u128));
@@ -324,10 +329,17 @@ impl Structs<'_> {
         let types: Vec<_> = types.chain(union.iter().map(|id| parameter_ty(&around.value(*id).ty))).collect();
         let idents: Vec<_> = names.iter().map(|n| ident(n)).collect();
         let stateful = kinds.iter().any(|k| self.layouts.is_stateful(*k));
-        let cache = stateful.then(|| {
-            let with = kinds.iter().find(|k| self.layouts.is_stateful(**k)).copied().unwrap_or(kinds[0]);
-            let ty = self.caches().parameter(with);
-            quote!(, cache: #ty)
+        let several = self.caches().several(kinds);
+        let cache = stateful.then(|| match &several {
+            Some(several) => {
+                let ty = ident(&several.name);
+                quote!(, cache: &mut #ty)
+            }
+            None => {
+                let with = kinds.iter().find(|k| self.layouts.is_stateful(**k)).copied().unwrap_or(kinds[0]);
+                let ty = self.caches().parameter(with);
+                quote!(, cache: #ty)
+            }
         });
         let arms = distinct.iter().map(|kind| {
             let variant = ident(&self.types.name(*kind));
@@ -335,8 +347,21 @@ impl Structs<'_> {
             let place = |id: &formwork_ir::ValueId| union.iter().position(|u| u == id).map(|at| &idents[carried + at]);
             let given = idents[..carried].iter().chain(captures.iter().filter_map(place));
             let cache = self.layouts.is_stateful(*kind).then(|| quote!(, cache));
-            quote!(Self::#variant(layer) => layer.forward(ctx #(, #given)* #cache))
+            let call = quote!(layer.forward(ctx #(, #given)* #cache));
+            match &several {
+                Some(several) => {
+                    let pattern = several.pattern(&self.caches(), *kind);
+                    quote!((Self::#variant(layer), #pattern) => #call)
+                }
+                None => quote!(Self::#variant(layer) => #call),
+            }
         });
+        let arms: Vec<TokenStream> = arms.collect();
+        let body = match &several {
+            Some(_) => quote!(match (self, cache) { #(#arms,)* _ => unreachable!("every layer is given the cache of its own kind") }),
+            None => quote!(match self { #(#arms),* }),
+        };
+        let cache_item = several.as_ref().map(crate::several::Several::item);
         let doc = docs("A layer of either kind.");
         let forward_doc = docs("The layer's own forward pass.");
         let results = vec![quote!(Tensor); carried];
@@ -352,9 +377,11 @@ impl Structs<'_> {
             impl #ty {
                 #forward_doc
                 pub fn forward(&self, ctx: &Context #(, #idents: #types)* #cache) -> #result {
-                    match self { #(#arms),* }
+                    #body
                 }
             }
+
+            #cache_item
         };
         self.items.push(Item { is_root: false, tokens });
     }
