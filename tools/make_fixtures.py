@@ -68,6 +68,13 @@ BART = dict(
     encoder_ffn_dim=32, decoder_ffn_dim=40, max_position_embeddings=32, dropout=0.0,
     attention_dropout=0.0, activation_dropout=0.0, forced_eos_token_id=None,
 )
+T5GEMMA_STACK = dict(
+    vocab_size=64, hidden_size=24, intermediate_size=24, num_hidden_layers=2, num_attention_heads=4,
+    num_key_value_heads=2, head_dim=6, query_pre_attn_scalar=20, sliding_window=3, rms_norm_eps=0.02,
+    attn_logit_softcapping=2.0, final_logit_softcapping=8.0, max_position_embeddings=64, dropout_rate=0.0,
+    layer_types=["sliding_attention", "full_attention"],
+    rope_parameters=dict(rope_type="default", rope_theta=100.0),
+)
 LLAMA3 = dict(
     rope_type="llama3", rope_theta=100.0, factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
     original_max_position_embeddings=32,
@@ -187,6 +194,8 @@ FIXTURES = {
         tie_word_embeddings=False, UNTIE=True)),
     "mt5": ("MT5ForConditionalGeneration", SMALL_T5, dict(feed_forward_proj="gated-gelu")),
     "umt5": ("UMT5ForConditionalGeneration", SMALL_T5, dict(DISTINCT=3)),
+    "t5gemma": ("T5GemmaForConditionalGeneration", dict(encoder=T5GEMMA_STACK, decoder=T5GEMMA_STACK), dict(
+        vocab_size=64, pad_token_id=0, bos_token_id=1, eos_token_id=2, dropout_rate=0.0, DISTINCT=3)),
     "ernie_mlm": ("ErnieForMaskedLM", BERT, dict(intermediate_size=40)),
     "roberta_mlm": ("RobertaForMaskedLM", AFTER_PADDING, dict(type_vocab_size=2)),
     "xlm_roberta_base": ("XLMRobertaModel", AFTER_PADDING, dict(type_vocab_size=1, pad_token_id=3)),
