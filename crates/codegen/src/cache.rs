@@ -92,6 +92,10 @@ impl Caches<'_> {
         match self.layouts.get(id).cache.as_slice() {
             [] => quote!(()),
             [only] => self.new_field(only),
+            _ if self.types.borrows_cache(id) => {
+                let layer = ident(&self.types.name(id));
+                quote!(#layer::cache(batch, capacity))
+            }
             _ => {
                 let name = ident(&self.types.cache_name(id));
                 quote!(#name::new(batch, capacity))
@@ -131,6 +135,14 @@ impl Caches<'_> {
         quote!(#ty::#method(batch, #(#args),* #capacity))
     }
 
+    /// Whether two modules keep several things of the same names and types.
+    pub(crate) fn same(&self, a: ModuleId, b: ModuleId) -> bool {
+        let fields = |id| -> Vec<(String, String)> {
+            self.layouts.get(id).cache.iter().map(|f| (f.name.clone(), self.field_ty(f).to_string())).collect()
+        };
+        self.layouts.get(a).cache.len() > 1 && fields(a) == fields(b)
+    }
+
     /// The struct of a module that keeps several things.
     pub(crate) fn item(&self, id: ModuleId) -> Option<TokenStream> {
         let layout = self.layouts.get(id);
@@ -150,6 +162,17 @@ impl Caches<'_> {
         let (batch, capacity) = sizes(&quote!(#(#values),*));
         let doc = crate::docs(&format!("What [`{}`] keeps from step to step.", self.types.name(id)));
         let new_doc = crate::docs("Room for `capacity` tokens of `batch` sequences.");
+        if self.types.borrows_cache(id) {
+            let layer = ident(&self.types.name(id));
+            return Some(quote! {
+                impl #layer {
+                    #new_doc
+                    pub fn cache(#batch: usize, #capacity: usize) -> #name {
+                        #name { #(#values),* }
+                    }
+                }
+            });
+        }
         Some(quote! {
             #doc
             pub struct #name { #(#fields),* }

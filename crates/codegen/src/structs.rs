@@ -20,6 +20,10 @@ pub(crate) struct Types {
     names: BTreeMap<ModuleId, String>,
     taken: BTreeMap<String, String>,
     enums: BTreeMap<Vec<ModuleId>, String>,
+    /// The first kind of the loop that a layer belongs to.
+    first_kinds: BTreeMap<ModuleId, ModuleId>,
+    /// Layers that keep what the first kind of their loop keeps, and so share its cache's type.
+    caches_as: BTreeMap<ModuleId, ModuleId>,
 }
 
 impl Types {
@@ -28,7 +32,12 @@ impl Types {
     }
 
     pub(crate) fn cache_name(&self, id: ModuleId) -> String {
-        format!("{}Cache", self.name(id))
+        format!("{}Cache", self.name(self.caches_as.get(&id).copied().unwrap_or(id)))
+    }
+
+    /// Whether a layer's cache has the type of another kind's.
+    pub(crate) fn borrows_cache(&self, id: ModuleId) -> bool {
+        self.caches_as.contains_key(&id)
     }
 
     /// The enum of a loop's layers, if they are of several kinds.
@@ -97,6 +106,7 @@ impl Structs<'_> {
                 FieldKind::Module { module: child, .. } => self.visit(*child, &below),
                 FieldKind::Layers { kinds, .. } => {
                     for kind in kinds {
+                        self.types.first_kinds.extend((*kind != kinds[0]).then_some((*kind, kinds[0])));
                         self.visit(*kind, &below);
                     }
                     self.layer_enum(id, kinds);
@@ -111,6 +121,9 @@ impl Structs<'_> {
         self.types.names.insert(id, "__Self".into());
         let text = self.print(id, false).to_string();
         if self.types.give(id, &candidates, &text) {
+            if let Some(first) = self.types.first_kinds.get(&id).copied().filter(|first| self.caches().same(*first, id)) {
+                self.types.caches_as.insert(id, first);
+            }
             let tokens = self.print(id, true);
             self.items.push(Item { is_root, tokens });
         }

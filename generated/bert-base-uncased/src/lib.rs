@@ -1,0 +1,20 @@
+//! bert-base-uncased: the `bert` family, 109,514,298 parameters.
+//!
+//! BERT and ERNIE: a bidirectional encoder with learned positions, token types and LayerNorm after each branch.
+//!
+//! Generated from `specs/models/bert-base-uncased.toml`; edit the spec and run `formwork compile specs/models/bert-base-uncased.toml`.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `config.rs` | every number |
+//! | `layers.rs` | the parts of the model |
+//! | `model.rs` | the model and its entry point |
+//! | `weights.rs` | names in a checkpoint |
+
+pub mod config;
+pub mod layers;
+pub mod model;
+pub mod weights;
+
+pub use config::PARAMETERS;
+pub use model::MaskedLm;

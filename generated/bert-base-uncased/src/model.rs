@@ -1,0 +1,73 @@
+//! bert-base-uncased, whole.
+
+use super::config::{D_MODEL, EPS, MAX_SEQ_LEN, N_LAYERS, PARAMETERS, VOCAB_SIZE};
+use super::layers::{Embeddings, Layer};
+use super::weights::MAPPING;
+use formwork_runtime::{
+    Context, Ids, Info, Inputs, LayerNorm, Linear, Model, Tensor, Tokens, Weights, ops,
+};
+
+/// BERT and ERNIE: a bidirectional encoder with learned positions, token types and LayerNorm after each branch.
+pub struct MaskedLm {
+    embeddings: Embeddings,
+    layer: Vec<Layer>,
+    dense: Linear,
+    layer_norm: LayerNorm,
+    decoder: Linear,
+}
+
+impl MaskedLm {
+    /// Takes its weights; what is missing or misshapen is reported by `Weights::finish`.
+    pub fn load(w: &Weights) -> Self {
+        Self {
+            embeddings: Embeddings::load(&w.at("embeddings")),
+            layer: (0..N_LAYERS)
+                .map(|i| Layer::load(&w.at(&format!("encoder.layer.{i}"))))
+                .collect(),
+            dense: w.linear_bias("cls.predictions.transform.dense", D_MODEL, D_MODEL),
+            layer_norm: w.layer_norm("cls.predictions.transform.LayerNorm", D_MODEL, EPS),
+            decoder: w.linear_bias("cls.predictions.decoder", D_MODEL, VOCAB_SIZE),
+        }
+    }
+
+    /// Gives `[B, S, VOCAB_SIZE]`.
+    pub fn forward(&self, ctx: &Context, tokens: &Tokens, token_types: &Ids) -> Tensor {
+        let mut x = self.embeddings.forward(ctx, tokens, token_types);
+        for (i, layer) in self.layer.iter().enumerate() {
+            ctx.probe("hidden_states", i, &x);
+            x = layer.forward(ctx, &x, tokens);
+        }
+        ctx.probe("hidden_states", N_LAYERS, &x);
+        let x = ops::gelu(self.dense.forward(ctx, &x));
+        let x = self.layer_norm.forward(ctx, &x);
+        self.decoder.forward(ctx, &x)
+    }
+}
+
+impl Model for MaskedLm {
+    const INFO: Info = Info {
+        name: "bert-base-uncased",
+        task: "masked_lm",
+        output: "logits",
+        inputs: &["input_ids", "token_type_ids"],
+        generates: false,
+        vocab_size: VOCAB_SIZE,
+        max_positions: Some(MAX_SEQ_LEN),
+        parameters: PARAMETERS,
+        mapping: MAPPING,
+    };
+    type Cache = ();
+
+    fn load(w: &Weights) -> Self {
+        Self::load(w)
+    }
+
+    fn cache(_batch: usize, _capacity: usize) -> Self::Cache {}
+    fn forward(&self, ctx: &Context, inputs: &Inputs, _cache: &mut Self::Cache) -> Tensor {
+        self.forward(
+            ctx,
+            inputs.tokens("input_ids"),
+            inputs.ids("token_type_ids"),
+        )
+    }
+}

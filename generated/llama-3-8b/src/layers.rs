@@ -1,0 +1,106 @@
+//! The parts of llama-3-8b.
+
+use super::config::{ATTENTION_SCALE, D_FF, D_HEAD, D_MODEL, EPS, N_HEADS, N_KV_HEADS, ROPE};
+use formwork_runtime::{
+    Attention, Context, KvCache, Linear, Mask, RmsNorm, Rope, Tensor, Tokens, Weights, ops,
+};
+
+/// Grouped-query attention: query heads share keys and values in groups.
+pub struct SelfAttention {
+    q_proj: Linear,
+    k_proj: Linear,
+    v_proj: Linear,
+    rope: Rope,
+    o_proj: Linear,
+}
+
+impl SelfAttention {
+    /// Takes its weights; what is missing or misshapen is reported by `Weights::finish`.
+    pub fn load(w: &Weights) -> Self {
+        Self {
+            q_proj: w.linear("q_proj", D_MODEL, D_HEAD * N_HEADS),
+            k_proj: w.linear("k_proj", D_MODEL, D_HEAD * N_KV_HEADS),
+            v_proj: w.linear("v_proj", D_MODEL, D_HEAD * N_KV_HEADS),
+            rope: Rope::new(ROPE),
+            o_proj: w.linear("o_proj", D_HEAD * N_HEADS, D_MODEL),
+        }
+    }
+
+    /// `[B, S, D_MODEL]` to `[B, S, D_MODEL]`.
+    pub fn forward(
+        &self,
+        ctx: &Context,
+        x: &Tensor,
+        tokens: &Tokens,
+        cache: &mut KvCache,
+    ) -> Tensor {
+        let q = self.q_proj.forward(ctx, x).split_heads(N_HEADS);
+        let k = self.k_proj.forward(ctx, x).split_heads(N_KV_HEADS);
+        let v = self.v_proj.forward(ctx, x).split_heads(N_KV_HEADS);
+        let q = self.rope.apply(ctx, q, tokens);
+        let k = self.rope.apply(ctx, k, tokens);
+        let y = Attention::new(Mask::Causal, ATTENTION_SCALE)
+            .cached(cache)
+            .run(ctx, &q, &k, &v, tokens);
+        self.o_proj.forward(ctx, &y.merge_heads())
+    }
+}
+
+/// Gated feed-forward: `down(act(gate(x)) · up(x))`.
+pub struct FeedForward {
+    gate_proj: Linear,
+    up_proj: Linear,
+    down_proj: Linear,
+}
+
+impl FeedForward {
+    /// Takes its weights; what is missing or misshapen is reported by `Weights::finish`.
+    pub fn load(w: &Weights) -> Self {
+        Self {
+            gate_proj: w.linear("gate_proj", D_MODEL, D_FF),
+            up_proj: w.linear("up_proj", D_MODEL, D_FF),
+            down_proj: w.linear("down_proj", D_FF, D_MODEL),
+        }
+    }
+
+    /// `[B, S, D_MODEL]` to `[B, S, D_MODEL]`.
+    pub fn forward(&self, ctx: &Context, x: &Tensor) -> Tensor {
+        let gate = self.gate_proj.forward(ctx, x);
+        let up = self.up_proj.forward(ctx, x);
+        self.down_proj.forward(ctx, &ops::gated_silu(gate, up))
+    }
+}
+
+/// One layer.
+pub struct Layer {
+    input_layernorm: RmsNorm,
+    self_attn: SelfAttention,
+    post_attention_layernorm: RmsNorm,
+    mlp: FeedForward,
+}
+
+impl Layer {
+    /// Takes its weights; what is missing or misshapen is reported by `Weights::finish`.
+    pub fn load(w: &Weights) -> Self {
+        Self {
+            input_layernorm: w.rms_norm("input_layernorm", D_MODEL, EPS),
+            self_attn: SelfAttention::load(&w.at("self_attn")),
+            post_attention_layernorm: w.rms_norm("post_attention_layernorm", D_MODEL, EPS),
+            mlp: FeedForward::load(&w.at("mlp")),
+        }
+    }
+
+    /// `[B, S, D_MODEL]` to `[B, S, D_MODEL]`.
+    pub fn forward(
+        &self,
+        ctx: &Context,
+        x: &Tensor,
+        tokens: &Tokens,
+        cache: &mut KvCache,
+    ) -> Tensor {
+        let h = self.input_layernorm.forward(ctx, x);
+        let x = x + self.self_attn.forward(ctx, &h, tokens, cache);
+        let h = self.post_attention_layernorm.forward(ctx, &x);
+        x + self.mlp.forward(ctx, &h)
+    }
+}

@@ -1,0 +1,346 @@
+//! The parts of t5-small.
+
+use super::config::{
+    D_FF, D_HEAD, D_MODEL, EPS, MAX_DISTANCE, N_BUCKETS, N_DECODER_LAYERS, N_HEADS, N_LAYERS,
+    VOCAB_SIZE,
+};
+use formwork_runtime::{
+    Attention, Context, Embedding, KvCache, Linear, Mask, Once, RelativeBias, RmsNorm, Tensor,
+    Tokens, Weights, ops,
+};
+
+/// Attention with a relative-position bias on the scores.
+pub struct SelfAttention {
+    q: Linear,
+    k: Linear,
+    v: Linear,
+    o: Linear,
+}
+
+impl SelfAttention {
+    /// Takes its weights; what is missing or misshapen is reported by `Weights::finish`.
+    pub fn load(w: &Weights) -> Self {
+        Self {
+            q: w.linear("q", D_MODEL, D_HEAD * N_HEADS),
+            k: w.linear("k", D_MODEL, D_HEAD * N_HEADS),
+            v: w.linear("v", D_MODEL, D_HEAD * N_HEADS),
+            o: w.linear("o", D_HEAD * N_HEADS, D_MODEL),
+        }
+    }
+
+    /// `[B, T, D_MODEL]` and `[N_HEADS, T, T]` to `[B, T, D_MODEL]`.
+    pub fn forward(&self, ctx: &Context, x: &Tensor, bias: &Tensor, tokens: &Tokens) -> Tensor {
+        let q = self.q.forward(ctx, x).split_heads(N_HEADS);
+        let k = self.k.forward(ctx, x).split_heads(N_HEADS);
+        let v = self.v.forward(ctx, x).split_heads(N_HEADS);
+        let y = Attention::new(Mask::Full, 1.0)
+            .bias(bias)
+            .run(ctx, &q, &k, &v, tokens)
+            .merge_heads();
+        self.o.forward(ctx, &y)
+    }
+}
+
+/// Two matrices around a nonlinearity, or three with a gate.
+pub struct FeedForward {
+    wi: Linear,
+    wo: Linear,
+}
+
+impl FeedForward {
+    /// Takes its weights; what is missing or misshapen is reported by `Weights::finish`.
+    pub fn load(w: &Weights) -> Self {
+        Self {
+            wi: w.linear("wi", D_MODEL, D_FF),
+            wo: w.linear("wo", D_FF, D_MODEL),
+        }
+    }
+
+    /// `[B, T, D_MODEL]` to `[B, T, D_MODEL]`.
+    pub fn forward(&self, ctx: &Context, x: &Tensor) -> Tensor {
+        let h = ops::relu(self.wi.forward(ctx, x));
+        self.wo.forward(ctx, &h)
+    }
+}
+
+/// One layer.
+pub struct Block {
+    layer_0_layer_norm: RmsNorm,
+    self_attention: SelfAttention,
+    layer_1_layer_norm: RmsNorm,
+    dense_relu_dense: FeedForward,
+}
+
+impl Block {
+    /// Takes its weights; what is missing or misshapen is reported by `Weights::finish`.
+    pub fn load(w: &Weights) -> Self {
+        Self {
+            layer_0_layer_norm: w.rms_norm("layer.0.layer_norm", D_MODEL, EPS),
+            self_attention: SelfAttention::load(&w.at("layer.0.SelfAttention")),
+            layer_1_layer_norm: w.rms_norm("layer.1.layer_norm", D_MODEL, EPS),
+            dense_relu_dense: FeedForward::load(&w.at("layer.1.DenseReluDense")),
+        }
+    }
+
+    /// `[B, T, D_MODEL]` and `[N_HEADS, T, T]` to `[B, T, D_MODEL]`.
+    pub fn forward(&self, ctx: &Context, x: &Tensor, shared: &Tensor, tokens: &Tokens) -> Tensor {
+        let h = self.layer_0_layer_norm.forward(ctx, x);
+        let x = x + self.self_attention.forward(ctx, &h, shared, tokens);
+        let h = self.layer_1_layer_norm.forward(ctx, &x);
+        x + self.dense_relu_dense.forward(ctx, &h)
+    }
+}
+
+/// `encoder`.
+pub struct Encoder {
+    embed_tokens: Embedding,
+    relative_attention_bias: RelativeBias,
+    block: Vec<Block>,
+    final_layer_norm: RmsNorm,
+}
+
+impl Encoder {
+    /// Takes its weights; what is missing or misshapen is reported by `Weights::finish`.
+    pub fn load(w: &Weights) -> Self {
+        Self {
+            embed_tokens: w.embedding("embed_tokens", VOCAB_SIZE, D_MODEL),
+            relative_attention_bias: w.relative_bias(
+                "block.0.layer.0.SelfAttention.relative_attention_bias",
+                N_BUCKETS,
+                N_HEADS,
+                true,
+                MAX_DISTANCE,
+            ),
+            block: (0..N_LAYERS)
+                .map(|i| Block::load(&w.at(&format!("block.{i}"))))
+                .collect(),
+            final_layer_norm: w.rms_norm("final_layer_norm", D_MODEL, EPS),
+        }
+    }
+
+    /// Gives `[B, T, D_MODEL]`.
+    pub fn forward(&self, ctx: &Context, tokens: &Tokens) -> Tensor {
+        let mut x = self.embed_tokens.forward(ctx, &tokens.ids);
+        let shared = self.relative_attention_bias.forward(ctx, tokens, tokens);
+        for (i, layer) in self.block.iter().enumerate() {
+            ctx.probe("encoder_hidden_states", i, &x);
+            x = layer.forward(ctx, &x, &shared, tokens);
+        }
+        let x = self.final_layer_norm.forward(ctx, &x);
+        ctx.probe("encoder_hidden_states", N_LAYERS, &x);
+        x
+    }
+}
+
+/// Attention with a relative-position bias on the scores.
+pub struct DecoderSelfAttention {
+    q: Linear,
+    k: Linear,
+    v: Linear,
+    o: Linear,
+}
+
+impl DecoderSelfAttention {
+    /// Takes its weights; what is missing or misshapen is reported by `Weights::finish`.
+    pub fn load(w: &Weights) -> Self {
+        Self {
+            q: w.linear("q", D_MODEL, D_HEAD * N_HEADS),
+            k: w.linear("k", D_MODEL, D_HEAD * N_HEADS),
+            v: w.linear("v", D_MODEL, D_HEAD * N_HEADS),
+            o: w.linear("o", D_HEAD * N_HEADS, D_MODEL),
+        }
+    }
+
+    /// `[B, S, D_MODEL]` and `[N_HEADS, S, S + past]` to `[B, S, D_MODEL]`.
+    pub fn forward(
+        &self,
+        ctx: &Context,
+        x: &Tensor,
+        bias: &Tensor,
+        tokens: &Tokens,
+        cache: &mut KvCache,
+    ) -> Tensor {
+        let q = self.q.forward(ctx, x).split_heads(N_HEADS);
+        let k = self.k.forward(ctx, x).split_heads(N_HEADS);
+        let v = self.v.forward(ctx, x).split_heads(N_HEADS);
+        let y = Attention::new(Mask::Causal, 1.0)
+            .bias(bias)
+            .cached(cache)
+            .run(ctx, &q, &k, &v, tokens)
+            .merge_heads();
+        self.o.forward(ctx, &y)
+    }
+}
+
+/// Attention to the encoder's output, whose keys and values are computed once.
+pub struct CrossAttention {
+    q: Linear,
+    k: Linear,
+    v: Linear,
+    o: Linear,
+}
+
+impl CrossAttention {
+    /// Takes its weights; what is missing or misshapen is reported by `Weights::finish`.
+    pub fn load(w: &Weights) -> Self {
+        Self {
+            q: w.linear("q", D_MODEL, D_HEAD * N_HEADS),
+            k: w.linear("k", D_MODEL, D_HEAD * N_HEADS),
+            v: w.linear("v", D_MODEL, D_HEAD * N_HEADS),
+            o: w.linear("o", D_HEAD * N_HEADS, D_MODEL),
+        }
+    }
+
+    /// `[B, S, D_MODEL]` and `[B, T, D_MODEL]` to `[B, S, D_MODEL]`.
+    pub fn forward(
+        &self,
+        ctx: &Context,
+        x: &Tensor,
+        memory: &Tensor,
+        tokens: &Tokens,
+        cache: &mut CrossAttentionCache,
+    ) -> Tensor {
+        let q = self.q.forward(ctx, x).split_heads(N_HEADS);
+        let k = cache
+            .k
+            .get(|| self.k.forward(ctx, memory).split_heads(N_HEADS));
+        let v = cache
+            .v
+            .get(|| self.v.forward(ctx, memory).split_heads(N_HEADS));
+        let y = Attention::new(Mask::Full, 1.0)
+            .run(ctx, &q, k, v, tokens)
+            .merge_heads();
+        self.o.forward(ctx, &y)
+    }
+}
+
+/// What [`CrossAttention`] keeps from step to step.
+pub struct CrossAttentionCache {
+    k: Once,
+    v: Once,
+}
+
+impl CrossAttentionCache {
+    /// Room for `capacity` tokens of `batch` sequences.
+    pub fn new(_batch: usize, _capacity: usize) -> Self {
+        Self {
+            k: Once::new(),
+            v: Once::new(),
+        }
+    }
+}
+
+/// One layer.
+pub struct DecoderBlock {
+    layer_0_layer_norm: RmsNorm,
+    self_attention: DecoderSelfAttention,
+    layer_1_layer_norm: RmsNorm,
+    enc_dec_attention: CrossAttention,
+    layer_2_layer_norm: RmsNorm,
+    dense_relu_dense: FeedForward,
+}
+
+impl DecoderBlock {
+    /// Takes its weights; what is missing or misshapen is reported by `Weights::finish`.
+    pub fn load(w: &Weights) -> Self {
+        Self {
+            layer_0_layer_norm: w.rms_norm("layer.0.layer_norm", D_MODEL, EPS),
+            self_attention: DecoderSelfAttention::load(&w.at("layer.0.SelfAttention")),
+            layer_1_layer_norm: w.rms_norm("layer.1.layer_norm", D_MODEL, EPS),
+            enc_dec_attention: CrossAttention::load(&w.at("layer.1.EncDecAttention")),
+            layer_2_layer_norm: w.rms_norm("layer.2.layer_norm", D_MODEL, EPS),
+            dense_relu_dense: FeedForward::load(&w.at("layer.2.DenseReluDense")),
+        }
+    }
+
+    /// `[B, S, D_MODEL]` and `[N_HEADS, S, S + past]` and `[B, T, D_MODEL]` to `[B, S, D_MODEL]`.
+    pub fn forward(
+        &self,
+        ctx: &Context,
+        x: &Tensor,
+        shared: &Tensor,
+        tokens: &Tokens,
+        memory: &Tensor,
+        tokens_2: &Tokens,
+        cache: &mut DecoderBlockCache,
+    ) -> Tensor {
+        let h = self.layer_0_layer_norm.forward(ctx, x);
+        let x = x + self
+            .self_attention
+            .forward(ctx, &h, shared, tokens, &mut cache.self_attention);
+        let h = self.layer_1_layer_norm.forward(ctx, &x);
+        let x = x + self.enc_dec_attention.forward(
+            ctx,
+            &h,
+            memory,
+            tokens_2,
+            &mut cache.enc_dec_attention,
+        );
+        let h = self.layer_2_layer_norm.forward(ctx, &x);
+        x + self.dense_relu_dense.forward(ctx, &h)
+    }
+}
+
+/// What [`DecoderBlock`] keeps from step to step.
+pub struct DecoderBlockCache {
+    self_attention: KvCache,
+    enc_dec_attention: CrossAttentionCache,
+}
+
+impl DecoderBlockCache {
+    /// Room for `capacity` tokens of `batch` sequences.
+    pub fn new(batch: usize, capacity: usize) -> Self {
+        Self {
+            self_attention: KvCache::new(batch, N_HEADS, D_HEAD, D_HEAD, capacity),
+            enc_dec_attention: CrossAttentionCache::new(batch, capacity),
+        }
+    }
+}
+
+/// `decoder`.
+pub struct Decoder {
+    embed_tokens: Embedding,
+    relative_attention_bias: RelativeBias,
+    block: Vec<DecoderBlock>,
+    final_layer_norm: RmsNorm,
+}
+
+impl Decoder {
+    /// Takes its weights; what is missing or misshapen is reported by `Weights::finish`.
+    pub fn load(w: &Weights) -> Self {
+        Self {
+            embed_tokens: w.embedding("embed_tokens", VOCAB_SIZE, D_MODEL),
+            relative_attention_bias: w.relative_bias(
+                "block.0.layer.0.SelfAttention.relative_attention_bias",
+                N_BUCKETS,
+                N_HEADS,
+                false,
+                MAX_DISTANCE,
+            ),
+            block: (0..N_DECODER_LAYERS)
+                .map(|i| DecoderBlock::load(&w.at(&format!("block.{i}"))))
+                .collect(),
+            final_layer_norm: w.rms_norm("final_layer_norm", D_MODEL, EPS),
+        }
+    }
+
+    /// `[B, T, D_MODEL]` to `[B, S, D_MODEL]`.
+    pub fn forward(
+        &self,
+        ctx: &Context,
+        tokens: &Tokens,
+        memory: &Tensor,
+        tokens_2: &Tokens,
+        cache: &mut [DecoderBlockCache],
+    ) -> Tensor {
+        let mut x = self.embed_tokens.forward(ctx, &tokens.ids);
+        let shared = self.relative_attention_bias.forward(ctx, tokens, tokens);
+        for (i, (layer, cache)) in self.block.iter().zip(cache.iter_mut()).enumerate() {
+            ctx.probe("decoder_hidden_states", i, &x);
+            x = layer.forward(ctx, &x, &shared, tokens, memory, tokens_2, cache);
+        }
+        let x = self.final_layer_norm.forward(ctx, &x);
+        ctx.probe("decoder_hidden_states", N_DECODER_LAYERS, &x);
+        x
+    }
+}

@@ -1,0 +1,90 @@
+//! t5-small, whole.
+
+use super::config::{D_MODEL, FACTOR, N_DECODER_LAYERS, PARAMETERS, VOCAB_SIZE};
+use super::layers::{Decoder, DecoderBlockCache, Encoder};
+use super::weights::MAPPING;
+use formwork_runtime::{Context, Info, Inputs, Linear, Model, Once, Tensor, Tokens, Weights};
+
+/// T5, mT5 and UMT5: an encoder-decoder with bucketed relative positions, RMS norms before each branch and unscaled attention.
+pub struct Seq2seq {
+    encoder: Encoder,
+    decoder: Decoder,
+    lm_head: Linear,
+}
+
+impl Seq2seq {
+    /// Takes its weights; what is missing or misshapen is reported by `Weights::finish`.
+    pub fn load(w: &Weights) -> Self {
+        Self {
+            encoder: Encoder::load(&w.at("encoder")),
+            decoder: Decoder::load(&w.at("decoder")),
+            lm_head: w.linear("lm_head", D_MODEL, VOCAB_SIZE),
+        }
+    }
+
+    /// Gives `[B, S, VOCAB_SIZE]`.
+    pub fn forward(
+        &self,
+        ctx: &Context,
+        tokens: &Tokens,
+        decoder_tokens: &Tokens,
+        cache: &mut Seq2seqCache,
+    ) -> Tensor {
+        let memory = cache.memory.get(|| self.encoder.forward(ctx, tokens));
+        let x = self
+            .decoder
+            .forward(ctx, decoder_tokens, memory, tokens, &mut cache.decoder);
+        let x = x * FACTOR;
+        self.lm_head.forward(ctx, &x)
+    }
+}
+
+/// What [`Seq2seq`] keeps from step to step.
+pub struct Seq2seqCache {
+    memory: Once,
+    decoder: Vec<DecoderBlockCache>,
+}
+
+impl Seq2seqCache {
+    /// Room for `capacity` tokens of `batch` sequences.
+    pub fn new(batch: usize, capacity: usize) -> Self {
+        Self {
+            memory: Once::new(),
+            decoder: (0..N_DECODER_LAYERS)
+                .map(|_| DecoderBlockCache::new(batch, capacity))
+                .collect(),
+        }
+    }
+}
+
+impl Model for Seq2seq {
+    const INFO: Info = Info {
+        name: "t5-small",
+        task: "seq2seq",
+        output: "logits",
+        inputs: &["input_ids", "decoder_input_ids"],
+        generates: true,
+        vocab_size: VOCAB_SIZE,
+        max_positions: None,
+        parameters: PARAMETERS,
+        mapping: MAPPING,
+    };
+    type Cache = Seq2seqCache;
+
+    fn load(w: &Weights) -> Self {
+        Self::load(w)
+    }
+
+    fn cache(batch: usize, capacity: usize) -> Self::Cache {
+        Seq2seqCache::new(batch, capacity)
+    }
+
+    fn forward(&self, ctx: &Context, inputs: &Inputs, cache: &mut Self::Cache) -> Tensor {
+        self.forward(
+            ctx,
+            inputs.tokens("input_ids"),
+            inputs.tokens("decoder_input_ids"),
+            cache,
+        )
+    }
+}

@@ -1,0 +1,107 @@
+//! The parts of tiny.
+
+use super::config::{ATTENTION_SCALE, D_FF, D_HEAD, D_MODEL, EPS, N_HEADS, N_KV_HEADS, ROPE};
+use formwork_runtime::{
+    Attention, Context, KvCache, Linear, Mask, RmsNorm, Rope, Tensor, Tokens, Weights, ops,
+};
+
+/// Self-attention of the chosen kind.
+pub struct SelfAttention {
+    q: Linear,
+    k: Linear,
+    v: Linear,
+    rope: Rope,
+    o: Linear,
+}
+
+impl SelfAttention {
+    /// Takes its weights; what is missing or misshapen is reported by `Weights::finish`.
+    pub fn load(w: &Weights) -> Self {
+        Self {
+            q: w.linear("q", D_MODEL, N_HEADS * D_HEAD),
+            k: w.linear("k", D_MODEL, N_KV_HEADS * D_HEAD),
+            v: w.linear("v", D_MODEL, N_KV_HEADS * D_HEAD),
+            rope: Rope::new(ROPE),
+            o: w.linear("o", N_HEADS * D_HEAD, D_MODEL),
+        }
+    }
+
+    /// `[B, S, D_MODEL]` to `[B, S, D_MODEL]`.
+    pub fn forward(
+        &self,
+        ctx: &Context,
+        x: &Tensor,
+        tokens: &Tokens,
+        cache: &mut KvCache,
+    ) -> Tensor {
+        let q = self.q.forward(ctx, x).split_heads(N_HEADS);
+        let k = self.k.forward(ctx, x).split_heads(N_KV_HEADS);
+        let v = self.v.forward(ctx, x).split_heads(N_KV_HEADS);
+        let q = self.rope.apply(ctx, q, tokens);
+        let k = self.rope.apply(ctx, k, tokens);
+        let y = Attention::new(Mask::Causal, ATTENTION_SCALE)
+            .cached(cache)
+            .run(ctx, &q, &k, &v, tokens);
+        self.o.forward(ctx, &y.merge_heads())
+    }
+}
+
+/// Two matrices around a nonlinearity, or three with a gate.
+pub struct FeedForward {
+    up: Linear,
+    gate: Linear,
+    down: Linear,
+}
+
+impl FeedForward {
+    /// Takes its weights; what is missing or misshapen is reported by `Weights::finish`.
+    pub fn load(w: &Weights) -> Self {
+        Self {
+            up: w.linear("up", D_MODEL, D_FF),
+            gate: w.linear("gate", D_MODEL, D_FF),
+            down: w.linear("down", D_FF, D_MODEL),
+        }
+    }
+
+    /// `[B, S, D_MODEL]` to `[B, S, D_MODEL]`.
+    pub fn forward(&self, ctx: &Context, x: &Tensor) -> Tensor {
+        let up = self.up.forward(ctx, x);
+        let silu = self.gate.forward(ctx, x);
+        let h = ops::gated_silu(silu, up);
+        self.down.forward(ctx, &h)
+    }
+}
+
+/// One layer.
+pub struct Layer {
+    attn_norm: RmsNorm,
+    attn: SelfAttention,
+    ffn_norm: RmsNorm,
+    ffn: FeedForward,
+}
+
+impl Layer {
+    /// Takes its weights; what is missing or misshapen is reported by `Weights::finish`.
+    pub fn load(w: &Weights) -> Self {
+        Self {
+            attn_norm: w.rms_norm("attn_norm", D_MODEL, EPS),
+            attn: SelfAttention::load(&w.at("attn")),
+            ffn_norm: w.rms_norm("ffn_norm", D_MODEL, EPS),
+            ffn: FeedForward::load(&w.at("ffn")),
+        }
+    }
+
+    /// `[B, S, D_MODEL]` to `[B, S, D_MODEL]`.
+    pub fn forward(
+        &self,
+        ctx: &Context,
+        x: &Tensor,
+        tokens: &Tokens,
+        cache: &mut KvCache,
+    ) -> Tensor {
+        let h = self.attn_norm.forward(ctx, x);
+        let x = x + self.attn.forward(ctx, &h, tokens, cache);
+        let h = self.ffn_norm.forward(ctx, &x);
+        x + self.ffn.forward(ctx, &h)
+    }
+}

@@ -1,0 +1,73 @@
+//! tiny, whole.
+
+use super::config::{
+    D_HEAD, D_MODEL, EPS, MAX_SEQ_LEN, N_KV_HEADS, N_LAYERS, PARAMETERS, VOCAB_SIZE,
+};
+use super::layers::Layer;
+use super::weights::MAPPING;
+use formwork_runtime::{
+    Context, Embedding, Info, Inputs, KvCache, Linear, Model, RmsNorm, Tensor, Tokens, Weights,
+};
+
+/// The standard family: the knobs that everybody knows, each with a default.
+pub struct CausalLm {
+    embed: Embedding,
+    layers: Vec<Layer>,
+    norm: RmsNorm,
+    head: Linear,
+}
+
+impl CausalLm {
+    /// Takes its weights; what is missing or misshapen is reported by `Weights::finish`.
+    pub fn load(w: &Weights) -> Self {
+        Self {
+            embed: w.embedding("embed", VOCAB_SIZE, D_MODEL),
+            layers: (0..N_LAYERS)
+                .map(|i| Layer::load(&w.at(&format!("layers.{i}"))))
+                .collect(),
+            norm: w.rms_norm("norm", D_MODEL, EPS),
+            head: w.linear("head", D_MODEL, VOCAB_SIZE),
+        }
+    }
+
+    /// Gives `[B, S, VOCAB_SIZE]`.
+    pub fn forward(&self, ctx: &Context, tokens: &Tokens, cache: &mut [KvCache]) -> Tensor {
+        let mut x = self.embed.forward(ctx, &tokens.ids);
+        for (i, (layer, cache)) in self.layers.iter().zip(cache.iter_mut()).enumerate() {
+            ctx.probe("hidden_states", i, &x);
+            x = layer.forward(ctx, &x, tokens, cache);
+        }
+        let x = self.norm.forward(ctx, &x);
+        ctx.probe("hidden_states", N_LAYERS, &x);
+        self.head.forward(ctx, &x)
+    }
+}
+
+impl Model for CausalLm {
+    const INFO: Info = Info {
+        name: "tiny",
+        task: "causal_lm",
+        output: "logits",
+        inputs: &["input_ids"],
+        generates: true,
+        vocab_size: VOCAB_SIZE,
+        max_positions: Some(MAX_SEQ_LEN),
+        parameters: PARAMETERS,
+        mapping: MAPPING,
+    };
+    type Cache = Vec<KvCache>;
+
+    fn load(w: &Weights) -> Self {
+        Self::load(w)
+    }
+
+    fn cache(batch: usize, capacity: usize) -> Self::Cache {
+        (0..N_LAYERS)
+            .map(|_| KvCache::new(batch, N_KV_HEADS, D_HEAD, D_HEAD, capacity))
+            .collect()
+    }
+
+    fn forward(&self, ctx: &Context, inputs: &Inputs, cache: &mut Self::Cache) -> Tensor {
+        self.forward(ctx, inputs.tokens("input_ids"), cache)
+    }
+}
