@@ -72,12 +72,17 @@ def load(folder, task=None):
     try:
         config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True)
         task = task or task_of(config)
+        # The eager path adds the linear biases of a config with `alibi` twice; sdpa adds them once, as the paper has it.
+        attention = "sdpa" if getattr(config, "alibi", False) else "eager"
         model, info = getattr(transformers, AUTO_CLASSES[task]).from_pretrained(
-            folder, config=config, dtype=torch.float32, attn_implementation="eager",
+            folder, config=config, dtype=torch.float32, attn_implementation=attention,
             local_files_only=True, output_loading_info=True,
         )
     except (OSError, ValueError, KeyError, ImportError) as error:
         raise CaseError(f"transformers cannot load {folder} as {task or 'a model'}: {error}") from error
+    # The default product of experts knows no float64 and no FLOPs.
+    if any(name.endswith("Experts") for name in {type(module).__name__ for module in model.modules()}):
+        model.set_experts_implementation("batched_mm")
     # A missing weight would be filled with random numbers. Only an absent pooler is harmless:
     # its output is left out of the case.
     missing = set(info["missing_keys"])

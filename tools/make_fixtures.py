@@ -68,6 +68,13 @@ BART = dict(
     encoder_ffn_dim=32, decoder_ffn_dim=40, max_position_embeddings=32, dropout=0.0,
     attention_dropout=0.0, activation_dropout=0.0, forced_eos_token_id=None,
 )
+T5GEMMA_STACK = dict(
+    vocab_size=64, hidden_size=24, intermediate_size=24, num_hidden_layers=2, num_attention_heads=4,
+    num_key_value_heads=2, head_dim=6, query_pre_attn_scalar=20, sliding_window=3, rms_norm_eps=0.02,
+    attn_logit_softcapping=2.0, final_logit_softcapping=8.0, max_position_embeddings=64, dropout_rate=0.0,
+    layer_types=["sliding_attention", "full_attention"],
+    rope_parameters=dict(rope_type="default", rope_theta=100.0),
+)
 LLAMA3 = dict(
     rope_type="llama3", rope_theta=100.0, factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
     original_max_position_embeddings=32,
@@ -187,6 +194,8 @@ FIXTURES = {
         tie_word_embeddings=False, UNTIE=True)),
     "mt5": ("MT5ForConditionalGeneration", SMALL_T5, dict(feed_forward_proj="gated-gelu")),
     "umt5": ("UMT5ForConditionalGeneration", SMALL_T5, dict(DISTINCT=3)),
+    "t5gemma": ("T5GemmaForConditionalGeneration", dict(encoder=T5GEMMA_STACK, decoder=T5GEMMA_STACK), dict(
+        vocab_size=64, pad_token_id=0, bos_token_id=1, eos_token_id=2, dropout_rate=0.0, DISTINCT=3)),
     "ernie_mlm": ("ErnieForMaskedLM", BERT, dict(intermediate_size=40)),
     "roberta_mlm": ("RobertaForMaskedLM", AFTER_PADDING, dict(type_vocab_size=2)),
     "xlm_roberta_base": ("XLMRobertaModel", AFTER_PADDING, dict(type_vocab_size=1, pad_token_id=3)),
@@ -220,7 +229,7 @@ FIXTURES = {
         activation_function="silu", scale_embedding=True, pad_token_id=62, decoder_start_token_id=62,
         DISTINCT=3)),
     "pegasus": ("PegasusForConditionalGeneration", BART, dict(
-        activation_function="relu", scale_embedding=True, DISTINCT=3)),
+        activation_function="relu", scale_embedding=True, DISTINCT=2)),
     "m2m_100": ("M2M100ForConditionalGeneration", BART, dict(pad_token_id=1, bos_token_id=0, DISTINCT=3)),
     "blenderbot": ("BlenderbotForConditionalGeneration", BART, dict(scale_embedding=True, DISTINCT=3)),
     "blenderbot_small": ("BlenderbotSmallForConditionalGeneration", BART, dict(DISTINCT=3)),
@@ -242,45 +251,49 @@ OPT = dict(
     **TOKENS, hidden_size=32, num_hidden_layers=2, ffn_dim=56, max_position_embeddings=40, num_attention_heads=4,
     word_embed_proj_dim=32, dropout=0.0,
 )
-MOE = DECODER | dict(intermediate_size=24, num_experts_per_tok=2)
+MOE = DECODER | dict(vocab_size=80, intermediate_size=12, num_experts_per_tok=2)
 FIXTURES |= {
     "gpt_neox": ("GPTNeoXForCausalLM", GPT_NEOX, {}),
     "gpt_neox_sequential": ("GPTNeoXForCausalLM", GPT_NEOX, dict(
         use_parallel_residual=False, attention_bias=False, hidden_act="gelu_new", tie_word_embeddings=True)),
     "gptj": ("GPTJForCausalLM", GPTJ, dict(n_inner=48)),
-    "codegen": ("CodeGenForCausalLM", GPTJ, dict(activation_function="relu")),
+    "codegen": ("CodeGenForCausalLM", GPTJ, dict(activation_function="relu", n_inner=40)),
     "falcon": ("FalconForCausalLM", FALCON, dict(activation="gelu_new", tie_word_embeddings=False)),
     "falcon_grouped": ("FalconForCausalLM", FALCON, dict(new_decoder_architecture=True, num_kv_heads=2, bias=True)),
     "falcon_grouped_one_norm": ("FalconForCausalLM", FALCON, dict(
         new_decoder_architecture=True, num_kv_heads=4, num_ln_in_parallel_attn=1)),
-    "falcon_alibi": ("FalconForCausalLM", FALCON, dict(alibi=True, multi_query=False, parallel_attn=False, bias=True)),
+    "falcon_alibi": ("FalconForCausalLM", FALCON, dict(
+        alibi=True, multi_query=False, parallel_attn=False, bias=True, tie_word_embeddings=False, vocab_size=96)),
     # Six heads: the slopes of four, then two of those of eight.
-    "bloom": ("BloomForCausalLM", TOKENS, dict(hidden_size=36, n_head=6, layer_norm_epsilon=0.02)),
+    "bloom": ("BloomForCausalLM", TOKENS, dict(
+        hidden_size=24, n_head=6, layer_norm_epsilon=0.02, tie_word_embeddings=False)),
     "bloom_post": ("BloomForCausalLM", TOKENS, dict(
-        hidden_size=32, n_head=4, layer_norm_epsilon=0.02, apply_residual_connection_post_layernorm=True,
+        hidden_size=28, n_head=4, layer_norm_epsilon=0.02, apply_residual_connection_post_layernorm=True,
         tie_word_embeddings=False)),
     "mpt": ("MptForCausalLM", TOKENS, dict(
-        d_model=36, n_heads=6, n_layers=2, max_seq_len=40, layer_norm_epsilon=0.02, attn_config=dict(softmax_scale=0.3))),
+        d_model=24, n_heads=6, n_layers=2, max_seq_len=40, layer_norm_epsilon=0.02, attn_config=dict(softmax_scale=0.3))),
     "opt": ("OPTForCausalLM", OPT, dict(activation_function="gelu", tie_word_embeddings=False)),
     "opt_post": ("OPTForCausalLM", OPT, dict(do_layer_norm_before=False, word_embed_proj_dim=16)),
     "opt_no_final_norm": ("OPTForCausalLM", OPT, dict(_remove_final_layer_norm=True, enable_bias=False)),
     "gpt_bigcode": ("GPTBigCodeForCausalLM", GPT2, dict(n_inner=48)),
-    "gpt_bigcode_heads": ("GPTBigCodeForCausalLM", GPT2, dict(multi_query=False, scale_attn_weights=False)),
+    "gpt_bigcode_heads": ("GPTBigCodeForCausalLM", GPT2, dict(
+        n_inner=40, multi_query=False, scale_attn_weights=False)),
     "gpt_neo": ("GPTNeoForCausalLM", TOKENS, dict(
         hidden_size=32, num_layers=2, num_heads=4, intermediate_size=56, max_position_embeddings=40, window_size=4,
         layer_norm_epsilon=0.02, attention_types=[[["local", "global"], 1]])),
-    "openai_gpt": ("OpenAIGPTLMHeadModel", GPT2, {}),
+    "openai_gpt": ("OpenAIGPTLMHeadModel", GPT2, dict(vocab_size=96, n_embd=28)),
     "biogpt": ("BioGptForCausalLM", TOKENS, dict(
         hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=56, max_position_embeddings=40,
         layer_norm_eps=0.02, scale_embedding=False)),
     "xglm": ("XGLMForCausalLM", TOKENS, dict(
-        d_model=32, ffn_dim=56, num_layers=2, attention_heads=4, max_position_embeddings=40, activation_function="relu")),
+        d_model=32, ffn_dim=56, num_layers=2, attention_heads=4, max_position_embeddings=40, activation_function="relu",
+        tie_word_embeddings=False)),
     "mixtral": ("MixtralForCausalLM", MOE, dict(num_local_experts=5, sliding_window=5, head_dim=12)),
     # A margin so wide that the softmax leaves some experts out and keeps others.
     "phimoe": ("PhimoeForCausalLM", MOE, dict(
         num_local_experts=6, router_jitter_noise=0.4, attention_bias=True, lm_head_bias=True)),
     "qwen2_moe": ("Qwen2MoeForCausalLM", MOE, dict(
-        num_experts=5, moe_intermediate_size=20, shared_expert_intermediate_size=12, mlp_only_layers=[0], num_hidden_layers=3,
+        num_experts=4, moe_intermediate_size=10, shared_expert_intermediate_size=12, intermediate_size=28, mlp_only_layers=[0], num_hidden_layers=3,
         qkv_bias=True, norm_topk_prob=False)),
     "qwen3_moe": ("Qwen3MoeForCausalLM", MOE, dict(
         num_experts=6, num_experts_per_tok=3, moe_intermediate_size=12, decoder_sparse_step=2, head_dim=12, norm_topk_prob=True)),
@@ -389,7 +402,10 @@ def describe(model, case):
     with FlopCounterMode(display=False) as counter:
         forward(model, case)
     main = main_output(case)
-    exact = forward(model.double(), case)[main]
+    try:
+        exact = forward(model.double(), case)[main]
+    except RuntimeError:  # some reference models build their masks in float32 alone
+        exact = None
     meta = {
         "params": sum(p.numel() for p in model.parameters()),
         "flops": counter.get_total_flops(),
@@ -403,7 +419,8 @@ def describe(model, case):
     if "decoder_input_ids" in case:
         meta["decoder_seq"] = case["decoder_input_ids"].shape[1]
     # The case's own rounding noise: asking an implementation for less makes no sense.
-    meta["fp32_vs_fp64_max_diff"] = float((exact - case[main]).abs().max())
+    if exact is not None:
+        meta["fp32_vs_fp64_max_diff"] = float((exact - case[main]).abs().max())
     if "greedy.ids" in case:
         meta["greedy_min_margin"] = dump_reference.margin(case)
     meta["versions"] = {"torch": torch.__version__.split("+")[0], "transformers": transformers.__version__}

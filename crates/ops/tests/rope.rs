@@ -5,6 +5,7 @@ use formwork_tensor::{Context, Ids, Simd, Tokens};
 
 const PLAIN: RopeConfig = RopeConfig {
     d_rot: 8,
+    trailing: false,
     theta: 100.0,
     layout: RopeLayout::HalfSplit,
     scaling: RopeScaling::None,
