@@ -68,6 +68,13 @@ BART = dict(
     encoder_ffn_dim=32, decoder_ffn_dim=40, max_position_embeddings=32, dropout=0.0,
     attention_dropout=0.0, activation_dropout=0.0, forced_eos_token_id=None,
 )
+T5GEMMA_STACK = dict(
+    vocab_size=64, hidden_size=24, intermediate_size=24, num_hidden_layers=2, num_attention_heads=4,
+    num_key_value_heads=2, head_dim=6, query_pre_attn_scalar=20, sliding_window=3, rms_norm_eps=0.02,
+    attn_logit_softcapping=2.0, final_logit_softcapping=8.0, max_position_embeddings=64, dropout_rate=0.0,
+    layer_types=["sliding_attention", "full_attention"],
+    rope_parameters=dict(rope_type="default", rope_theta=100.0),
+)
 LLAMA3 = dict(
     rope_type="llama3", rope_theta=100.0, factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
     original_max_position_embeddings=32,
@@ -76,6 +83,29 @@ YARN = dict(
     rope_type="yarn", rope_theta=100.0, factor=4.0, beta_fast=4.0, beta_slow=0.25,
     original_max_position_embeddings=16,
 )
+
+LAYER_NORM = {k: v for k, v in DECODER.items() if k != "rms_norm_eps"} | dict(layer_norm_eps=0.02)
+NO_EPS = {k: v for k, v in DECODER.items() if k != "rms_norm_eps"}
+GEMMA = DECODER | dict(
+    head_dim=8, sliding_window=5, query_pre_attn_scalar=20, attn_logit_softcapping=2.0,
+    final_logit_softcapping=8.0, tie_word_embeddings=True, attention_bias=True,
+)
+MULTIPLIERS = dict(
+    embedding_multiplier=3.0, residual_multiplier=0.6, attention_multiplier=0.2, logits_scaling=2.5,
+    attention_bias=True, mlp_bias=True,
+)
+MIXED = dict(layer_types=["sliding_attention", "full_attention"], sliding_window=5)
+
+
+def partial(factor, **rest):
+    """Rotary positions of a part of each head."""
+    return dict(dict(rope_type="default", rope_theta=100.0), partial_rotary_factor=factor, **rest)
+
+
+def by_kind(full, sliding):
+    """Rotary positions that differ between kinds of layers."""
+    return dict(full_attention=full, sliding_attention=sliding)
+
 
 # name: (model class, defaults, what this fixture changes). Keys in capitals are instructions of
 # this script: DTYPE of the stored weights, SHARD size, UNTIE an lm_head that the class ties, how many
@@ -103,6 +133,54 @@ FIXTURES = {
     "qwen3": ("Qwen3ForCausalLM", DECODER, dict(head_dim=16)),
     "qwen3_tied": ("Qwen3ForCausalLM", DECODER, dict(
         head_dim=16, tie_word_embeddings=True, attention_bias=True)),
+    "ministral": ("MinistralForCausalLM", DECODER, dict(MIXED, head_dim=12)),
+    "smollm3": ("SmolLM3ForCausalLM", DECODER, dict(no_rope_layers=[1, 0], tie_word_embeddings=True)),
+    "seed_oss": ("SeedOssForCausalLM", DECODER, dict(head_dim=12, attention_out_bias=True)),
+    "helium": ("HeliumForCausalLM", DECODER, dict(head_dim=8)),
+    "ernie4_5": ("Ernie4_5ForCausalLM", DECODER, dict(head_dim=12, use_bias=True)),
+    "olmo": ("OlmoForCausalLM", NO_EPS, dict(clip_qkv=1.5, attention_bias=True)),
+    "olmo2": ("Olmo2ForCausalLM", DECODER, dict(attention_bias=True)),
+    "olmo3": ("Olmo3ForCausalLM", DECODER, dict(MIXED, rope_parameters=by_kind(
+        YARN | dict(rope_theta=500000.0), dict(rope_type="default", rope_theta=500000.0)))),
+    "gemma": ("GemmaForCausalLM", DECODER, dict(
+        head_dim=12, num_key_value_heads=1, tie_word_embeddings=True, attention_bias=True)),
+    "gemma2": ("Gemma2ForCausalLM", GEMMA, {}),
+    "vaultgemma": ("VaultGemmaForCausalLM", GEMMA, {}),
+    "gemma3": ("Gemma3ForCausalLM", GEMMA, dict(
+        attn_logit_softcapping=None, num_hidden_layers=3, intermediate_size=40,
+        sliding_window_pattern=2, rope_parameters=by_kind(
+            dict(rope_type="linear", rope_theta=300.0, factor=4.0), dict(rope_type="default", rope_theta=40.0)))),
+    "granite": ("GraniteForCausalLM", DECODER, MULTIPLIERS),
+    "hyperclovax": ("HyperCLOVAXForCausalLM", DECODER, dict(MULTIPLIERS, head_dim=12)),
+    "phi3": ("Phi3ForCausalLM", DECODER, dict(
+        sliding_window=5, original_max_position_embeddings=8, rope_parameters=partial(
+            0.75, rope_type="longrope", short_factor=[1.0, 1.1, 1.2], long_factor=[1.0, 1.5, 3.0]))),
+    "phi": ("PhiForCausalLM", LAYER_NORM, dict(qk_layernorm=True, rope_parameters=partial(0.5))),
+    "starcoder2": ("Starcoder2ForCausalLM", NO_EPS, dict(
+        norm_epsilon=0.02, sliding_window=5, tie_word_embeddings=True)),
+    "stablelm": ("StableLmForCausalLM", LAYER_NORM, dict(
+        qk_layernorm=True, use_qkv_bias=True, rope_parameters=partial(0.5))),
+    "stablelm_parallel": ("StableLmForCausalLM", LAYER_NORM, dict(
+        use_parallel_residual=True, rope_parameters=partial(0.25))),
+    "cohere": ("CohereForCausalLM", LAYER_NORM, dict(
+        use_qk_norm=True, logit_scale=0.5, attention_bias=True, tie_word_embeddings=True)),
+    "cohere2": ("Cohere2ForCausalLM", LAYER_NORM, dict(MIXED, logit_scale=0.5, tie_word_embeddings=True)),
+    "glm": ("GlmForCausalLM", DECODER, dict(head_dim=12, rope_parameters=partial(0.5))),
+    "glm4": ("Glm4ForCausalLM", DECODER, dict(head_dim=8, attention_bias=True, rope_parameters=partial(0.5))),
+    "nemotron": ("NemotronForCausalLM", NO_EPS, dict(
+        norm_eps=0.02, head_dim=12, attention_bias=True, mlp_bias=True, rope_parameters=partial(0.5))),
+    "arcee": ("ArceeForCausalLM", DECODER, dict(head_dim=12, attention_bias=True, mlp_bias=True)),
+    "exaone4": ("Exaone4ForCausalLM", DECODER, MIXED),
+    "ministral3": ("Ministral3ForCausalLM", DECODER, dict(head_dim=12, rope_parameters=YARN | dict(
+        original_max_position_embeddings=4, llama_4_scaling_beta=0.3, mscale=1.0, mscale_all_dim=0.5))),
+    "hunyuan": ("HunYuanDenseV1ForCausalLM", DECODER, dict(
+        head_dim=12, attention_bias=True, rope_parameters=dict(
+            rope_type="dynamic", rope_theta=100.0, alpha=50.0, factor=1.0))),
+    "apertus": ("ApertusForCausalLM", DECODER, dict(attention_bias=True, rope_parameters=LLAMA3)),
+    "bitnet": ("BitNetForCausalLM", DECODER, dict(attention_bias=True, tie_word_embeddings=True)),
+    "nanochat": ("NanoChatForCausalLM", DECODER, dict(attention_bias=True, final_logit_softcapping=4.0)),
+    "persimmon": ("PersimmonForCausalLM", {
+        k: v for k, v in LAYER_NORM.items() if k != "num_key_value_heads"}, dict(rope_parameters=partial(0.5))),
     "gpt2_inner": ("GPT2LMHeadModel", GPT2, dict(n_inner=48)),
     "gpt2_inverse_layer": ("GPT2LMHeadModel", GPT2, dict(
         scale_attn_by_inverse_layer_idx=True, activation_function="gelu", vocab_size=96)),
@@ -116,6 +194,8 @@ FIXTURES = {
         tie_word_embeddings=False, UNTIE=True)),
     "mt5": ("MT5ForConditionalGeneration", SMALL_T5, dict(feed_forward_proj="gated-gelu")),
     "umt5": ("UMT5ForConditionalGeneration", SMALL_T5, dict(DISTINCT=3)),
+    "t5gemma": ("T5GemmaForConditionalGeneration", dict(encoder=T5GEMMA_STACK, decoder=T5GEMMA_STACK), dict(
+        vocab_size=64, pad_token_id=0, bos_token_id=1, eos_token_id=2, dropout_rate=0.0, DISTINCT=3)),
     "ernie_mlm": ("ErnieForMaskedLM", BERT, dict(intermediate_size=40)),
     "roberta_mlm": ("RobertaForMaskedLM", AFTER_PADDING, dict(type_vocab_size=2)),
     "xlm_roberta_base": ("XLMRobertaModel", AFTER_PADDING, dict(type_vocab_size=1, pad_token_id=3)),
@@ -149,7 +229,7 @@ FIXTURES = {
         activation_function="silu", scale_embedding=True, pad_token_id=62, decoder_start_token_id=62,
         DISTINCT=3)),
     "pegasus": ("PegasusForConditionalGeneration", BART, dict(
-        activation_function="relu", scale_embedding=True, DISTINCT=3)),
+        activation_function="relu", scale_embedding=True, DISTINCT=2)),
     "m2m_100": ("M2M100ForConditionalGeneration", BART, dict(pad_token_id=1, bos_token_id=0, DISTINCT=3)),
     "blenderbot": ("BlenderbotForConditionalGeneration", BART, dict(scale_embedding=True, DISTINCT=3)),
     "blenderbot_small": ("BlenderbotSmallForConditionalGeneration", BART, dict(DISTINCT=3)),
@@ -243,21 +323,27 @@ def randomise(model, generator):
 def legacy(config, values):
     """The same configuration as transformers 4 wrote it; `values` are those given to the class."""
     old = dict(config, torch_dtype=config["dtype"], transformers_version="4.46.0")
-    for key in ("dtype", "layer_types", "rope_parameters"):
+    for key in ("dtype", "rope_parameters"):
         old.pop(key, None)
-    if "full_attention" in config.get("rope_parameters", {}):
-        rope = config["rope_parameters"]
+    if "layer_types" not in values:
+        old.pop("layer_types", None)
+    rope = config.get("rope_parameters", {})
+    if "full_attention" in rope and "local_attention" in config:
         old["global_rope_theta"] = rope["full_attention"]["rope_theta"]
         old["local_rope_theta"] = rope["sliding_attention"]["rope_theta"]
         old["global_attn_every_n_layers"] = 3
-    elif "rope_parameters" in config:
-        scaling = dict(config["rope_parameters"])
-        fraction = scaling.pop("partial_rotary_factor", None)
+    elif rope:
+        scaling = dict(rope.get("full_attention", rope))
+        fraction, theta = scaling.pop("partial_rotary_factor", None), scaling.pop("rope_theta")
+        if rope.get("sliding_attention", {}).get("rope_theta", theta) != theta:
+            old["rope_local_base_freq"] = rope["sliding_attention"]["rope_theta"]
         if config["model_type"] == "gpt_neox":
-            old.update(rotary_emb_base=scaling.pop("rope_theta"), rotary_pct=fraction)
+            old.update(rotary_emb_base=theta, rotary_pct=fraction)
         else:
-            old["rope_theta"] = scaling.pop("rope_theta")
+            old.update(rope_theta=theta, **({} if fraction is None else {"partial_rotary_factor": fraction}))
         old["rope_scaling"] = None if scaling["rope_type"] == "default" else scaling
+    if "_sliding_window_pattern" in old:
+        old["sliding_window_pattern"] = old.pop("_sliding_window_pattern")
     if "sliding_window" in old and "local_attention" not in old:  # transformers 5 drops a window that is switched off
         old["sliding_window"] = values.get("sliding_window")
     if "scale_decoder_outputs" in old:  # T5: the old key says nothing about tying

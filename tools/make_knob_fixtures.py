@@ -51,6 +51,31 @@ KNOBS = {
     "encoder_alibi": ({}, dict(causal=False), "layer", "gelu", "alibi"),
     "encoder_rope": ({}, GQA | dict(causal=False, qk_norm=True), {}, "swiglu", "rope"),
     "encoder_window": ({}, dict(causal=False, window=4), "layer", "relu", "sinusoidal"),
+    # Kinds of attention beside the softmax over all keys.
+    "mla": ({}, dict(kind="mla", q_rank=20, kv_rank=24, d_rope=6, d_v=10, rope=dict(theta=100.0)), {}, "swiglu", "rope"),
+    "mla_expanded": (
+        {}, dict(kind="mla", kv_rank=24, d_rope=6, decoding="expanded"), dict(placement="sandwich"), "geglu", "rope"),
+    "mla_defaults": ({}, dict(kind="mla"), {}, "swiglu", "rope"),
+    "linear_elu": ({}, dict(kind="linear", n_kv_heads=2), {}, "swiglu", "rope"),
+    "linear_softmax": ({}, dict(kind="linear", features="softmax"), "layer", "gelu", "sinusoidal"),
+    "linear_encoder": ({}, dict(kind="linear", causal=False), "layer", "gelu", "learned"),
+    "multi_scale": ({}, dict(kind="multi_scale", windows=[3, 0]), {}, "swiglu", "rope"),
+    "multi_scale_encoder": ({}, dict(kind="multi_scale", windows=[2, 5, 0, 3], causal=False), "layer", "gelu", "learned"),
+    "dca": ({}, dict(kind="dca", n_kv_heads=2, trained=7, chunk=4), {}, "swiglu", "rope"),
+    "sparse_strided": ({}, dict(kind="sparse", pattern=dict(kind="strided", stride=3)), {}, "swiglu", "rope"),
+    "sparse_local": ({}, dict(kind="sparse", n_kv_heads=2, pattern=dict(kind="local", size=4)), {}, "swiglu", "rope"),
+    "sparse_blocks": (
+        {}, dict(kind="sparse", pattern={"kind": "blocks", "size": 2, "local": 1, "global": 1, "random": 0, "seed": 0}),
+        {}, "swiglu", "rope"),
+    "sparse_random": (
+        {}, dict(kind="sparse", pattern={"kind": "blocks", "size": 2, "local": 0, "global": 1, "random": 2, "seed": 5}),
+        {}, "geglu", "sinusoidal"),
+    "sparse_encoder": (
+        {}, dict(kind="sparse", causal=False, pattern={"kind": "blocks", "size": 2, "local": 1, "global": 1, "random": 1, "seed": 3}),
+        "layer", "gelu", "learned"),
+    "dynamic_context": (
+        {}, dict(kind="dynamic_context", n_kv_heads=2, top_k=4, index_heads=3, d_index=6), {}, "swiglu", "rope"),
+    "gated_delta": ({}, dict(kind="gated_delta", n_kv_heads=2, conv=3), {}, "swiglu", "none"),
     # Norms and their places.
     "post_rms": ({}, {}, dict(placement="post"), dict(kind="reglu", bias=True), "rope"),
     "sandwich_rms": (dict(tied=True), GQA | dict(window=6), dict(placement="sandwich"), "geglu_tanh", "rope"),
@@ -103,10 +128,14 @@ def random_weights(spec, generator):
     weights = {}
     for name, shape in shapes(spec).items():
         noise = 0.2 * torch.randn(shape, generator=generator)
-        if len(shape) == 1 and name.endswith("weight"):
+        if name.endswith("_conv.weight"):
+            noise = 2.5 * noise
+        elif len(shape) == 1 and name.endswith("weight"):
             noise = noise + 1.0
         elif name.endswith("running_var"):
             noise = (2.0 * noise).exp()
+        elif ".index_" in name:  # distinct scores, so that the choice does not hang on rounding
+            noise = 3.0 * noise
         elif name == "embed.weight" and not spec["tied"]:  # comparable with sinusoidal positions
             noise = 5.0 * noise
         elif name.startswith("layers") and len(shape) == 2 and spec["norm"]["kind"] in ("batch", "none"):
@@ -173,7 +202,7 @@ def main():
     specs = [spec_of(name) for name in KNOBS]
     assert {s["ffn"]["kind"] for s in specs} == set(FFN)
     assert {s["norm"]["kind"] for s in specs} == set(NORM_TENSORS)
-    for name in KNOBS:
+    for name in sys.argv[1:] or KNOBS:
         make(name)
 
 

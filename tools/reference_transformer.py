@@ -9,6 +9,8 @@ import math
 import torch
 import torch.nn.functional as F
 
+import reference_attention
+
 # name: (activation, has a gate)
 FFN = {
     "relu": (torch.relu, False),
@@ -33,7 +35,7 @@ def heads(spec):
     """(query heads, key/value heads, head width)."""
     attention = spec["attention"]
     n = attention["n_heads"]
-    kv = {"mha": n, "mqa": 1, "gqa": attention.get("n_kv_heads", n)}[attention["kind"]]
+    kv = {"mha": n, "mqa": 1}.get(attention["kind"], attention.get("n_kv_heads", n))
     return n, kv, attention.get("d_head", spec["d_model"] // n)
 
 
@@ -61,11 +63,14 @@ def shapes(spec):
     for i in range(spec["n_layers"]):
         layer = f"layers.{i}"
         norm(f"{layer}.attn_norm")
-        for name, out in (("q", n), ("k", kv), ("v", kv)):
-            linear(f"{layer}.attn.{name}", out * width, d, attention["bias"])
-        if attention["qk_norm"]:
-            found[f"{layer}.attn.q_norm.weight"] = found[f"{layer}.attn.k_norm.weight"] = (width,)
-        linear(f"{layer}.attn.o", d, n * width, attention["out_bias"])
+        if attention["kind"] in reference_attention.KINDS:
+            found.update({f"{layer}.attn.{k}": v for k, v in reference_attention.shapes(spec).items()})
+        else:
+            for name, out in (("q", n), ("k", kv), ("v", kv)):
+                linear(f"{layer}.attn.{name}", out * width, d, attention["bias"])
+            if attention["qk_norm"]:
+                found[f"{layer}.attn.q_norm.weight"] = found[f"{layer}.attn.k_norm.weight"] = (width,)
+            linear(f"{layer}.attn.o", d, n * width, attention["out_bias"])
         if placed != "parallel":
             norm(f"{layer}.ffn_norm")
         if FFN[spec["ffn"]["kind"]][1]:
@@ -147,6 +152,8 @@ def forward(spec, w, ids, keep=None):
         return (x - mean) / torch.sqrt(variance + eps) * part["weight"] + part["bias"]
 
     def attend(name, x):
+        if attention["kind"] in reference_attention.KINDS:
+            return reference_attention.attend(spec, w, name, x, keep)
         q, k, v = (
             linear(f"{name}.{part}", x).view(batch, length, -1, width).transpose(1, 2) for part in "qkv"
         )

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use formwork_ir::{Model, Module, ModuleId, Node, NodeKind, ValueId};
-use formwork_ops::{Kind, State};
+use formwork_ops::{Kind, RowCount, State};
 
 use crate::run::{Run, fixed};
 use crate::visit::{Census, Use};
@@ -34,7 +34,9 @@ pub(crate) fn cache(census: &Census<'_>, run: &Run) -> Result<KvCache, AnalysisE
     let mut per_token = 0;
     for used in &census.uses {
         rows.extend(state(used, run, run.batch, tokens)?);
-        per_token = exact::add(FIGURE, per_token, numbers(&state(used, run, 1, 1)?)?)?;
+        // What is there before the first token does not grow.
+        let grows = numbers(&state(used, run, 1, 1)?)? - numbers(&state(used, run, 1, 0)?)?;
+        per_token = exact::add(FIGURE, per_token, grows)?;
     }
     let cross = cross(census.model, run)?;
     rows.extend(&cross);
@@ -57,16 +59,20 @@ fn numbers(rows: &[Rows]) -> Result<u128, AnalysisError> {
     rows.iter().try_fold(0, |sum, (n, width)| exact::add(FIGURE, sum, exact::mul(FIGURE, *n, *width)?))
 }
 
-/// What a use keeps in all its layers: a number of keys and their width, and of values and theirs.
+/// What a use keeps in all its layers, as numbers of rows and their widths.
 fn state(used: &Use<'_>, run: &Run, batch: u128, tokens: u128) -> Result<Vec<Rows>, AnalysisError> {
-    let Some(State::KeyValue { heads, d_k, d_v, window }) = &used.op.facts.state else { return Ok(Vec::new()) };
-    let kept = match window {
-        Some(window) => tokens.min(run.value(window, FIGURE)?),
-        None => tokens,
-    };
-    let rows = exact::mul(FIGURE, exact::mul(FIGURE, batch, kept)?, run.value(heads, FIGURE)?)?;
-    let rows = exact::mul(FIGURE, rows, exact::mul(FIGURE, used.layers()?, fixed(&used.turns, FIGURE)?)?)?;
-    Ok(vec![(rows, run.value(d_k, FIGURE)?), (rows, run.value(d_v, FIGURE)?)])
+    let mut out = Vec::new();
+    for rows in used.op.facts.state.iter().flat_map(State::rows) {
+        let kept = match &rows.count {
+            RowCount::Every => tokens,
+            RowCount::Last(window) => tokens.min(run.value(window, FIGURE)?),
+            RowCount::One => 1,
+        };
+        let count = exact::mul(FIGURE, exact::mul(FIGURE, batch, kept)?, run.value(&rows.heads, FIGURE)?)?;
+        let count = exact::mul(FIGURE, count, exact::mul(FIGURE, used.layers()?, fixed(&used.turns, FIGURE)?)?)?;
+        out.push((count, run.value(&rows.width, FIGURE)?));
+    }
+    Ok(out)
 }
 
 /// Values that are computed once and read at every step, as rows and widths.

@@ -39,7 +39,7 @@ impl Cost {
         if used.once && run.step {
             return Ok(cost);
         }
-        let flops = &used.op.facts.flops;
+        let flops = used.op.facts.flops.at(run.step);
         cost.linear = run.value(&flops.matmul, figure)?;
         cost.elementwise = run.value(&flops.elementwise, figure)?;
         cost.special = run.value(&flops.special, figure)?;
@@ -59,7 +59,8 @@ impl Cost {
         let (queries, keys) = (run.value(&it.queries, figure)?, run.value(&it.keys, figure)?);
         let per_pair = run.value(&it.per_pair, figure)?;
         let visible = pairs::visible(&it.visibility, run, queries, keys)?;
-        let dense = if run.step && it.cached { visible } else { exact::mul(figure, queries, keys)? };
+        let rectangle = exact::mul(figure, exact::mul(figure, queries, keys)?, pairs::groups(&it.visibility))?;
+        let dense = if run.step && it.cached { visible } else { rectangle };
         self.attention = exact::mul(figure, per_pair, dense)?;
         self.attention_masked = exact::mul(figure, per_pair, visible)?;
         let softmax = exact::mul(figure, run.value(&it.elementwise_per_pair, figure)?, visible)?;

@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-use formwork_ops::{Atom, Poly, Role};
+use formwork_ops::{Atom, AttentionFlops, Poly, Role};
 
 use crate::names::Names;
 use crate::run::{PAST, Run};
 use crate::visit::{Census, Loop, Use};
-use crate::{AnalysisError, exact, run};
+use crate::{AnalysisError, exact, pairs, run};
 
 /// `a·(b + c) + d`: what [`Display`](fmt::Display) prints evaluates to what [`Formula::eval`] gives.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +40,11 @@ pub(crate) fn params(census: &Census<'_>) -> Formula {
 pub(crate) fn flops(census: &Census<'_>) -> Formula {
     build(census, |used| {
         let flops = &used.op.facts.flops;
-        let pairs = flops.attention.as_ref().map(|a| &(&a.per_pair * &a.queries) * &without_past(&a.keys));
+        let rectangle = |a: &AttentionFlops| {
+            let groups = Poly::int(i128::try_from(pairs::groups(&a.visibility)).unwrap_or(1));
+            &(&(&a.per_pair * &a.queries) * &without_past(&a.keys)) * &groups
+        };
+        let pairs = flops.attention.as_ref().map(rectangle);
         &(&flops.matmul + &pairs.unwrap_or_default()) * &used.turns
     })
 }

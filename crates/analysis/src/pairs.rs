@@ -1,6 +1,6 @@
 //! How many pairs of queries and keys a mask lets through.
 
-use formwork_ops::Visibility;
+use formwork_ops::{Pattern, Visibility};
 
 use crate::run::Run;
 use crate::{AnalysisError, exact};
@@ -16,12 +16,31 @@ pub(crate) fn visible(mask: &Visibility, run: &Run, queries: u128, keys: u128) -
         Visibility::Window(size) => window(past, queries, run.value(size, FIGURE)?),
         Visibility::Symmetric(half) => symmetric(queries, run.value(half, FIGURE)?),
         Visibility::Chunked(size) => chunked(past, queries, run.value(size, FIGURE)?.max(1)),
+        Visibility::Sparse(pattern) => sparse(*pattern, past, queries),
+        Visibility::Chosen(count) => window(past, queries, run.value(count, FIGURE)?),
+        Visibility::Groups(groups) => groups
+            .iter()
+            .try_fold(0, |sum, group| exact::add(FIGURE, sum, visible(group, run, queries, keys)?)),
     }
 }
 
 /// Keys that the last position sees: what one step of decoding reads.
 pub(crate) fn last(mask: &Visibility, run: &Run, keys: u128) -> Result<u128, AnalysisError> {
     visible(mask, run, 1, keys)
+}
+
+/// How many groups of heads a mask tells apart.
+pub(crate) fn groups(mask: &Visibility) -> u128 {
+    if let Visibility::Groups(groups) = mask { exact::count(groups.len()) } else { 1 }
+}
+
+/// Counted query by query.
+fn sparse(pattern: Pattern, past: u128, queries: u128) -> Result<u128, AnalysisError> {
+    let end = exact::add(FIGURE, past, queries)?;
+    let too_long = |_| AnalysisError::BadQuestion(format!("{end} tokens are too many to count a sparse pattern's pairs"));
+    let size = |n: u128| usize::try_from(n).map_err(too_long);
+    let (first, len) = (size(past)?, size(end)?);
+    (first..len).try_fold(0, |sum, i| exact::add(FIGURE, sum, exact::count(pattern.count(i, len))))
 }
 
 /// Each query sees the past and itself: `S·p + S(S+1)/2`.

@@ -74,6 +74,8 @@ fn moved(used: &Use<'_>, run: &Run) -> Result<u128, AnalysisError> {
     }
     if facts.flops.attention.is_some() {
         bytes = exact::add(FIGURE, bytes, attention(used, run)?)?;
+    } else if let Some(state) = &facts.state {
+        bytes = exact::add(FIGURE, bytes, recurrent(used, state, run)?)?;
     } else if !facts.flops.matmul.is_zero() || table {
         let operand = if table { None } else { used.operand(0) };
         for ty in operand.into_iter().chain(&facts.outputs) {
@@ -83,21 +85,40 @@ fn moved(used: &Use<'_>, run: &Run) -> Result<u128, AnalysisError> {
     exact::mul(FIGURE, bytes, fixed(&used.turns, FIGURE)?)
 }
 
+/// Operands, results, and a state that is read and written whole.
+fn recurrent(used: &Use<'_>, state: &State, run: &Run) -> Result<u128, AnalysisError> {
+    let mut bytes = 0;
+    for ty in (0..).map_while(|at| used.operand(at)).chain(&used.op.facts.outputs) {
+        bytes = exact::add(FIGURE, bytes, tensor(ty, run)?)?;
+    }
+    for rows in state.rows() {
+        let kept = exact::mul(FIGURE, run.value(&rows.heads, FIGURE)?, run.value(&rows.width, FIGURE)?)?;
+        bytes = exact::add(FIGURE, bytes, exact::mul(FIGURE, exact::mul(FIGURE, run.batch, kept)?, 2 * BYTES)?)?;
+    }
+    Ok(bytes)
+}
+
 /// Queries, new keys and values, results, and the cached keys and values that are seen.
 fn attention(used: &Use<'_>, run: &Run) -> Result<u128, AnalysisError> {
     let mut bytes = 0;
     for ty in (0..3).filter_map(|at| used.operand(at)).chain(&used.op.facts.outputs) {
         bytes = exact::add(FIGURE, bytes, tensor(ty, run)?)?;
     }
-    let (Some(State::KeyValue { heads, d_k, d_v, .. }), Some(it)) = (&used.op.facts.state, &used.op.facts.flops.attention)
-    else {
+    let (Some(state), Some(it)) = (&used.op.facts.state, &used.op.facts.flops.at(run.step).attention) else {
         return Ok(bytes);
     };
     let (queries, keys) = (run.value(&it.queries, FIGURE)?, run.value(&it.keys, FIGURE)?);
-    let seen = if queries == 1 { pairs::last(&it.visibility, run, keys)? } else { keys };
-    let width = exact::add(FIGURE, run.value(d_k, FIGURE)?, run.value(d_v, FIGURE)?)?;
-    let row = exact::mul(FIGURE, exact::mul(FIGURE, run.value(heads, FIGURE)?, width)?, BYTES)?;
-    let old = exact::mul(FIGURE, exact::mul(FIGURE, run.batch, seen.saturating_sub(queries))?, row)?;
+    // Groups of heads keep as many numbers each.
+    let groups = pairs::groups(&it.visibility);
+    let seen = if queries == 1 { pairs::last(&it.visibility, run, keys)? } else { exact::mul(FIGURE, keys, groups)? };
+    let new = exact::mul(FIGURE, queries, groups)?;
+    let mut width = 0;
+    for rows in state.rows() {
+        let row = exact::mul(FIGURE, run.value(&rows.heads, FIGURE)?, run.value(&rows.width, FIGURE)?)?;
+        width = exact::add(FIGURE, width, row)?;
+    }
+    let row = exact::mul(FIGURE, width / groups, BYTES)?;
+    let old = exact::mul(FIGURE, exact::mul(FIGURE, run.batch, seen.saturating_sub(new))?, row)?;
     exact::add(FIGURE, bytes, old)
 }
 

@@ -199,6 +199,7 @@ impl<'a> BodyWriter<'a> {
         match &op.facts.form {
             Form::Layer { .. } => {
                 let given = self.layer_operands(node, op, given);
+                let given = given.into_iter().chain(stream).chain(self.state_of(op, key));
                 quote!(self.#field.forward(ctx, #(#given),*))
             }
             Form::Helper { method, .. } => {
@@ -211,7 +212,8 @@ impl<'a> BodyWriter<'a> {
             }
             Form::Source { name, args: a } => {
                 let (name, args) = (ident(name), args(a));
-                quote!(ops::#name(ctx, #(#given,)* #(#args),*))
+                let given = given.into_iter().chain(args).chain(stream).chain(self.state_of(op, key));
+                quote!(ops::#name(ctx, #(#given),*))
             }
             Form::Method { name, args: a } => {
                 let (name, args) = (ident(name), args(a));
@@ -234,6 +236,11 @@ impl<'a> BodyWriter<'a> {
                 quote!(Attention::new(#mask, #scale) #softcap #alibi #bias #sinks #cache .run(ctx, #q, #k, #v, #stream))
             }
         }
+    }
+
+    /// The state that an op reads and writes, if it has one.
+    fn state_of(&self, op: &OpNode, key: NodeKey) -> Option<TokenStream> {
+        op.facts.state.as_ref().map(|_| access(self.layout, key, true))
     }
 
     /// A table is indexed by the stream's ids; other layers take what they are given.

@@ -7,7 +7,7 @@ use quote::quote;
 
 use crate::constants::Constants;
 use crate::layout::{CacheField, CacheKind, Layout, Layouts, NodeKey};
-use crate::names::ident;
+use crate::names::{ident, words_of};
 use crate::structs::Types;
 
 /// The expression that reaches a node's state: `cache` where it is the only one, else `cache.name`.
@@ -18,6 +18,16 @@ pub(crate) fn access(layout: &Layout, key: NodeKey, exclusive: bool) -> TokenStr
     }
     let name = ident(&layout.cache[*at].name);
     if exclusive { quote!(&mut cache.#name) } else { quote!(cache.#name) }
+}
+
+/// The parameters of a constructor: those that its body does not read are marked so.
+pub(crate) fn sizes(body: &TokenStream) -> (TokenStream, TokenStream) {
+    let words = words_of(body);
+    let name = |name: &str, unread: TokenStream| {
+        let name = ident(name);
+        if words.contains(&name.to_string()) { quote!(#name) } else { unread }
+    };
+    (name("batch", quote!(_batch)), name("capacity", quote!(_capacity)))
 }
 
 /// Prints the cache of every module.
@@ -56,7 +66,10 @@ impl Caches<'_> {
 
     fn field_ty(&self, field: &CacheField) -> TokenStream {
         match &field.kind {
-            CacheKind::KeyValue(_) => quote!(KvCache),
+            CacheKind::State(state) => {
+                let ty = ident(state.new_state().ty);
+                quote!(#ty)
+            }
             CacheKind::Once => quote!(Once),
             CacheKind::Module(id) => self.ty(*id),
             CacheKind::Layers(kinds, ..) => {
@@ -67,6 +80,10 @@ impl Caches<'_> {
     }
 
     fn layer_ty(&self, kinds: &[ModuleId]) -> TokenStream {
+        if let Some(several) = self.several(kinds) {
+            let name = ident(&several.name);
+            return quote!(#name);
+        }
         kinds.iter().find(|k| self.layouts.is_stateful(**k)).map_or_else(|| quote!(()), |k| self.ty(*k))
     }
 
@@ -75,6 +92,10 @@ impl Caches<'_> {
         match self.layouts.get(id).cache.as_slice() {
             [] => quote!(()),
             [only] => self.new_field(only),
+            _ if self.types.borrows_cache(id) => {
+                let layer = ident(&self.types.name(id));
+                quote!(#layer::cache(batch, capacity))
+            }
             _ => {
                 let name = ident(&self.types.cache_name(id));
                 quote!(#name::new(batch, capacity))
@@ -84,7 +105,7 @@ impl Caches<'_> {
 
     fn new_field(&self, field: &CacheField) -> TokenStream {
         match &field.kind {
-            CacheKind::KeyValue(state) => self.new_state(state),
+            CacheKind::State(state) => self.new_state(state),
             CacheKind::Once => quote!(Once::new()),
             CacheKind::Module(id) => self.new(*id),
             CacheKind::Layers(kinds, schedule, count) => {
@@ -94,8 +115,10 @@ impl Caches<'_> {
                     return quote!((0..#count).map(|_| #item).collect());
                 }
                 let schedule = self.types.schedule(schedule);
+                let several = self.several(kinds);
                 let arms = kinds.iter().enumerate().map(|(at, kind)| {
-                    let (item, at) = (self.new(*kind), crate::body::integer(at as u128));
+                    let item = several.as_ref().map_or_else(|| self.new(*kind), |s| s.make(self, *kind));
+                    let at = crate::body::integer(at as u128);
                     let pattern = if at.to_string() == (kinds.len() - 1).to_string() { quote!(_) } else { at };
                     quote!(#pattern => #item)
                 });
@@ -105,15 +128,19 @@ impl Caches<'_> {
     }
 
     fn new_state(&self, state: &State) -> TokenStream {
-        let State::KeyValue { heads, d_k, d_v, window } = state;
-        let (heads, d_k, d_v) = (self.constants.size(heads), self.constants.size(d_k), self.constants.size(d_v));
-        match window {
-            None => quote!(KvCache::new(batch, #heads, #d_k, #d_v, capacity)),
-            Some(window) => {
-                let window = self.constants.size(window);
-                quote!(KvCache::ring(batch, #heads, #d_k, #d_v, #window, capacity))
-            }
-        }
+        let new = state.new_state();
+        let (ty, method) = (ident(new.ty), ident(new.method));
+        let args = new.args.iter().map(|a| self.constants.lit(a, "state"));
+        let capacity = new.grows.then(|| quote!(, capacity));
+        quote!(#ty::#method(batch, #(#args),* #capacity))
+    }
+
+    /// Whether two modules keep several things of the same names and types.
+    pub(crate) fn same(&self, a: ModuleId, b: ModuleId) -> bool {
+        let fields = |id| -> Vec<(String, String)> {
+            self.layouts.get(id).cache.iter().map(|f| (f.name.clone(), self.field_ty(f).to_string())).collect()
+        };
+        self.layouts.get(a).cache.len() > 1 && fields(a) == fields(b)
     }
 
     /// The struct of a module that keeps several things.
@@ -131,10 +158,21 @@ impl Caches<'_> {
             let (field, value) = (ident(&f.name), self.new_field(f));
             quote!(#field: #value)
         });
-        let uses_capacity = layout.cache.iter().any(|f| !matches!(f.kind, CacheKind::Once));
-        let (batch, capacity) = if uses_capacity { (quote!(batch), quote!(capacity)) } else { (quote!(_batch), quote!(_capacity)) };
+        let values: Vec<TokenStream> = values.collect();
+        let (batch, capacity) = sizes(&quote!(#(#values),*));
         let doc = crate::docs(&format!("What [`{}`] keeps from step to step.", self.types.name(id)));
         let new_doc = crate::docs("Room for `capacity` tokens of `batch` sequences.");
+        if self.types.borrows_cache(id) {
+            let layer = ident(&self.types.name(id));
+            return Some(quote! {
+                impl #layer {
+                    #new_doc
+                    pub fn cache(#batch: usize, #capacity: usize) -> #name {
+                        #name { #(#values),* }
+                    }
+                }
+            });
+        }
         Some(quote! {
             #doc
             pub struct #name { #(#fields),* }

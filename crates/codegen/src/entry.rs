@@ -38,11 +38,8 @@ pub(crate) fn implementation(model: &Model, caches: &Caches<'_>) -> TokenStream 
         if i.kind == Kind::Tokens { quote!(inputs.tokens(#external)) } else { quote!(inputs.ids(#external)) }
     });
     let stateful = caches.layouts.is_stateful(model.root);
-    let (batch, capacity, slot) = if stateful {
-        (quote!(batch), quote!(capacity), quote!(, cache))
-    } else {
-        (quote!(_batch), quote!(_capacity), quote!())
-    };
+    let (batch, capacity) = crate::cache::sizes(&new_cache);
+    let slot = if stateful { quote!(, cache) } else { quote!() };
     let kept = if stateful { quote!(cache) } else { quote!(_cache) };
     quote! {
         impl Model for #ty {

@@ -11,9 +11,11 @@ use crate::{Generated, docs};
 
 /// Names of the runtime that generated code may use.
 const RUNTIME: &[&str] = &[
-    "Attention", "BatchNorm", "Context", "Embedding", "ExpertActivation", "ExpertKind", "Experts", "ExpertsConfig", "GroupLimit", "Ids", "Info", "Inputs", "KvCache", "LayerNorm", "Linear", "Mapping", "Mask",
-    "Model", "Once", "Parameter", "RelativeBias", "Renormalise", "RmsNorm", "Rope", "RopeConfig", "RopeLayout", "RopeScaling", "RouterScore", "Routing", "Rule", "SinusoidalLayout", "Source", "Temperature",
-    "TemperatureConfig", "Tensor", "Tokens", "Weights", "Xielu", "ops",
+    "Attention", "BatchNorm", "Context", "Embedding", "ExpertActivation", "ExpertKind", "Experts", "ExpertsConfig", "FeatureMap",
+    "GroupCache", "GroupLimit", "Ids", "Info", "Inputs", "KvCache", "LatentDecoding", "LayerNorm", "Linear", "LogDecay",
+    "Mapping", "Mask", "Mla", "Model", "Once", "Parameter", "Pattern", "RecurrentState", "RelativeBias", "Renormalise", "RmsNorm",
+    "Rope", "RopeConfig", "RopeLayout", "RopeScaling", "RouterScore", "Routing", "RowCache", "Rule", "ShortConv",
+    "SinusoidalLayout", "Source", "Temperature", "TemperatureConfig", "Tensor", "Tokens", "Weights", "Xielu", "ops",
 ];
 
 /// Where a generated crate finds the runtime.

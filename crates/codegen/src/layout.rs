@@ -55,7 +55,7 @@ pub(crate) struct CacheField {
 
 #[derive(Clone, Debug)]
 pub(crate) enum CacheKind {
-    KeyValue(State),
+    State(State),
     Once,
     Module(ModuleId),
     Layers(Vec<ModuleId>, Vec<usize>, formwork_ops::Poly),
@@ -156,7 +156,7 @@ impl Build<'_> {
             _ => {}
         }
         if let Some(state) = &op.facts.state {
-            self.state(key, "kv", CacheKind::KeyValue(state.clone()));
+            self.state(key, "kv", CacheKind::State(state.clone()));
         }
     }
 

@@ -12,6 +12,7 @@ mod flow;
 mod format;
 mod layout;
 mod names;
+mod several;
 mod structs;
 
 use formwork_ir::Model;

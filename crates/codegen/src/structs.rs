@@ -20,6 +20,10 @@ pub(crate) struct Types {
     names: BTreeMap<ModuleId, String>,
     taken: BTreeMap<String, String>,
     enums: BTreeMap<Vec<ModuleId>, String>,
+    /// The first kind of the loop that a layer belongs to.
+    first_kinds: BTreeMap<ModuleId, ModuleId>,
+    /// Layers that keep what the first kind of their loop keeps, and so share its cache's type.
+    caches_as: BTreeMap<ModuleId, ModuleId>,
 }
 
 impl Types {
@@ -28,7 +32,17 @@ impl Types {
     }
 
     pub(crate) fn cache_name(&self, id: ModuleId) -> String {
-        format!("{}Cache", self.name(id))
+        format!("{}Cache", self.name(self.caches_as.get(&id).copied().unwrap_or(id)))
+    }
+
+    /// Whether a layer's cache has the type of another kind's.
+    pub(crate) fn borrows_cache(&self, id: ModuleId) -> bool {
+        self.caches_as.contains_key(&id)
+    }
+
+    /// The enum of a loop's layers, if they are of several kinds.
+    pub(crate) fn layers_name(&self, kinds: &[ModuleId]) -> Option<&String> {
+        self.enums.get(kinds)
     }
 
     /// Layers of several kinds in order, as an array of kind numbers.
@@ -92,6 +106,7 @@ impl Structs<'_> {
                 FieldKind::Module { module: child, .. } => self.visit(*child, &below),
                 FieldKind::Layers { kinds, .. } => {
                     for kind in kinds {
+                        self.types.first_kinds.extend((*kind != kinds[0]).then_some((*kind, kinds[0])));
                         self.visit(*kind, &below);
                     }
                     self.layer_enum(id, kinds);
@@ -106,6 +121,9 @@ impl Structs<'_> {
         self.types.names.insert(id, "__Self".into());
         let text = self.print(id, false).to_string();
         if self.types.give(id, &candidates, &text) {
+            if let Some(first) = self.types.first_kinds.get(&id).copied().filter(|first| self.caches().same(*first, id)) {
+                self.types.caches_as.insert(id, first);
+            }
             let tokens = self.print(id, true);
             self.items.push(Item { is_root, tokens });
         }
@@ -311,10 +329,17 @@ impl Structs<'_> {
         let types: Vec<_> = types.chain(union.iter().map(|id| parameter_ty(&around.value(*id).ty))).collect();
         let idents: Vec<_> = names.iter().map(|n| ident(n)).collect();
         let stateful = kinds.iter().any(|k| self.layouts.is_stateful(*k));
-        let cache = stateful.then(|| {
-            let with = kinds.iter().find(|k| self.layouts.is_stateful(**k)).copied().unwrap_or(kinds[0]);
-            let ty = self.caches().parameter(with);
-            quote!(, cache: #ty)
+        let several = self.caches().several(kinds);
+        let cache = stateful.then(|| match &several {
+            Some(several) => {
+                let ty = ident(&several.name);
+                quote!(, cache: &mut #ty)
+            }
+            None => {
+                let with = kinds.iter().find(|k| self.layouts.is_stateful(**k)).copied().unwrap_or(kinds[0]);
+                let ty = self.caches().parameter(with);
+                quote!(, cache: #ty)
+            }
         });
         let arms = distinct.iter().map(|kind| {
             let variant = ident(&self.types.name(*kind));
@@ -322,8 +347,21 @@ impl Structs<'_> {
             let place = |id: &formwork_ir::ValueId| union.iter().position(|u| u == id).map(|at| &idents[carried + at]);
             let given = idents[..carried].iter().chain(captures.iter().filter_map(place));
             let cache = self.layouts.is_stateful(*kind).then(|| quote!(, cache));
-            quote!(Self::#variant(layer) => layer.forward(ctx #(, #given)* #cache))
+            let call = quote!(layer.forward(ctx #(, #given)* #cache));
+            match &several {
+                Some(several) => {
+                    let pattern = several.pattern(&self.caches(), *kind);
+                    quote!((Self::#variant(layer), #pattern) => #call)
+                }
+                None => quote!(Self::#variant(layer) => #call),
+            }
         });
+        let arms: Vec<TokenStream> = arms.collect();
+        let body = match &several {
+            Some(_) => quote!(match (self, cache) { #(#arms,)* _ => unreachable!("every layer is given the cache of its own kind") }),
+            None => quote!(match self { #(#arms),* }),
+        };
+        let cache_item = several.as_ref().map(crate::several::Several::item);
         let doc = docs("A layer of either kind.");
         let forward_doc = docs("The layer's own forward pass.");
         let results = vec![quote!(Tensor); carried];
@@ -339,9 +377,11 @@ impl Structs<'_> {
             impl #ty {
                 #forward_doc
                 pub fn forward(&self, ctx: &Context #(, #idents: #types)* #cache) -> #result {
-                    match self { #(#arms),* }
+                    #body
                 }
             }
+
+            #cache_item
         };
         self.items.push(Item { is_root: false, tokens });
     }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use formwork_ops::{AttrValue, Role, State};
+use formwork_ops::{Poly, AttrValue, Role, State};
 
 use crate::model::{Model, Module, ModuleId, Node, NodeKind, OpNode, Repeat, ValueId};
 use crate::params::{ParamEntry, parameters};
@@ -136,11 +136,17 @@ fn details(op: &OpNode) -> String {
 }
 
 fn kept(state: &State) -> String {
+    let rows = |window: Option<&Poly>| window.map_or_else(|| "every position".into(), |w| format!("the last {w} positions"));
     match state {
         State::KeyValue { heads, d_k, d_v, window } => {
-            let rows = window.as_ref().map_or_else(|| "every position".into(), |w| format!("the last {w} positions"));
-            format!("keeps keys [{heads}, {d_k}] and values [{heads}, {d_v}] of {rows}")
+            format!("keeps keys [{heads}, {d_k}] and values [{heads}, {d_v}] of {}", rows(window.as_ref()))
         }
+        State::Rows { width } => format!("keeps [{width}] of every position"),
+        State::Groups { heads, d_k, d_v, windows } => {
+            let groups: Vec<String> = windows.iter().map(|w| rows(w.as_ref())).collect();
+            format!("keeps for each group of heads keys [{heads}, {d_k}] and values [{heads}, {d_v}] of {}", groups.join("; "))
+        }
+        State::Recurrent { heads, size } => format!("keeps [{heads}, {size}]"),
     }
 }
 

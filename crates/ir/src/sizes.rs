@@ -13,11 +13,19 @@ impl Elaborator<'_> {
     /// Sizes inside an op's argument are positive, numbers are finite.
     pub(crate) fn check_attribute(&mut self, op: &str, name: &str, value: &AttrValue, span: Span) -> bool {
         match value {
-            AttrValue::Int(size) => self.positive(size, &format!("`{name}` of `{op}`"), span),
+            AttrValue::Int(size) => self.at_least(1, size, &format!("`{name}` of `{op}`"), span),
+            other => self.check_nested(op, name, other, span),
+        }
+    }
+
+    /// Inside lists and records a size may be none; there the op's own rules say which.
+    fn check_nested(&mut self, op: &str, name: &str, value: &AttrValue, span: Span) -> bool {
+        match value {
+            AttrValue::Int(size) => self.at_least(0, size, &format!("`{name}` of `{op}`"), span),
             AttrValue::Float(float) => self.finite(float, op, name, span),
-            AttrValue::List(items) => items.iter().all(|item| self.check_attribute(op, name, item, span)),
+            AttrValue::List(items) => items.iter().all(|item| self.check_nested(op, name, item, span)),
             AttrValue::Record(fields) | AttrValue::Variant(_, fields) => {
-                fields.iter().all(|(field, value)| self.check_attribute(op, &format!("{name}.{field}"), value, span))
+                fields.iter().all(|(field, value)| self.check_nested(op, &format!("{name}.{field}"), value, span))
             }
             _ => true,
         }
@@ -27,7 +35,7 @@ impl Elaborator<'_> {
     pub(crate) fn sizes_fit(&mut self, op: &str, facts: &Facts, span: Span) -> bool {
         let dims = facts.outputs.iter().flat_map(|o| &o.shape).chain(facts.params.iter().flat_map(|p| &p.shape));
         let dims: Vec<Poly> = dims.filter(|d| is_static(d)).cloned().collect();
-        if !dims.iter().all(|dim| self.positive(dim, &format!("a dimension of `{op}`"), span)) {
+        if !dims.iter().all(|dim| self.at_least(1, dim, &format!("a dimension of `{op}`"), span)) {
             return false;
         }
         let tensors = facts.params.iter().map(|p| p.shape.clone());
@@ -44,10 +52,6 @@ impl Elaborator<'_> {
             }
         }
         true
-    }
-
-    fn positive(&mut self, size: &Poly, what: &str, span: Span) -> bool {
-        self.at_least(1, size, what, span)
     }
 
     /// A size counts from 1, an id or an offset from 0.

@@ -56,7 +56,7 @@ activations! {
 pub(crate) static SOFTCAP: Op = Op {
     name: "softcap",
     summary: "y = cap · tanh(x / cap)",
-    source: "Gemma Team 2024, arXiv:2408.00118, section 2",
+    source: "arXiv:2408.00118, section 2; Bello et al. 2016, arXiv:1611.09940",
     inputs: &[Input::tensor("x")],
     attrs: &[Attr::required("cap", AttrType::Float)],
     stream_of: None,

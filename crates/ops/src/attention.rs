@@ -10,9 +10,11 @@ mod alibi;
 #[cfg(feature = "kernels")]
 mod kernel;
 #[cfg(feature = "kernels")]
-mod kv_cache;
+pub(crate) mod kv_cache;
 #[cfg(feature = "kernels")]
-mod row;
+pub(crate) mod listed;
+#[cfg(feature = "kernels")]
+pub(crate) mod row;
 #[cfg(feature = "kernels")]
 pub use kernel::{Attention, Mask};
 #[cfg(feature = "kernels")]
@@ -33,14 +35,14 @@ pub(crate) static ATTENTION: Op = Op {
     facts,
 };
 
-struct Heads {
-    batch: Poly,
-    queries: Poly,
-    keys: Poly,
-    heads: Poly,
-    kv_heads: Poly,
-    d_k: Poly,
-    d_v: Poly,
+pub(crate) struct Heads {
+    pub(crate) batch: Poly,
+    pub(crate) queries: Poly,
+    pub(crate) keys: Poly,
+    pub(crate) heads: Poly,
+    pub(crate) kv_heads: Poly,
+    pub(crate) d_k: Poly,
+    pub(crate) d_v: Poly,
 }
 
 fn facts(call: &Call<'_>) -> Result<Facts, OpError> {
@@ -88,7 +90,7 @@ fn facts(call: &Call<'_>) -> Result<Facts, OpError> {
     })
 }
 
-fn heads(call: &Call<'_>) -> Result<Heads, OpError> {
+pub(crate) fn heads(call: &Call<'_>) -> Result<Heads, OpError> {
     let dims = |name: &'static str| -> Result<[Poly; 4], OpError> {
         let ty = call.input(name)?;
         ty.shape.clone().try_into().map_err(|_| {
@@ -156,14 +158,15 @@ fn mask(visibility: &Visibility) -> Lit {
     let apply = |name: &str, size: &Poly| Lit::Apply(format!("Mask::{name}"), vec![Lit::Size(size.clone())]);
     match visibility {
         Visibility::Full => Lit::Path("Mask::Full".into()),
-        Visibility::Causal => Lit::Path("Mask::Causal".into()),
+        // The last three are other ops' own and never come from a mask.
+        Visibility::Causal | Visibility::Sparse(_) | Visibility::Chosen(_) | Visibility::Groups(_) => Lit::Path("Mask::Causal".into()),
         Visibility::Window(w) => apply("SlidingWindow", w),
         Visibility::Symmetric(w) => apply("SymmetricWindow", w),
         Visibility::Chunked(c) => apply("Chunked", c),
     }
 }
 
-fn inverse_sqrt(d: &Poly) -> Lit {
+pub(crate) fn inverse_sqrt(d: &Poly) -> Lit {
     #[expect(clippy::cast_precision_loss, reason = "a head is narrower than 2^53")]
     let value = d.constant().map_or(1.0, |d| 1.0 / (d as f64).sqrt());
     Lit::Constant {

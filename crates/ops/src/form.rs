@@ -5,7 +5,7 @@ use crate::{Float, Poly};
 /// How generated code calls an op.
 #[derive(Clone, Debug)]
 pub enum Form {
-    /// A field loaded by `w.load(name, args..)` and called as `self.field.forward(ctx, inputs..)`.
+    /// A field loaded by `w.load(name, args..)` and called as `self.field.forward(ctx, inputs.., stream, state)`.
     Layer {
         /// The field's type in the runtime.
         ty: &'static str,
@@ -32,7 +32,7 @@ pub enum Form {
         /// Arguments after the operands.
         args: Vec<Lit>,
     },
-    /// `ops::name(ctx, inputs.., args..)`; operands are borrowed.
+    /// `ops::name(ctx, inputs.., args.., stream, state)`; operands are borrowed.
     Source {
         /// The function.
         name: &'static str,

@@ -8,13 +8,21 @@ mod form;
 #[cfg(feature = "kernels")]
 pub mod once;
 mod op;
+mod pattern;
+#[cfg(feature = "kernels")]
+pub mod recurrent;
+#[cfg(feature = "kernels")]
+pub mod row_cache;
+mod state;
 
 pub use dim::{Atom, Poly};
 pub use form::{Form, Lit};
 pub use op::{
     AttentionFlops, Attr, AttrDefault, AttrType, AttrValue, Call, Facts, Float, Flops, Input, InputKind, Kind, Op,
-    OpError, Param, Role, State, Type, Visibility,
+    OpError, Param, Role, Type,
 };
+pub use pattern::Pattern;
+pub use state::{NewState, RowCount, Rows, State, Visibility};
 
 macro_rules! catalogue {
     ($($module:ident: $($op:ident),+;)*) => {
@@ -30,12 +38,18 @@ catalogue! {
     arithmetic: ADD, MUL, SCALE, SUB;
     attention: ATTENTION;
     batch_norm: BATCH_NORM;
+    dual_chunk: DUAL_CHUNK_ATTENTION;
+    dynamic_context: CHOSEN_ATTENTION, TOP_KEYS;
     clamp: CLAMP;
     embedding: EMBEDDING;
+    gated_delta: GATED_DELTA, LOG_DECAY;
     experts: EXPERTS;
     layer_norm: LAYER_NORM;
     layout: FIRST_TOKEN, HEADS, MERGE_HEADS, SPLIT;
     linear: LINEAR;
+    linear_attention: LINEAR_ATTENTION;
+    mla: MLA;
+    multi_scale: MULTI_SCALE_ATTENTION;
     mask_dropout: MASK_DROPOUT;
     padded_positions: PADDED_POSITIONS;
     parameter: PARAMETER;
@@ -43,6 +57,8 @@ catalogue! {
     relative_bias: RELATIVE_BIAS;
     rms_norm: RMS_NORM;
     rope: ROPE;
+    short_conv: SHORT_CONV;
+    sparse: SPARSE_ATTENTION;
     route: ROUTE;
     temperature: TEMPERATURE;
     xielu: XIELU;

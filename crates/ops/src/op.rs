@@ -3,7 +3,7 @@
 //! Everything the compiler knows about an op comes from its [`Facts`]: shapes, parameters, FLOPs, state and the form of its
 //! call in generated code. [`Facts`] has no default: an op says each thing or does not compile.
 
-use crate::{Form, Poly};
+use crate::{Form, Poly, State, Visibility};
 
 /// An entry of the catalogue.
 #[derive(Debug)]
@@ -435,9 +435,16 @@ pub struct Flops {
     pub elementwise: Poly,
     /// Exponentials, roots and other special functions.
     pub special: Poly,
+    /// The work of a step that follows others, where that is another computation.
+    pub decode: Option<Box<Flops>>,
 }
 
 impl Flops {
+    /// The work of a first step, or of one that follows others.
+    pub fn at(&self, follows: bool) -> &Self {
+        self.decode.as_deref().filter(|_| follows).unwrap_or(self)
+    }
+
     /// An op that only moves data.
     pub fn none() -> Self {
         Self::default()
@@ -469,35 +476,4 @@ pub struct AttentionFlops {
     pub visibility: Visibility,
     /// Whether earlier steps' keys are read from a cache.
     pub cached: bool,
-}
-
-/// Which keys a query sees; one value for the kernel, the cache and the FLOP count alike.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Visibility {
-    /// Every key.
-    Full,
-    /// Keys at or before the query.
-    Causal,
-    /// The last `W` keys at or before the query: `i - j < W`.
-    Window(Poly),
-    /// Keys within `w` of the query on both sides.
-    Symmetric(Poly),
-    /// Keys at or before the query in the same chunk.
-    Chunked(Poly),
-}
-
-/// What an op keeps from step to step.
-#[derive(Clone, Debug, PartialEq)]
-pub enum State {
-    /// Keys and values of every position seen, or of the last `window`.
-    KeyValue {
-        /// Key/value heads.
-        heads: Poly,
-        /// Width of a key.
-        d_k: Poly,
-        /// Width of a value.
-        d_v: Poly,
-        /// Rows kept, if bounded.
-        window: Option<Poly>,
-    },
 }

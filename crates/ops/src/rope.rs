@@ -46,16 +46,19 @@ fn facts(call: &Call<'_>) -> Result<Facts, OpError> {
     })
 }
 
-fn constant(config: &AttrValue, d_rot: Poly) -> Result<Lit, OpError> {
+pub(crate) fn constant(config: &AttrValue, d_rot: Poly) -> Result<Lit, OpError> {
     let layout = match config.field("layout") {
         Some(AttrValue::Variant(name, _)) if name == "interleaved" => "RopeLayout::Interleaved",
+        Some(AttrValue::Variant(name, _)) if name == "pairs_to_halves" => "RopeLayout::PairsToHalves",
         Some(AttrValue::Variant(name, _)) if name == "half_swapped" => "RopeLayout::HalfSwapped",
         _ => "RopeLayout::HalfSplit",
     };
+    let trailing = matches!(config.field("trailing"), Some(AttrValue::Bool(true)));
     let value = Lit::Struct(
         "RopeConfig".into(),
         vec![
             ("d_rot", Lit::Size(d_rot)),
+            ("trailing", Lit::Bool(trailing)),
             ("theta", number(config, "theta")?),
             ("layout", Lit::Path(layout.into())),
             ("scaling", scaling(config.field("scaling"))?),

@@ -5,6 +5,7 @@ use formwork_tensor::{Context, Ids, Simd, Tokens};
 
 const PLAIN: RopeConfig = RopeConfig {
     d_rot: 8,
+    trailing: false,
     theta: 100.0,
     layout: RopeLayout::HalfSplit,
     scaling: RopeScaling::None,
@@ -44,7 +45,11 @@ fn frequency(theta: f64, i: usize) -> f64 {
 
 #[test]
 fn plain_and_linear_angles() {
-    for layout in [RopeLayout::HalfSplit, RopeLayout::Interleaved] {
+    for layout in [
+        RopeLayout::HalfSplit,
+        RopeLayout::Interleaved,
+        RopeLayout::HalfSwapped,
+    ] {
         for i in 0..4 {
             close(
                 angle(RopeConfig { layout, ..PLAIN }, 6, 5, i),

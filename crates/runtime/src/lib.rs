@@ -14,7 +14,15 @@ pub use formwork_ops::attention::KvCache;
 pub use formwork_ops::experts::{ExpertActivation, ExpertKind, Experts, ExpertsConfig};
 pub use formwork_ops::layer_norm::LayerNorm;
 pub use formwork_ops::linear::Linear;
+pub use formwork_ops::mla::{LatentDecoding, Mla};
+pub use formwork_ops::gated_delta::LogDecay;
+pub use formwork_ops::linear_attention::FeatureMap;
+pub use formwork_ops::multi_scale::GroupCache;
 pub use formwork_ops::once::Once;
+pub use formwork_ops::recurrent::RecurrentState;
+pub use formwork_ops::row_cache::RowCache;
+pub use formwork_ops::short_conv::ShortConv;
+pub use formwork_ops::Pattern;
 pub use formwork_ops::parameter::Parameter;
 pub use formwork_ops::relative_bias::RelativeBias;
 pub use formwork_ops::rms_norm::RmsNorm;
@@ -41,12 +49,18 @@ pub mod ops {
     pub use formwork_ops::activation::{
         gated_gelu, gated_gelu_tanh, gated_relu, gated_sigmoid, gated_silu,
     };
+    pub use formwork_ops::dual_chunk::dual_chunk_attention;
+    pub use formwork_ops::dynamic_context::{chosen_attention, top_keys};
+    pub use formwork_ops::gated_delta::gated_delta;
+    pub use formwork_ops::linear_attention::{linear_attention, linear_attention_full};
+    pub use formwork_ops::multi_scale::{multi_scale_attention, multi_scale_attention_full};
+    pub use formwork_ops::sparse::{sparse_attention, sparse_attention_full};
+    pub use formwork_ops::mask_dropout::mask_dropout;
+    pub use formwork_ops::padded_positions::padded_positions;
+    pub use formwork_ops::positions::{offset_positions, sinusoidal};
     pub use formwork_ops::clamp::clamp;
     pub use formwork_ops::layer_norm::layer_normalize;
     pub use formwork_ops::rms_norm::rms_normalize;
     pub use formwork_ops::route::{route, route_biased};
-    pub use formwork_ops::positions::{offset_positions, sinusoidal};
-    pub use formwork_ops::mask_dropout::mask_dropout;
-    pub use formwork_ops::padded_positions::padded_positions;
     pub use formwork_ops::activation::softcap;
 }

@@ -30,6 +30,12 @@ impl Ids {
         Ok(Self { data, batch })
     }
 
+    /// As many rows as are asked for, of numbers that an operator made; `data` divides evenly.
+    pub fn rows_of(data: Vec<u32>, rows: usize) -> Self {
+        assert!(rows > 0 && data.len().is_multiple_of(rows), "{} numbers in {rows} rows", data.len());
+        Self { data, batch: rows }
+    }
+
     /// Zeros `[batch, len]`.
     pub fn zeros(batch: usize, len: usize) -> Self {
         Self {

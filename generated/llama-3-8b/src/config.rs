@@ -35,6 +35,7 @@ pub const ATTENTION_SCALE: f32 = 0.088388346;
 /// Rotary position embedding.
 pub const ROPE: RopeConfig = RopeConfig {
     d_rot: D_HEAD,
+    trailing: false,
     theta: 500000.0,
     layout: RopeLayout::HalfSplit,
     scaling: RopeScaling::None,

@@ -5,7 +5,7 @@ use formwork_runtime::{
     Attention, Context, KvCache, Linear, Mask, RmsNorm, Rope, Tensor, Tokens, Weights, ops,
 };
 
-/// Queries look at keys and gather their values.
+/// Self-attention of the chosen kind.
 pub struct SelfAttention {
     q: Linear,
     k: Linear,

@@ -190,7 +190,7 @@ impl<'a> Attention<'a> {
 
 /// The keys and values of one sequence and head in the order of their slots: those of the cache,
 /// and the new ones where the cache does not hold them yet.
-fn segments<'a>(
+pub(crate) fn segments<'a>(
     cache: Option<&'a KvCache>,
     k: &'a Tensor,
     v: &'a Tensor,
@@ -202,6 +202,7 @@ fn segments<'a>(
     let first_new = cache.map_or(0, KvCache::len);
     let row = sequence * t * heads + head;
     let new = Segment {
+        q: None,
         keys: &k.data()[row * e..],
         values: &v.data()[row * d..],
         key_stride: heads * e,

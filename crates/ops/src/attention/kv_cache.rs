@@ -5,6 +5,8 @@ use formwork_tensor::Tensor;
 /// Keys and values of consecutive slots of one sequence and head.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Segment<'a> {
+    /// What the query is for these keys, where it is not the row's own.
+    pub(crate) q: Option<&'a [f32]>,
     pub(crate) keys: &'a [f32],
     pub(crate) values: &'a [f32],
     /// From one slot to the next.
@@ -104,11 +106,12 @@ impl KvCache {
     }
 
     /// Slots `first..last`, which do not wrap.
-    fn segment(&self, batch: usize, head: usize, first: usize, last: usize) -> Segment<'_> {
+    pub(crate) fn segment(&self, batch: usize, head: usize, first: usize, last: usize) -> Segment<'_> {
         let [d_k, d_v] = self.widths;
         let base = (batch * self.heads + head) * self.rows + first % self.rows.max(1);
         let len = last - first;
         Segment {
+            q: None,
             keys: &self.keys[base * d_k..][..len * d_k],
             values: &self.values[base * d_v..][..len * d_v],
             key_stride: d_k,

@@ -62,17 +62,17 @@ impl Row<'_> {
         for segment in self.segments {
             let (rows, at) = self.overlap(segment);
             filled += rows.len();
-            let stride = segment.key_stride;
+            let (q, stride) = (segment.q.unwrap_or(self.q), segment.key_stride);
             let scores = &mut self.scores[at..][..rows.len()];
             let mut blocks = scores.chunks_exact_mut(4);
             let mut row = rows.start;
             for block in &mut blocks {
                 let keys = &segment.keys[row * stride..];
-                block.copy_from_slice(&dots::<4, N, FMA>(self.q, keys, stride));
+                block.copy_from_slice(&dots::<4, N, FMA>(q, keys, stride));
                 row += 4;
             }
             for score in blocks.into_remainder() {
-                *score = dots::<1, N, FMA>(self.q, &segment.keys[row * stride..], stride)[0];
+                *score = dots::<1, N, FMA>(q, &segment.keys[row * stride..], stride)[0];
                 row += 1;
             }
         }

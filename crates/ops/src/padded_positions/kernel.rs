@@ -10,7 +10,11 @@ pub fn padded_positions(_ctx: &Context, tokens: &Tokens, padding: usize) -> Ids 
     let mut positions = tokens.ids.clone();
     let (len, first) = (tokens.len(), tokens.positions.data());
     for (row, ids) in positions.data_mut().chunks_exact_mut(len).enumerate() {
-        let mut count = if tokens.past == 0 { 0 } else { first[row * len] };
+        let mut count = if tokens.past == 0 {
+            0
+        } else {
+            first[row * len]
+        };
         for id in ids {
             let is_text = *id != padding;
             count += u32::from(is_text);

@@ -1,6 +1,6 @@
 //! Rotary position embedding: pairs of channels turn by an angle proportional to the position.
 
-use formwork_tensor::{Context, TableKey, Tensor, Tokens};
+use formwork_tensor::{Context, TableKey, Tensor, Tokens, threads};
 
 pub use super::scaling::RopeScaling;
 use super::scaling::{attention_factor, frequencies};
@@ -12,6 +12,8 @@ pub enum RopeLayout {
     HalfSplit,
     /// Channel `2i` with `2i + 1`.
     Interleaved,
+    /// Reads channel `2i` with `2i + 1` and writes channel `i` with `i + d_rot/2`.
+    PairsToHalves,
     /// Channel `i + d_rot/2` with `i`: half split, turning the other way.
     HalfSwapped,
 }
@@ -19,8 +21,10 @@ pub enum RopeLayout {
 /// What a rotary embedding does.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RopeConfig {
-    /// The leading channels that rotate; the others pass.
+    /// The channels that rotate; the others pass.
     pub d_rot: usize,
+    /// Whether they are the last ones of a head rather than the first.
+    pub trailing: bool,
     /// The base of the frequencies.
     pub theta: f64,
     /// Which channels form a pair.
@@ -50,7 +54,12 @@ impl Rope {
     }
 
     /// Rotates `[B, S, H, d]` by the positions of its tokens, in place.
-    pub fn apply(&self, ctx: &Context, mut x: Tensor, tokens: &Tokens) -> Tensor {
+    pub fn apply(&self, ctx: &Context, x: Tensor, tokens: &Tokens) -> Tensor {
+        self.apply_at(ctx, x, tokens, 0, |position| position)
+    }
+
+    /// Rotates by other positions than the tokens' own, in place; a `map` has a number of its own, of those that a step uses.
+    pub(crate) fn apply_at(&self, ctx: &Context, mut x: Tensor, tokens: &Tokens, map: u64, position: impl Fn(u32) -> u32) -> Tensor {
         let [b, s, heads, d] = x.axes("rope");
         assert_eq!(
             (b, s),
@@ -62,10 +71,13 @@ impl Rope {
             "more rotating channels than channels"
         );
         let half = self.config.d_rot / 2;
+        let start = if self.config.trailing { d - 2 * half } else { 0 };
         if half == 0 {
             return x;
         }
-        let table = ctx.table(tokens.step(), self.key, || self.table(ctx, tokens));
+        let mut key = self.key;
+        key[9] = map;
+        let table = ctx.table(tokens.step(), key, || self.table(ctx, tokens, &position));
         let (cos, sin) = table.data().split_at(b * s * half);
         let (data, device) = x.split_device();
         device.threads().rows(data, heads * d, |first, rows| {
@@ -73,7 +85,7 @@ impl Rope {
                 let at = (first + offset) * half;
                 let (cos, sin) = (&cos[at..at + half], &sin[at..at + half]);
                 for head in token.chunks_exact_mut(d) {
-                    rotate(&mut head[..2 * half], cos, sin, self.config.layout);
+                    rotate(&mut head[start..start + 2 * half], cos, sin, self.config.layout);
                 }
             }
         });
@@ -81,9 +93,9 @@ impl Rope {
     }
 
     /// Cosines, then sines, of every token: `[2, B·S, d_rot/2]`.
-    fn table(&self, ctx: &Context, tokens: &Tokens) -> Tensor {
+    fn table(&self, ctx: &Context, tokens: &Tokens, map: &impl Fn(u32) -> u32) -> Tensor {
         let positions = tokens.positions.data();
-        let longest = positions.iter().max().map_or(0, |last| *last as usize + 1);
+        let longest = positions.iter().map(|p| map(*p)).max().map_or(0, |last| last as usize + 1);
         let frequencies = frequencies(&self.config, longest);
         let factor = attention_factor(&self.config.scaling) as f32;
         let mut table = ctx.tensor(&[2, positions.len(), frequencies.len()]);
@@ -95,7 +107,7 @@ impl Rope {
         for (&position, (cos, sin)) in positions.iter().zip(rows) {
             for (i, frequency) in frequencies.iter().enumerate() {
                 // The reference rounds the angle to f32; so must we.
-                let angle = f64::from(position as f32 * frequency);
+                let angle = f64::from(map(position) as f32 * frequency);
                 cos[i] = angle.cos() as f32 * factor;
                 sin[i] = angle.sin() as f32 * factor;
             }
@@ -127,6 +139,16 @@ fn rotate(x: &mut [f32], cos: &[f32], sin: &[f32], layout: RopeLayout) {
                 pair[0] = x * cos - y * sin;
                 pair[1] = y * cos + x * sin;
             }
+        }
+        RopeLayout::PairsToHalves => {
+            rotate(x, cos, sin, RopeLayout::Interleaved);
+            threads::scratch(x.len(), |pairs| {
+                pairs.copy_from_slice(x);
+                let (left, right) = x.split_at_mut(cos.len());
+                for ((left, right), pair) in left.iter_mut().zip(right).zip(pairs.chunks_exact(2)) {
+                    (*left, *right) = (pair[0], pair[1]);
+                }
+            });
         }
     }
 }

@@ -127,12 +127,17 @@ impl Weights {
             .unwrap_or_else(Param::empty)
     }
 
-    fn table(&self, full: &str, dims: &[usize]) -> Option<Param> {
+    pub(super) fn table(&self, full: &str, dims: &[usize]) -> Option<Param> {
         self.piece(full, dims).map(|piece| piece.settle())
     }
 
-    fn vector(&self, name: &str, part: &str, d: usize) -> Vec<f32> {
-        let found = self.table(&self.full(&format!("{name}.{part}")), &[d]);
+    pub(super) fn vector(&self, name: &str, part: &str, d: usize) -> Vec<f32> {
+        self.numbers(name, part, &[d])
+    }
+
+    pub(super) fn numbers(&self, name: &str, part: &str, dims: &[usize]) -> Vec<f32> {
+        let name = if name.is_empty() { part.to_string() } else { format!("{name}.{part}") };
+        let found = self.table(&self.full(&name), dims);
         found.map_or_else(Vec::new, |param| param.to_f32().into_owned())
     }
 

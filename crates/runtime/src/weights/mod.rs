@@ -6,6 +6,7 @@ mod file;
 mod header;
 mod loaders;
 pub mod mapping;
+mod mixers;
 mod pattern;
 mod report;
 mod synthetic;

@@ -19,6 +19,7 @@ pub(crate) const EPS: f32 = 0.02;
 pub(crate) const SCALE: f32 = 0.353_553_4;
 pub(crate) const ROPE: RopeConfig = RopeConfig {
     d_rot: D_HEAD,
+    trailing: false,
     theta: 100.0,
     layout: RopeLayout::HalfSplit,
     scaling: RopeScaling::None,

@@ -1,0 +1,163 @@
+//! Latent attention, expanded and absorbed.
+
+use formwork_tensor::{Context, Layout, Matrix, Param, Tensor, Tokens, threads};
+
+use crate::attention::row::Row;
+use crate::attention::{Attention, Mask};
+use crate::row_cache::RowCache;
+
+/// How a step after the first one computes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LatentDecoding {
+    /// Keys and values of all positions are made from their latents in each step.
+    Expanded,
+    /// Queries and results go through the matrices; attention reads the latents themselves.
+    Absorbed,
+}
+
+/// The matrix `[heads·(nope + d_v), latent]` that makes keys and values of latents.
+#[derive(Clone)]
+pub struct Mla {
+    expand: Matrix,
+    /// For each head, the matrix from a query to the latent and the one from the latent to a value.
+    absorb: Vec<[Matrix; 2]>,
+    nope: usize,
+    d_v: usize,
+    scale: f32,
+    decoding: LatentDecoding,
+}
+
+impl Mla {
+    /// Heads of keys of width `nope` (and a rotated part that comes apart) and values of width `d_v`.
+    pub fn new(weight: &Param, heads: usize, nope: usize, d_v: usize, scale: f32, decoding: LatentDecoding) -> Self {
+        let head = |head: usize| {
+            let first = head * (nope + d_v);
+            let key = weight.rows(first..first + nope);
+            let value = weight.rows(first + nope..first + nope + d_v);
+            [Matrix::new(key, Layout::InOut), Matrix::new(value, Layout::OutIn)]
+        };
+        let expand = Matrix::new(weight.clone(), Layout::OutIn);
+        Self { expand, absorb: (0..heads).map(head).collect(), nope, d_v, scale, decoding }
+    }
+
+    /// `q` `[B, S, H, nope + r]`, `latent` `[B, S, c]` and `rope` `[B, S, 1, r]` to `[B, S, H, d_v]`.
+    pub fn forward(
+        &self,
+        ctx: &Context,
+        q: &Tensor,
+        latent: &Tensor,
+        rope: &Tensor,
+        tokens: &Tokens,
+        cache: &mut RowCache,
+    ) -> Tensor {
+        assert_eq!(tokens.past, cache.len(), "the cache holds the tokens of earlier steps");
+        let [b, s, c] = latent.axes("mla");
+        cache.append([b, s], [latent, rope]);
+        match self.decoding {
+            LatentDecoding::Absorbed if tokens.past > 0 => self.absorbed(ctx, q, c, tokens, cache),
+            _ => self.expanded(ctx, q, c, tokens, cache),
+        }
+    }
+
+    fn expanded(&self, ctx: &Context, q: &Tensor, c: usize, tokens: &Tokens, cache: &RowCache) -> Tensor {
+        let [b, _, heads, d_q] = q.axes("mla");
+        let (slots, width, r) = (cache.len(), self.nope + self.d_v, d_q - self.nope);
+        let mut latents = ctx.tensor(&[b, slots, c]);
+        let mut pairs = ctx.tensor(&[b, slots, heads * width]);
+        let mut k = ctx.tensor(&[b, slots, heads, d_q]);
+        let mut v = ctx.tensor(&[b, slots, heads, self.d_v]);
+        let rows = (0..b).flat_map(|sequence| cache.rows(sequence).chunks_exact(c + r));
+        for (row, to) in rows.zip(latents.data_mut().chunks_exact_mut(c)) {
+            to.copy_from_slice(&row[..c]);
+        }
+        self.expand.multiply(&latents, None, &mut pairs);
+        let rows = (0..b).flat_map(|sequence| cache.rows(sequence).chunks_exact(c + r));
+        let all = k.data_mut().chunks_exact_mut(heads * d_q).zip(v.data_mut().chunks_exact_mut(heads * self.d_v));
+        for ((row, pair), (k, v)) in rows.zip(pairs.data().chunks_exact(heads * width)).zip(all) {
+            let each = k.chunks_exact_mut(d_q).zip(v.chunks_exact_mut(self.d_v));
+            for (pair, (k, v)) in pair.chunks_exact(width).zip(each) {
+                k[..self.nope].copy_from_slice(&pair[..self.nope]);
+                k[self.nope..].copy_from_slice(&row[c..]);
+                v.copy_from_slice(&pair[self.nope..]);
+            }
+        }
+        Attention::new(Mask::Causal, self.scale).run(ctx, q, &k, &v, tokens)
+    }
+
+    fn absorbed(&self, ctx: &Context, q: &Tensor, c: usize, tokens: &Tokens, cache: &RowCache) -> Tensor {
+        let q = self.to_latent(ctx, q, c);
+        let [b, s, heads, width] = q.axes("mla");
+        let slots = cache.len();
+        let mut mixed = ctx.tensor(&[b, s, heads, c]);
+        let simd = ctx.device().simd();
+        ctx.device().threads().grid(mixed.data_mut(), [b, s, heads, c], 16, slots * (c + width), |sequence, head, mut rows| {
+            let segments = [cache.segment(sequence)];
+            for step in rows.range() {
+                let seen = 0..slots - s + step + 1;
+                let query = ((sequence * s + step) * heads + head) * width;
+                threads::scratch(seen.len(), |scores| {
+                    simd.run(Row {
+                        q: &q.data()[query..][..width],
+                        segments: &segments,
+                        seen,
+                        valid: tokens.valid_row(sequence),
+                        scale: self.scale,
+                        softcap: None,
+                        bias: None,
+                        linear: None,
+                        sink: None,
+                        scores,
+                        y: rows.row(step),
+                    });
+                });
+            }
+        });
+        self.to_values(ctx, &mixed)
+    }
+
+    /// Queries `[B, S, H, nope + r]` to `[B, S, H, c + r]`: what they are in the latent, and their rotated part.
+    fn to_latent(&self, ctx: &Context, q: &Tensor, c: usize) -> Tensor {
+        let [b, s, heads, d_q] = q.axes("mla");
+        let r = d_q - self.nope;
+        let mut all = ctx.tensor(&[b, s, heads, c + r]);
+        let mut from = ctx.tensor(&[b * s, self.nope]);
+        let mut to = ctx.tensor(&[b * s, c]);
+        for (head, [key, _]) in self.absorb.iter().enumerate() {
+            take(q, head, &mut from);
+            key.multiply(&from, None, &mut to);
+            let rows = all.data_mut().chunks_exact_mut(heads * (c + r)).zip(q.data().chunks_exact(heads * d_q));
+            for ((row, q), to) in rows.zip(to.data().chunks_exact(c)) {
+                let row = &mut row[head * (c + r)..][..c + r];
+                row[..c].copy_from_slice(to);
+                row[c..].copy_from_slice(&q[head * d_q + self.nope..][..r]);
+            }
+        }
+        all
+    }
+
+    /// Mixed latents `[B, S, H, c]` to values `[B, S, H, d_v]`.
+    fn to_values(&self, ctx: &Context, mixed: &Tensor) -> Tensor {
+        let [b, s, heads, c] = mixed.axes("mla");
+        let mut y = ctx.tensor(&[b, s, heads, self.d_v]);
+        let mut from = ctx.tensor(&[b * s, c]);
+        let mut to = ctx.tensor(&[b * s, self.d_v]);
+        for (head, [_, value]) in self.absorb.iter().enumerate() {
+            take(mixed, head, &mut from);
+            value.multiply(&from, None, &mut to);
+            let rows = y.data_mut().chunks_exact_mut(heads * self.d_v);
+            for (row, to) in rows.zip(to.data().chunks_exact(self.d_v)) {
+                row[head * self.d_v..][..self.d_v].copy_from_slice(to);
+            }
+        }
+        y
+    }
+}
+
+/// The leading channels of one head of `[B, S, H, d]`, as many as `to` `[B·S, n]` has.
+fn take(x: &Tensor, head: usize, to: &mut Tensor) {
+    let [_, _, heads, d] = x.axes("mla");
+    let n = to.dims().width();
+    for (to, x) in to.data_mut().chunks_exact_mut(n).zip(x.data().chunks_exact(heads * d)) {
+        to.copy_from_slice(&x[head * d..][..n]);
+    }
+}

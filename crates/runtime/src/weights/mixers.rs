@@ -1,0 +1,44 @@
+//! Loads what mixes tokens besides plain attention: latents, convolutions, decays.
+
+use formwork_ops::gated_delta::LogDecay;
+use formwork_ops::mla::{LatentDecoding, Mla};
+use formwork_ops::short_conv::ShortConv;
+use formwork_tensor::Param;
+
+use super::Weights;
+
+impl Weights {
+    /// `name.weight` `[heads·(nope + d_v), latent]`.
+    #[expect(clippy::too_many_arguments, reason = "one for each number of the op")]
+    pub fn mla(
+        &self,
+        name: &str,
+        latent: usize,
+        heads: usize,
+        nope: usize,
+        d_v: usize,
+        scale: f32,
+        decoding: LatentDecoding,
+    ) -> Mla {
+        let dims = [heads * (nope + d_v), latent];
+        let weight = self.table(&self.full(&format!("{name}.weight")), &dims);
+        let weight = weight.unwrap_or_else(|| Param::from_f32(&dims, &vec![0.0; dims[0] * dims[1]]));
+        Mla::new(&weight, heads, nope, d_v, scale, decoding)
+    }
+
+    /// `name.A_log` and `name.dt_bias` `[heads]`.
+    pub fn log_decay(&self, name: &str, heads: usize) -> LogDecay {
+        LogDecay::new(&self.vector(name, "A_log", heads), self.vector(name, "dt_bias", heads))
+    }
+
+    /// `name.weight` `[channels, 1, n]`, without bias.
+    pub fn short_conv(&self, name: &str, channels: usize, n: usize) -> ShortConv {
+        ShortConv::new(&self.numbers(name, "weight", &[channels, 1, n]), None, channels)
+    }
+
+    /// `name.weight` `[channels, 1, n]` and `name.bias` `[channels]`.
+    pub fn short_conv_bias(&self, name: &str, channels: usize, n: usize) -> ShortConv {
+        let bias = self.vector(name, "bias", channels);
+        ShortConv::new(&self.numbers(name, "weight", &[channels, 1, n]), Some(bias), channels)
+    }
+}
