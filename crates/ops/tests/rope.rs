@@ -21,12 +21,14 @@ fn sin_cos(config: RopeConfig, len: usize, p: usize, i: usize) -> (f64, f64) {
     let ctx = Context::with(1, Simd::Portable);
     let half = config.d_rot / 2;
     let mut one = vec![0.0; config.d_rot];
-    let (real, imaginary) = match config.layout {
-        RopeLayout::HalfSplit => (i, i + half),
-        RopeLayout::Interleaved => (2 * i, 2 * i + 1),
-        RopeLayout::HalfSwapped => (i + half, i),
+    // What is read off may stand elsewhere than what was put in.
+    let (put, (real, imaginary)) = match config.layout {
+        RopeLayout::PairsToHalves => (2 * i, (i, i + half)),
+        RopeLayout::HalfSplit => (i, (i, i + half)),
+        RopeLayout::Interleaved => (2 * i, (2 * i, 2 * i + 1)),
+        RopeLayout::HalfSwapped => (i + half, (i + half, i)),
     };
-    one[real] = 1.0;
+    one[put] = 1.0;
     let x = ctx.from_slice(&[1, len, 1, config.d_rot], &one.repeat(len));
     let tokens = Tokens::new(Ids::zeros(1, len), 0, None).unwrap();
     let y = Rope::new(config).apply(&ctx, x, &tokens);
@@ -49,6 +51,7 @@ fn plain_and_linear_angles() {
         RopeLayout::HalfSplit,
         RopeLayout::Interleaved,
         RopeLayout::HalfSwapped,
+        RopeLayout::PairsToHalves,
     ] {
         for i in 0..4 {
             close(

@@ -1,0 +1,76 @@
+//! Latent attention: expanded, absorbed and as plain attention over expanded keys and values.
+
+mod support;
+
+use formwork_ops::attention::{Attention, Mask};
+use formwork_ops::mla::{LatentDecoding, Mla};
+use formwork_ops::row_cache::RowCache;
+use formwork_tensor::{Context, Param, Tensor};
+use support::{close, contexts, in_pieces, numbers, piece, tensor, tokens};
+
+const B: usize = 2;
+const S: usize = 21;
+const H: usize = 3;
+const NOPE: usize = 6;
+const ROPE: usize = 4;
+const C: usize = 10;
+const D: usize = 5;
+
+struct Case {
+    weight: Param,
+    q: Tensor,
+    latent: Tensor,
+    rope: Tensor,
+}
+
+impl Case {
+    fn new(ctx: &Context) -> Self {
+        let weight = Param::from_f32(&[H * (NOPE + D), C], &numbers(H * (NOPE + D) * C, 1));
+        let q = tensor(ctx, &[B, S, H, NOPE + ROPE], 2);
+        Self { weight, q, latent: tensor(ctx, &[B, S, C], 3), rope: tensor(ctx, &[B, S, 1, ROPE], 4) }
+    }
+
+    fn run(&self, ctx: &Context, decoding: LatentDecoding, sizes: &[usize], valid: Option<&[bool]>) -> Vec<Vec<f32>> {
+        let mla = Mla::new(&self.weight, H, NOPE, D, 0.3, decoding);
+        let mut cache = RowCache::new(B, C + ROPE, S);
+        let y = in_pieces(S, sizes, |from, to| {
+            let [q, latent, rope] = [&self.q, &self.latent, &self.rope].map(|x| piece(ctx, x, from, to));
+            mla.forward(ctx, &q, &latent, &rope, &tokens(B, from, to, valid), &mut cache)
+        });
+        assert_eq!(cache.bytes(), B * S * (C + ROPE) * 4);
+        y
+    }
+
+    /// The keys `[W_k·c | r]` and values `W_v·c` of every head.
+    fn plain(&self, ctx: &Context, valid: Option<&[bool]>) -> Tensor {
+        let weight = self.weight.to_f32();
+        let (mut keys, mut values) = (Vec::new(), Vec::new());
+        for (latent, rope) in self.latent.data().chunks_exact(C).zip(self.rope.data().chunks_exact(ROPE)) {
+            for head in weight.chunks_exact((NOPE + D) * C) {
+                let rows = head.chunks_exact(C);
+                let made: Vec<f32> = rows.map(|row| row.iter().zip(latent).map(|(a, b)| a * b).sum()).collect();
+                keys.extend(made[..NOPE].iter().chain(rope));
+                values.extend(&made[NOPE..]);
+            }
+        }
+        let (k, v) = (ctx.from_slice(&[B, S, H, NOPE + ROPE], &keys), ctx.from_slice(&[B, S, H, D], &values));
+        Attention::new(Mask::Causal, 0.3).run(ctx, &self.q, &k, &v, &tokens(B, 0, S, valid))
+    }
+}
+
+#[test]
+fn both_ways_to_decode_equal_plain_attention() {
+    let padding: Vec<bool> = (0..B * S).map(|at| at / S == 1 || at % S >= 4).collect();
+    for ctx in contexts() {
+        let case = Case::new(&ctx);
+        for valid in [None, Some(&padding[..])] {
+            let expected = case.plain(&ctx, valid);
+            for decoding in [LatentDecoding::Expanded, LatentDecoding::Absorbed] {
+                for sizes in [&[S][..], &[1], &[7, 1, 3]] {
+                    let y = case.run(&ctx, decoding, sizes, valid).concat();
+                    close(&y, expected.data(), 2e-5, &format!("{decoding:?} {sizes:?}"));
+                }
+            }
+        }
+    }
+}
