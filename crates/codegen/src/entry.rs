@@ -89,7 +89,8 @@ fn vocabulary(model: &Model) -> Option<formwork_ops::Poly> {
 /// The rows of the first table that positions index, else the family's `max_seq_len`.
 fn max_positions(model: &Model) -> Option<formwork_ops::Poly> {
     let declared = model.arguments.iter().find(|a| a.name == "max_seq_len");
-    let declared = declared.and_then(|a| if let formwork_ops::AttrValue::Int(p) = &a.value { Some(p.clone()) } else { None });
+    let declared =
+        declared.and_then(|a| if let formwork_ops::AttrValue::Int(p) = &a.value { Some(p.clone()) } else { None });
     declared.or_else(|| first_table(model, Kind::Ids))
 }
 

@@ -45,7 +45,11 @@ fn check_depth(file: FileId, text: &str) -> Result<(), Diagnostic> {
             b'{' | b'[' if !in_string => {
                 depth += 1;
                 if depth > MAX_DEPTH {
-                    return Err(Diagnostic::new("too-deep", Span::new(file, at, at + 1), format!("values nest deeper than {MAX_DEPTH}")));
+                    return Err(Diagnostic::new(
+                        "too-deep",
+                        Span::new(file, at, at + 1),
+                        format!("values nest deeper than {MAX_DEPTH}"),
+                    ));
                 }
             }
             b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
