@@ -91,12 +91,12 @@ impl<'a> BodyWriter<'a> {
             }
             NodeKind::Repeat(repeat) => return self.repeat(node, repeat, key, statement, flow),
         };
-        if let [output] = node.outputs.as_slice() {
-            if flow.inlined.contains_key(output) {
-                let is_sum = is_sum(node);
-                self.bindings.insert(*output, Binding::Expression { tokens: expression, is_sum });
-                return;
-            }
+        if let [output] = node.outputs.as_slice()
+            && flow.inlined.contains_key(output)
+        {
+            let is_sum = is_sum(node);
+            self.bindings.insert(*output, Binding::Expression { tokens: expression, is_sum });
+            return;
         }
         self.bind(node, expression, key, nodes, flow);
     }

@@ -24,7 +24,7 @@ pub(crate) fn implementation(model: &Model, caches: &Caches<'_>) -> TokenStream 
     let ty = ident(&caches.types.name(model.root));
     let (name, task) = (&model.name, &model.task);
     let cache = caches.ty(model.root);
-    let new_cache = if caches.layouts.is_stateful(model.root) { caches.new(model.root) } else { TokenStream::new() };
+    let new_cache = if caches.layouts.is_stateful(model.root) { caches.fresh(model.root) } else { TokenStream::new() };
     let output = if is_logits(model) { "logits" } else { "last_hidden_state" };
     let inputs: Vec<&str> = model.inputs.iter().map(|i| i.external).collect();
     let generates = model.generates() && output == "logits";

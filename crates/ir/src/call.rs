@@ -38,10 +38,10 @@ impl Elaborator<'_> {
         span: Span,
     ) -> Value {
         if let ExprKind::Name(name) = &callee.kind {
-            if let Some(decl) = expected.as_enum().cloned() {
-                if decl.variants.iter().any(|v| v.name.text == *name) {
-                    return self.variant_call(&decl, name, arguments, scope, span);
-                }
+            if let Some(decl) = expected.as_enum().cloned()
+                && decl.variants.iter().any(|v| v.name.text == *name)
+            {
+                return self.variant_call(&decl, name, arguments, scope, span);
             }
             if name == "once" && scope.get(name).is_none() {
                 return self.once(arguments, scope, span);
@@ -77,14 +77,14 @@ impl Elaborator<'_> {
 
     /// What is called: a value never hides a block, function or op of the same name.
     fn callee(&mut self, callee: &Expr, scope: &Scope) -> Value {
-        if let ExprKind::Name(name) = &callee.kind {
-            if !matches!(scope.get(name), Some(Value::Callable(_))) {
-                if let Some(callable) = self.callable(name) {
-                    return Value::Callable(callable);
-                }
-                if scope.get(name).is_none() && !self.slots.contains_key(name) {
-                    return self.unknown_callable(name, callee.span);
-                }
+        if let ExprKind::Name(name) = &callee.kind
+            && !matches!(scope.get(name), Some(Value::Callable(_)))
+        {
+            if let Some(callable) = self.callable(name) {
+                return Value::Callable(callable);
+            }
+            if scope.get(name).is_none() && !self.slots.contains_key(name) {
+                return self.unknown_callable(name, callee.span);
             }
         }
         self.eval(callee, scope, &Ty::Any)
@@ -333,11 +333,13 @@ impl Elaborator<'_> {
         }
         let mut ok = true;
         for (dim, expr) in actual.iter().zip(declared) {
-            if let ExprKind::Name(free) = &expr.kind {
-                if scope.get(free).is_none() && !self.slots.contains_key(free) && self.callable(free).is_none() {
-                    scope.set(free, Value::Int(dim.clone()));
-                    continue;
-                }
+            if let ExprKind::Name(free) = &expr.kind
+                && scope.get(free).is_none()
+                && !self.slots.contains_key(free)
+                && self.callable(free).is_none()
+            {
+                scope.set(free, Value::Int(dim.clone()));
+                continue;
             }
             match self.eval(expr, scope, &Ty::Int) {
                 Value::Int(expected) if !expected.same(dim) => {

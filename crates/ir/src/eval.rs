@@ -299,10 +299,10 @@ impl Elaborator<'_> {
     fn check_patterns(&mut self, value: &Value, arms: &[Arm]) {
         let Value::Variant(variant) = value else { return };
         for pattern in arms.iter().flat_map(|a| &a.patterns) {
-            if let PatternKind::Variant(name, _) = &pattern.kind {
-                if !variant.decl.variants.iter().any(|v| v.name.text == *name) {
-                    self.unknown_variant(&variant.decl.clone(), name, pattern.span);
-                }
+            if let PatternKind::Variant(name, _) = &pattern.kind
+                && !variant.decl.variants.iter().any(|v| v.name.text == *name)
+            {
+                self.unknown_variant(&variant.decl.clone(), name, pattern.span);
             }
         }
     }
@@ -385,10 +385,10 @@ impl Elaborator<'_> {
     /// A probe's name; a trailing `.{n}` is its index.
     fn indexed(&mut self, path: &Name, scope: &Scope) -> (String, Option<formwork_ops::Poly>) {
         let last = path.text.rsplit_once(".{").and_then(|(stem, index)| Some((stem, index.strip_suffix('}')?)));
-        if let Some((stem, index)) = last {
-            if let Value::Int(index) = self.lookup(index, path.span, scope) {
-                return (stem.to_string(), Some(index));
-            }
+        if let Some((stem, index)) = last
+            && let Value::Int(index) = self.lookup(index, path.span, scope)
+        {
+            return (stem.to_string(), Some(index));
         }
         (self.template(path, scope), None)
     }

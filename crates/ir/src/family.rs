@@ -190,14 +190,14 @@ impl Elaborator<'_> {
                 );
             }
         }
-        if let Some(version) = data.get("spec_version") {
-            if !matches!(version.kind, DataKind::Int(v) if (1..=SPEC_VERSION).contains(&v)) {
-                self.fail(Diagnostic::new(
-                    "spec-version",
-                    version.span,
-                    format!("this `spec_version` is not known, the newest is {SPEC_VERSION}"),
-                ));
-            }
+        if let Some(version) = data.get("spec_version")
+            && !matches!(version.kind, DataKind::Int(v) if (1..=SPEC_VERSION).contains(&v))
+        {
+            self.fail(Diagnostic::new(
+                "spec-version",
+                version.span,
+                format!("this `spec_version` is not known, the newest is {SPEC_VERSION}"),
+            ));
         }
         self.missing(family, Span { end: data.span.start + 1, ..data.span });
     }
@@ -252,11 +252,11 @@ impl Elaborator<'_> {
             }
             Arguments::Config(config) if wanted.is_none() => {
                 wanted = family.hf.iter().find_map(|hf| crate::hf::task_of(hf, config));
-                if let (None, Some(classes)) = (&wanted, config.get("architectures")) {
-                    if !matches!(classes.kind, DataKind::Null) {
-                        self.unknown_class(family, classes);
-                        return None;
-                    }
+                if let (None, Some(classes)) = (&wanted, config.get("architectures"))
+                    && !matches!(classes.kind, DataKind::Null)
+                {
+                    self.unknown_class(family, classes);
+                    return None;
                 }
             }
             _ => {}
@@ -333,10 +333,10 @@ impl Elaborator<'_> {
             }
         }
         for binding in &family.lets {
-            if let Some(value) = self.family_value(&binding.name.text, binding.name.span).and_then(|v| v.to_attr()) {
-                if matches!(value, AttrValue::Int(_) | AttrValue::Float(_)) {
-                    arguments.push(Argument { name: binding.name.text.clone(), doc: binding.doc.clone(), value });
-                }
+            if let Some(value) = self.family_value(&binding.name.text, binding.name.span).and_then(|v| v.to_attr())
+                && matches!(value, AttrValue::Int(_) | AttrValue::Float(_))
+            {
+                arguments.push(Argument { name: binding.name.text.clone(), doc: binding.doc.clone(), value });
             }
         }
         for argument in &mut arguments {

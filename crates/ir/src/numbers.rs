@@ -87,7 +87,7 @@ fn integers(op: BinaryOp, x: &Poly, y: &Poly) -> Result<Value, Fault> {
 
 /// `a / b` under its own text, unless both are plain numbers.
 fn quotient(x: &Poly, y: &Poly, value: i128) -> Poly {
-    if x.atoms().next().is_none() {
+    if x.atoms().next().is_none() || x == y {
         return Poly::int(value);
     }
     opaque(&format!("{}/{}", grouped(x), grouped(y)), value)

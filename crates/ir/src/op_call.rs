@@ -201,10 +201,11 @@ impl Elaborator<'_> {
         let place = at.and_then(|at| sorted.operands[at].as_ref()).map_or(span, |(_, span)| *span);
         let mut diagnostic = Diagnostic::new(error.code, place, error.message.clone());
         for (operand, input) in sorted.operands.iter().zip(op.inputs) {
-            if let Some((tensor, _)) = operand {
-                if tensor.span != place && op.inputs.len() > 1 {
-                    diagnostic = diagnostic.because(tensor.span, format!("`{}` is {}", input.name, tensor.ty));
-                }
+            if let Some((tensor, _)) = operand
+                && tensor.span != place
+                && op.inputs.len() > 1
+            {
+                diagnostic = diagnostic.because(tensor.span, format!("`{}` is {}", input.name, tensor.ty));
             }
         }
         if let Some((a, b)) = error.dims.as_deref() {

@@ -74,10 +74,10 @@ impl Elaborator<'_> {
         let (probes, body) = split_probes(&it.body);
         let mut carried: Vec<(Name, Tensor)> = Vec::new();
         for name in assigned(&body) {
-            if let Some(Value::Tensor(tensor)) = scope.get(&name.text) {
-                if !carried.iter().any(|(n, _)| n.text == name.text) {
-                    carried.push((name, tensor));
-                }
+            if let Some(Value::Tensor(tensor)) = scope.get(&name.text)
+                && !carried.iter().any(|(n, _)| n.text == name.text)
+            {
+                carried.push((name, tensor));
             }
         }
         let Some(initial) = carried.iter().map(|(_, t)| self.local(t)).collect::<Option<Vec<ValueId>>>() else {
@@ -120,7 +120,7 @@ impl Elaborator<'_> {
         };
         let count = end - start;
         let (Some(first), Some(layers)) = (start.constant(), count.constant()) else { return None };
-        if layers < 0 || layers > MAX_LAYERS {
+        if !(0..=MAX_LAYERS).contains(&layers) {
             let error = Diagnostic::new(
                 "layer-count",
                 it.end.span,
@@ -233,7 +233,7 @@ impl Elaborator<'_> {
         self.begin_frame(&name, "", "", it.span);
         scope.set(&it.index.text, Value::Unknown);
         for (name, tensor) in carried {
-            let Some(frame) = self.frame() else { return None };
+            let frame = self.frame()?;
             let id = frame.input(&name.text, tensor.ty.clone(), tensor.span);
             let value = self.tensor(id, tensor.span);
             scope.set(&name.text, value);

@@ -179,7 +179,7 @@ impl Add for &Poly {
 
     fn add(self, other: &Poly) -> Poly {
         let mut out = self.clone();
-        out.overflow |= other.overflow;
+        out.overflow = out.overflow || other.overflow;
         for (monomial, c) in &other.terms {
             out.insert(monomial.clone(), *c);
         }

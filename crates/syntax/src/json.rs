@@ -86,10 +86,10 @@ fn convert(file: FileId, value: &Value<'_>) -> Result<Data, Diagnostic> {
                 }
                 entries.push(Entry { key, key_span, value: convert(file, &property.value)? });
             }
-            if let [Entry { key, value, .. }] = entries.as_slice() {
-                if key == "__float__" {
-                    return Ok(Data { kind: special_float(value), span });
-                }
+            if let [Entry { key, value, .. }] = entries.as_slice()
+                && key == "__float__"
+            {
+                return Ok(Data { kind: special_float(value), span });
             }
             DataKind::Table(entries)
         }

@@ -44,10 +44,11 @@ pub(crate) fn split(text: &str, file: FileId, start: usize, end: usize) -> Resul
                         format!("brackets nest deeper than {MAX_DEPTH}"),
                     ));
                 }
-                if open == b'{' && depth.is_empty() {
-                    if let Some(piece) = pieces.last_mut() {
-                        piece.open.get_or_insert(at);
-                    }
+                if open == b'{'
+                    && depth.is_empty()
+                    && let Some(piece) = pieces.last_mut()
+                {
+                    piece.open.get_or_insert(at);
                 }
                 depth.push(at);
                 at += 1;
