@@ -306,6 +306,35 @@ FIXTURES |= {
         num_local_experts=4, shared_intermediate_size=20, tie_word_embeddings=True, attention_bias=True)),
 }
 
+MLA = DECODER | dict(
+    vocab_size=64, num_key_value_heads=4, kv_lora_rank=16, q_lora_rank=20, qk_nope_head_dim=12, qk_rope_head_dim=8,
+    v_head_dim=10,
+)
+MLA_MOE = MLA | dict(
+    n_routed_experts=6, num_experts_per_tok=2, n_shared_experts=2, moe_intermediate_size=12, first_k_dense_replace=1,
+    routed_scaling_factor=1.7, vocab_size=64, hidden_size=24, intermediate_size=28, kv_lora_rank=14, q_lora_rank=12,
+)
+LFM2 = {k: v for k, v in DECODER.items() if k != "rms_norm_eps"} | dict(
+    vocab_size=64, hidden_size=24, norm_eps=0.02, block_multiple_of=8, intermediate_size=60, num_hidden_layers=3, tie_word_embeddings=True,
+)
+FIXTURES |= {
+    "minicpm3": ("MiniCPM3ForCausalLM", MLA, dict(
+        scale_emb=3, scale_depth=1.2, dim_model_base=20, tie_word_embeddings=True, rope_parameters=YARN | dict(mscale_all_dim=0.7))),
+    "youtu": ("YoutuForCausalLM", MLA, dict(attention_bias=True, q_lora_rank=None)),
+    "deepseek_v2": ("DeepseekV2ForCausalLM", MLA_MOE, dict(
+        topk_method="group_limited_greedy", n_group=3, topk_group=2, rope_parameters=YARN | dict(mscale=0.8, mscale_all_dim=0.6))),
+    "deepseek_v3": ("DeepseekV3ForCausalLM", MLA_MOE, dict(n_group=3, topk_group=2, attention_bias=True)),
+    "glm4_moe_lite": ("Glm4MoeLiteForCausalLM", {k: v for k, v in MLA_MOE.items() if k != "first_k_dense_replace"}, dict(
+        n_group=1, topk_group=1, norm_topk_prob=False, rope_interleave=False)),
+    "lfm2": ("Lfm2ForCausalLM", LFM2, dict(conv_bias=True, layer_types=["conv", "full_attention", "conv"], block_ffn_dim_multiplier=1.3)),
+    "qwen3_next": ("Qwen3NextForCausalLM", DECODER, dict(
+        vocab_size=64, hidden_size=24, head_dim=12, num_hidden_layers=3, layer_types=["linear_attention", "full_attention", "linear_attention"],
+        linear_num_key_heads=2, linear_num_value_heads=4, linear_key_head_dim=6, linear_value_head_dim=5, linear_conv_kernel_dim=3,
+        num_experts=4, num_experts_per_tok=2, moe_intermediate_size=12, shared_expert_intermediate_size=10, norm_topk_prob=False,
+        mlp_only_layers=[2], intermediate_size=28,
+        rope_parameters=dict(rope_type="default", rope_theta=100.0, partial_rotary_factor=0.5))),
+}
+
 
 def randomise(model, generator):
     """Weights around 0 with deviation 0.2, norm scales around 1, biases off 0; sinusoids stay what they are."""
@@ -316,7 +345,7 @@ def randomise(model, generator):
         is_scale = parameter.dim() == 1 and name.endswith("weight")
         parameter.data = noise + 1.0 if is_scale else noise
     for name, buffer in model.named_buffers():
-        if name == "final_logits_bias":
+        if name == "final_logits_bias" or name.endswith("e_score_correction_bias"):
             buffer.copy_(0.2 * torch.randn(buffer.shape, generator=generator))
 
 
