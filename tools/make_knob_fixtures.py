@@ -47,6 +47,8 @@ KNOBS = {
     "qkv_bias": ({}, GQA | dict(bias=True), {}, "swiglu", "rope"),
     "out_bias": (dict(n_layers=3), dict(out_bias=True, n_heads=2), {}, "silu", "rope"),
     "no_positions": ({}, GQA, {}, "geglu_tanh", "none"),
+    "alibi": ({}, GQA | dict(n_heads=6, d_head=8), {}, "swiglu", "alibi"),
+    "encoder_alibi": ({}, dict(causal=False), "layer", "gelu", "alibi"),
     "encoder_rope": ({}, GQA | dict(causal=False, qk_norm=True), {}, "swiglu", "rope"),
     "encoder_window": ({}, dict(causal=False, window=4), "layer", "relu", "sinusoidal"),
     # Kinds of attention beside the softmax over all keys.

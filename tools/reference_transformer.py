@@ -106,6 +106,15 @@ def rotate(x, theta):
     return torch.cat([a * cos - b * sin, b * cos + a * sin], dim=-1)
 
 
+def alibi(n, length):
+    """[n,S,S]: minus the distance times each head's slope; with n no power of two, every other slope of twice as many fills up."""
+    whole = 2 ** int(math.log2(n))
+    slopes = [2 ** (-8 * (h + 1) / whole) for h in range(whole)]
+    slopes += [2 ** (-8 * (h + 1) / (2 * whole)) for h in range(0, 2 * whole, 2)][: n - whole]
+    distance = (torch.arange(length)[:, None] - torch.arange(length)).abs()
+    return -torch.tensor(slopes)[:, None, None] * distance
+
+
 def visible(spec, length, keep=None):
     """[B or 1,1,S,S]: which key (last) each query sees; `keep` [B,S] masks padding keys out."""
     distance = torch.arange(length)[:, None] - torch.arange(length)  # query - key
@@ -156,6 +165,8 @@ def forward(spec, w, ids, keep=None):
         # Query head h reads key/value head h // (n / kv).
         k, v = k.repeat_interleave(n // kv, dim=1), v.repeat_interleave(n // kv, dim=1)
         scores = q @ k.transpose(-1, -2) / math.sqrt(width)
+        if spec["positions"]["kind"] == "alibi":
+            scores = scores + alibi(n, length).to(x.dtype)
         # A query that sees no key (padding far from every token) gathers nothing.
         weights = torch.softmax(scores.masked_fill(~seen, -torch.inf), dim=-1).nan_to_num(0.0)
         mixed = weights @ v

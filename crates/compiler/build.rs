@@ -45,5 +45,9 @@ fn words_after(text: &str, head: &str) -> Vec<String> {
 /// The strings of every `hf "a", "b" {` line.
 fn model_types(text: &str) -> Vec<String> {
     let lines = text.lines().map(str::trim).filter_map(|l| l.strip_prefix("hf \""));
-    lines.flat_map(|l| l.split('"').step_by(2)).map(|t| t.trim().to_string()).filter(|t| !t.is_empty() && !t.contains('{')).collect()
+    lines
+        .flat_map(|l| l.split('"').step_by(2))
+        .map(|t| t.trim().to_string())
+        .filter(|t| !t.is_empty() && !t.contains('{'))
+        .collect()
 }

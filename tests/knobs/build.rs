@@ -44,7 +44,8 @@ fn module(at: usize) -> Result<String, String> {
     let mut out = String::new();
     let items = generated.tokens(&quote!(::formwork_runtime));
     let entry = generated.entry();
-    let test = format!("#[test]\nfn holds() {{\n    crate::check::<model::{entry}>({spec:?}, {params}, {buffers});\n}}\n");
+    let test =
+        format!("#[test]\nfn holds() {{\n    crate::check::<model::{entry}>({spec:?}, {params}, {buffers});\n}}\n");
     writeln!(out, "/// Instance {at}.\npub mod {name} {{\n{items}\n{test}}}").map_err(|e| e.to_string())?;
     Ok(out)
 }

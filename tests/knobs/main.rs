@@ -48,7 +48,15 @@ fn run<M: Model>(model: &M, ctx: &Context, ids: &[u32], mask: Option<(usize, Vec
     step(model, ctx, ids, batch, 0, mask, &mut cache)
 }
 
-fn step<M: Model>(model: &M, ctx: &Context, ids: &[u32], batch: usize, past: usize, mask: Option<Vec<bool>>, cache: &mut M::Cache) -> Vec<f32> {
+fn step<M: Model>(
+    model: &M,
+    ctx: &Context,
+    ids: &[u32],
+    batch: usize,
+    past: usize,
+    mask: Option<Vec<bool>>,
+    cache: &mut M::Cache,
+) -> Vec<f32> {
     let ids = Ids::new(ids.to_vec(), batch).unwrap();
     let tokens = Tokens::new(ids, past, mask).unwrap();
     let output = model.forward(ctx, &Inputs::new().with_tokens("input_ids", tokens), cache);

@@ -1,6 +1,8 @@
 //! Every reference fixture through generated code: outputs, hidden states and the cached continuation within 1e-4 of the reference,
 //! parameters and FLOPs equal to it, both spellings of a config the same code.
 
+#![allow(clippy::approx_constant, reason = "numbers of configs")]
+
 use std::ffi::OsString;
 use std::path::Path;
 

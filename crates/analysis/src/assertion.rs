@@ -71,7 +71,9 @@ impl Assertion {
         };
         let (key, number) = (text[..at].trim(), text[at + sign.len()..].trim());
         let Some(bound) = number_of(number) else {
-            return Err(AssertionError(format!("`{number}` is not a number: 8030261248, 8_030_261_248, 8.03e9 or 8.03B")));
+            return Err(AssertionError(format!(
+                "`{number}` is not a number: 8030261248, 8_030_261_248, 8.03e9 or 8.03B"
+            )));
         };
         Ok(Self { key: key.to_string(), relation, bound })
     }
@@ -96,7 +98,8 @@ impl Assertion {
 
     fn unknown(&self, figures: &Figure) -> AssertionError {
         let group = self.key.split('.').next().unwrap_or("");
-        let near: Vec<String> = figures.leaves().into_iter().map(|(key, _)| key).filter(|k| k.starts_with(group)).collect();
+        let near: Vec<String> =
+            figures.leaves().into_iter().map(|(key, _)| key).filter(|k| k.starts_with(group)).collect();
         let help = if near.is_empty() { String::new() } else { format!("; there are {}", near.join(", ")) };
         AssertionError(format!("there is no figure `{}`{help}", self.key))
     }

@@ -47,7 +47,13 @@ impl Cost {
             cost.attend(attention, used, run)?;
         }
         let turns = fixed(&used.turns, figure)?;
-        for work in [&mut cost.linear, &mut cost.attention, &mut cost.attention_masked, &mut cost.elementwise, &mut cost.special] {
+        for work in [
+            &mut cost.linear,
+            &mut cost.attention,
+            &mut cost.attention_masked,
+            &mut cost.elementwise,
+            &mut cost.special,
+        ] {
             *work = exact::mul(figure, *work, turns)?;
         }
         Ok(cost)
@@ -99,11 +105,7 @@ impl Cost {
         self.zip(self, |a, _| exact::mul(figure, a, layers))
     }
 
-    fn zip(
-        &self,
-        other: &Self,
-        op: impl Fn(u128, u128) -> Result<u128, AnalysisError>,
-    ) -> Result<Self, AnalysisError> {
+    fn zip(&self, other: &Self, op: impl Fn(u128, u128) -> Result<u128, AnalysisError>) -> Result<Self, AnalysisError> {
         Ok(Self {
             params: op(self.params, other.params)?,
             buffers: op(self.buffers, other.buffers)?,

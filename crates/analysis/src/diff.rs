@@ -41,7 +41,9 @@ pub fn diff(a: &Report, b: &Report) -> Result<Comparison, AnalysisError> {
     let mut rows = Vec::new();
     for (key, figure) in left.leaves() {
         let group = key.split('.').next().unwrap_or("");
-        if let (true, Figure::Count(left), Some(Figure::Count(right))) = (COMPARED.contains(&group), figure, right.get(&key)) {
+        if let (true, Figure::Count(left), Some(Figure::Count(right))) =
+            (COMPARED.contains(&group), figure, right.get(&key))
+        {
             rows.push(Difference { key, left: *left, right: *right });
         }
     }
@@ -63,7 +65,13 @@ impl Difference {
 impl Comparison {
     /// Plain text.
     pub fn text(&self) -> String {
-        let mut rows = vec![["figure".to_string(), self.names.0.clone(), self.names.1.clone(), "difference".into(), "ratio".into()]];
+        let mut rows = vec![[
+            "figure".to_string(),
+            self.names.0.clone(),
+            self.names.1.clone(),
+            "difference".into(),
+            "ratio".into(),
+        ]];
         rows.extend(self.rows.iter().map(|row| {
             let change = row.change().map_or_else(String::new, |c| if c == 0 { "=".into() } else { signed(c) });
             let ratio = row.ratio().map_or_else(String::new, |r| format!("{r:.3}"));

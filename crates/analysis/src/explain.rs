@@ -66,12 +66,7 @@ pub fn explain(model: &Model) -> Result<Waterfall, AnalysisError> {
     let textbook = embedding + attention + ffn + norms;
     let total = textbook + steps.iter().map(|s| s.difference).sum::<i128>();
     let sizes = [("V", v), ("d", d), ("L", l), ("d_ff", f)].map(|(name, value)| (name, value.unsigned_abs()));
-    Ok(Waterfall {
-        sizes: sizes.to_vec(),
-        textbook: textbook.unsigned_abs(),
-        steps,
-        total: total.unsigned_abs(),
-    })
+    Ok(Waterfall { sizes: sizes.to_vec(), textbook: textbook.unsigned_abs(), steps, total: total.unsigned_abs() })
 }
 
 /// The sizes of the textbook's formula.

@@ -1,7 +1,7 @@
 //! A report as figures: the keys are a stable contract, described in `docs/analyze-json.md`.
 
-use crate::tree::Branch;
 use crate::traffic::Bound;
+use crate::tree::Branch;
 use crate::{AttentionCount, DType, Figure, Report};
 
 /// The version of the keys.

@@ -67,8 +67,15 @@ impl Walk<'_> {
     }
 
     /// Memory that a step needs for itself.
-    fn work(&self, module: &Module, node: &Node, given: &[ValueId], path: &str) -> Result<(u128, String), AnalysisError> {
-        let below = |id: ModuleId, owned: &[bool], path: &str| self.module(id, owned, &join(path, &self.model.module(id).path));
+    fn work(
+        &self,
+        module: &Module,
+        node: &Node,
+        given: &[ValueId],
+        path: &str,
+    ) -> Result<(u128, String), AnalysisError> {
+        let below =
+            |id: ModuleId, owned: &[bool], path: &str| self.module(id, owned, &join(path, &self.model.module(id).path));
         match &node.kind {
             NodeKind::Call(child) => {
                 let owned: Vec<bool> = node.inputs.iter().map(|id| given.contains(id)).collect();

@@ -18,7 +18,8 @@ pub struct Memory {
 
 impl Memory {
     pub(crate) fn of(census: &Census<'_>, run: &Run) -> Result<Self, AnalysisError> {
-        let weights = DType::ALL.iter().map(|d| Ok((*d, weights(census, *d)?))).collect::<Result<_, AnalysisError>>()?;
+        let weights =
+            DType::ALL.iter().map(|d| Ok((*d, weights(census, *d)?))).collect::<Result<_, AnalysisError>>()?;
         Ok(Self { weights, activations: peak(census.model, run)? })
     }
 

@@ -18,9 +18,9 @@ pub(crate) fn visible(mask: &Visibility, run: &Run, queries: u128, keys: u128) -
         Visibility::Chunked(size) => chunked(past, queries, run.value(size, FIGURE)?.max(1)),
         Visibility::Sparse(pattern) => sparse(*pattern, past, queries),
         Visibility::Chosen(count) => window(past, queries, run.value(count, FIGURE)?),
-        Visibility::Groups(groups) => groups
-            .iter()
-            .try_fold(0, |sum, group| exact::add(FIGURE, sum, visible(group, run, queries, keys)?)),
+        Visibility::Groups(groups) => {
+            groups.iter().try_fold(0, |sum, group| exact::add(FIGURE, sum, visible(group, run, queries, keys)?))
+        }
     }
 }
 
@@ -37,7 +37,8 @@ pub(crate) fn groups(mask: &Visibility) -> u128 {
 /// Counted query by query.
 fn sparse(pattern: Pattern, past: u128, queries: u128) -> Result<u128, AnalysisError> {
     let end = exact::add(FIGURE, past, queries)?;
-    let too_long = |_| AnalysisError::BadQuestion(format!("{end} tokens are too many to count a sparse pattern's pairs"));
+    let too_long =
+        |_| AnalysisError::BadQuestion(format!("{end} tokens are too many to count a sparse pattern's pairs"));
     let size = |n: u128| usize::try_from(n).map_err(too_long);
     let (first, len) = (size(past)?, size(end)?);
     (first..len).try_fold(0, |sum, i| exact::add(FIGURE, sum, exact::count(pattern.count(i, len))))

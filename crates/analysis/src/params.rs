@@ -47,7 +47,12 @@ pub(crate) fn reads_tokens(used: &Use<'_>) -> bool {
     is_table(used) && by_ids && used.operand(0).is_some_and(|ty| ty.kind == Kind::Tokens)
 }
 
-fn sum(census: &Census<'_>, role: Role, size: fn(&Param) -> Poly, of: impl Fn(&Use<'_>) -> bool) -> Result<u128, AnalysisError> {
+fn sum(
+    census: &Census<'_>,
+    role: Role,
+    size: fn(&Param) -> Poly,
+    of: impl Fn(&Use<'_>) -> bool,
+) -> Result<u128, AnalysisError> {
     let mut sum = 0;
     for used in census.uses.iter().filter(|u| of(u)) {
         for param in census.owned(used, role) {

@@ -73,7 +73,13 @@ fn segments(used: &Use<'_>) -> Vec<(String, Option<Fold>)> {
     let mut loops = used.loops.iter().peekable();
     for part in used.path.split('.').filter(|p| !p.is_empty()) {
         let around = loops.next_if(|l| part.contains(&format!("{{{}}}", l.index)));
-        let fold = around.map(|l| Fold { id: l.id, kind: l.kind, layers: l.layers, label: if l.layers == l.all { String::new() } else { l.label.clone() }, all: l.all });
+        let fold = around.map(|l| Fold {
+            id: l.id,
+            kind: l.kind,
+            layers: l.layers,
+            label: if l.layers == l.all { String::new() } else { l.label.clone() },
+            all: l.all,
+        });
         let bare = fold.is_some() && part.starts_with('{') && part.ends_with('}');
         match out.last_mut() {
             Some((_, slot @ None)) if bare => *slot = fold,
@@ -131,13 +137,14 @@ fn merge_like_kinds(node: &mut Node) {
     for mut child in std::mem::take(&mut node.children) {
         merge_like_kinds(&mut child);
         let same_loop = |a: &Fold, b: &Fold| a.id == b.id;
-        let twin = merged.iter_mut().find(|m| {
-            matches!((&m.fold, &child.fold), (Some(a), Some(b)) if same_loop(a, b)) && m.like(&child)
-        });
+        let twin = merged
+            .iter_mut()
+            .find(|m| matches!((&m.fold, &child.fold), (Some(a), Some(b)) if same_loop(a, b)) && m.like(&child));
         match (twin.and_then(|t| t.fold.as_mut()), &child.fold) {
             (Some(into), Some(from)) => {
                 into.layers = into.layers.saturating_add(from.layers);
-                into.label = if into.layers == into.all { String::new() } else { format!("{}; {}", into.label, from.label) };
+                into.label =
+                    if into.layers == into.all { String::new() } else { format!("{}; {}", into.label, from.label) };
             }
             _ => merged.push(child),
         }

@@ -77,7 +77,11 @@ impl Use<'_> {
 
     /// What messages call it.
     pub(crate) fn figure(&self) -> String {
-        if self.path.is_empty() { format!("the work of `{}`", self.op.op.name) } else { format!("the work of `{}`", self.path) }
+        if self.path.is_empty() {
+            format!("the work of `{}`", self.op.op.name)
+        } else {
+            format!("the work of `{}`", self.path)
+        }
     }
 
     /// The type of a declared operand.
@@ -111,7 +115,9 @@ impl<'m> Walk<'m> {
                     turns: turns.clone(),
                     once,
                 }),
-                NodeKind::Call(child) => self.module(*child, &join(path, &self.model.module(*child).path), loops, turns, once),
+                NodeKind::Call(child) => {
+                    self.module(*child, &join(path, &self.model.module(*child).path), loops, turns, once)
+                }
                 NodeKind::Once(inner) => self.nodes(module, inner, path, loops, turns, true),
                 NodeKind::Repeat(repeat) => self.repeat(repeat, path, loops, turns, once),
                 NodeKind::Probe(..) => {}

@@ -6,7 +6,8 @@ use crate::{Figure, Waterfall};
 impl Waterfall {
     /// Plain text; steps that change nothing are left out.
     pub fn text(&self) -> String {
-        let sizes: Vec<String> = self.sizes.iter().map(|(name, value)| format!("{name} = {}", thousands(*value))).collect();
+        let sizes: Vec<String> =
+            self.sizes.iter().map(|(name, value)| format!("{name} = {}", thousands(*value))).collect();
         let mut rows = vec![("textbook", thousands(self.textbook), "V·d + L·(4·d² + 2·d·d_ff + 2·d)".to_string())];
         let steps = self.steps.iter().filter(|s| s.difference != 0);
         rows.extend(steps.map(|s| (s.name, signed(s.difference), s.reason.clone())));

@@ -26,7 +26,8 @@ const ROWS: &[(&str, u128, u128, [i128; 7])] = &[
 fn terms_of_published_models() {
     for (name, textbook, exact, expected) in ROWS {
         let it = waterfall(&model(name));
-        let of = |names: &[&str]| it.steps.iter().filter(|s| names.contains(&s.name)).map(|s| s.difference).sum::<i128>();
+        let of =
+            |names: &[&str]| it.steps.iter().filter(|s| names.contains(&s.name)).map(|s| s.difference).sum::<i128>();
         let found = [
             of(&["untied head"]),
             of(&["head width", "grouped heads", "more attentions", "other projections"]),
@@ -45,7 +46,9 @@ fn terms_of_published_models() {
 #[test]
 fn every_wiring_sums_to_its_total() {
     for placement in ["pre", "post", "sandwich", "branch", "parallel"] {
-        for attention in ["kind = \"mha\"", "kind = \"mqa\"", "kind = \"gqa\"\nn_kv_heads = 2\nqk_norm = true\nbias = true"] {
+        for attention in
+            ["kind = \"mha\"", "kind = \"mqa\"", "kind = \"gqa\"\nn_kv_heads = 2\nqk_norm = true\nbias = true"]
+        {
             let text = format!(
                 "name = \"knobs\"\nvocab_size = 512\nd_model = 64\nn_layers = 3\n[attention]\n{attention}\nn_heads = 4\nd_head = 24\n[norm]\nplacement = \"{placement}\"\nkind = \"layer\"\n"
             );

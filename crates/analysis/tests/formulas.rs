@@ -61,7 +61,8 @@ impl Reader<'_> {
         let end = self.rest.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '.')).unwrap_or(self.rest.len());
         let (word, rest) = self.rest.split_at(end);
         self.rest = rest;
-        word.parse().unwrap_or_else(|_| *self.symbols.get(word).unwrap_or_else(|| panic!("no `{word}` before `{rest}`")))
+        word.parse()
+            .unwrap_or_else(|_| *self.symbols.get(word).unwrap_or_else(|| panic!("no `{word}` before `{rest}`")))
     }
 }
 
@@ -84,7 +85,9 @@ fn check(report: &Report) {
 
 #[test]
 fn printed_formulas_evaluate_to_the_counts() {
-    for name in ["gpt2", "llama-3.2-3b", "mistral-7b-v0.1", "qwen2.5-7b", "qwen3-4b", "bert-base-uncased-mlm", "t5-base"] {
+    for name in
+        ["gpt2", "llama-3.2-3b", "mistral-7b-v0.1", "qwen2.5-7b", "qwen3-4b", "bert-base-uncased-mlm", "t5-base"]
+    {
         check(&ask(&model(name), 384));
     }
 }
@@ -111,8 +114,14 @@ fn kinds_that_cost_the_same_share_a_term() {
     let pairs = 4 * (16 * 17 / 2 + 84 * 16) + 2 * (100 * 101 / 2);
     assert_eq!(report.flops.parts.attention_masked, 2 * 64 * 2 * pairs);
     assert_eq!(report.kv_cache.elements, 2 * 32 * (4 * 16 + 2 * 100));
-    let labels: Vec<_> = report.tree.children[0].children.iter().map(|c| (c.name.as_str(), c.label.as_str(), c.layers)).collect();
-    let expected = [("embed_tokens", "", None), ("layers", "window: 16", Some(4)), ("layers", "window: 128", Some(2)), ("norm", "", None)];
+    let labels: Vec<_> =
+        report.tree.children[0].children.iter().map(|c| (c.name.as_str(), c.label.as_str(), c.layers)).collect();
+    let expected = [
+        ("embed_tokens", "", None),
+        ("layers", "window: 16", Some(4)),
+        ("layers", "window: 128", Some(2)),
+        ("norm", "", None),
+    ];
     assert_eq!(labels, expected);
 }
 
@@ -130,7 +139,10 @@ fn names_are_short_where_they_are_unambiguous() {
 
 #[test]
 fn a_loop_without_layers_costs_nothing() {
-    let report = ask(&instance(&TWO_KINDS.replace("n_layers = 6", "n_layers = 0").replace("[16, 16, 128, 16, 16, 128]", "[]")), 8);
+    let report = ask(
+        &instance(&TWO_KINDS.replace("n_layers = 6", "n_layers = 0").replace("[16, 16, 128, 16, 16, 128]", "[]")),
+        8,
+    );
     assert_eq!(report.params.total, 2 * 1000 * 64 + 64);
     check(&report);
 }

@@ -18,13 +18,7 @@ pub(crate) struct Cli {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Global {
     /// How findings are printed on standard error
-    #[arg(
-        long,
-        global = true,
-        value_enum,
-        default_value = "human",
-        hide_possible_values = false
-    )]
+    #[arg(long, global = true, value_enum, default_value = "human", hide_possible_values = false)]
     pub(crate) message_format: MessageFormat,
     /// When output is coloured; NO_COLOR is respected
     #[arg(long, global = true, value_enum, default_value = "auto")]

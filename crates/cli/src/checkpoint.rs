@@ -36,9 +36,8 @@ impl Folder {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Value::Null),
             Err(error) => return Err(Problem::io(&path, &error)),
         };
-        serde_json::from_slice(&bytes).map_err(|error| {
-            Problem::wrong("json-syntax", format!("`{}`: {error}", path.display()))
-        })
+        serde_json::from_slice(&bytes)
+            .map_err(|error| Problem::wrong("json-syntax", format!("`{}`: {error}", path.display())))
     }
 
     /// An id that a config gives.
@@ -60,19 +59,11 @@ impl Folder {
                 Some(Value::Array(ids)) => ids.iter().collect(),
                 Some(id) => vec![id],
             };
-            let wrong = |id: &Value| {
-                Problem::wrong(
-                    "type-mismatch",
-                    format!("`{key}` in `{name}` is {id}, which is no id"),
-                )
-            };
+            let wrong =
+                |id: &Value| Problem::wrong("type-mismatch", format!("`{key}` in `{name}` is {id}, which is no id"));
             return ids
                 .into_iter()
-                .map(|id| {
-                    id.as_u64()
-                        .and_then(|id| u32::try_from(id).ok())
-                        .ok_or_else(|| wrong(id))
-                })
+                .map(|id| id.as_u64().and_then(|id| u32::try_from(id).ok()).ok_or_else(|| wrong(id)))
                 .collect();
         }
         Ok(Vec::new())
@@ -89,35 +80,16 @@ pub(crate) struct Facts {
 
 impl Facts {
     pub(crate) fn of(executable: &Path) -> Result<Self, Problem> {
-        let output = Command::new(executable)
-            .arg("info")
-            .output()
-            .map_err(|e| Problem::io(executable, &e))?;
-        let facts: Value = serde_json::from_slice(&output.stdout).map_err(|error| {
-            Problem::bug(format!(
-                "the model's program does not describe itself: {error}"
-            ))
-        })?;
-        let text = |key: &str| {
-            facts
-                .get(key)
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-                .to_string()
-        };
-        let inputs = facts
-            .get("inputs")
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten();
+        let output = Command::new(executable).arg("info").output().map_err(|e| Problem::io(executable, &e))?;
+        let facts: Value = serde_json::from_slice(&output.stdout)
+            .map_err(|error| Problem::bug(format!("the model's program does not describe itself: {error}")))?;
+        let text = |key: &str| facts.get(key).and_then(Value::as_str).unwrap_or_default().to_string();
+        let inputs = facts.get("inputs").and_then(Value::as_array).into_iter().flatten();
         Ok(Self {
             name: text("name"),
             output: text("output"),
             inputs: inputs.filter_map(Value::as_str).map(String::from).collect(),
-            max_positions: facts
-                .get("max_positions")
-                .and_then(Value::as_u64)
-                .and_then(|n| usize::try_from(n).ok()),
+            max_positions: facts.get("max_positions").and_then(Value::as_u64).and_then(|n| usize::try_from(n).ok()),
         })
     }
 

@@ -2,14 +2,9 @@
 
 /// Every code of the compiler, of the runtime and of this tool, sorted.
 pub(crate) fn all() -> Vec<(&'static str, &'static str)> {
-    let compiler = formwork_diag::CODES
-        .iter()
-        .map(|code| (code.name, code.text));
+    let compiler = formwork_diag::CODES.iter().map(|code| (code.name, code.text));
     let runtime = formwork_runtime::error::CODES.iter().copied();
-    let mut all: Vec<_> = compiler
-        .chain(runtime)
-        .chain(CODES.iter().copied())
-        .collect();
+    let mut all: Vec<_> = compiler.chain(runtime).chain(CODES.iter().copied()).collect();
     all.sort_by_key(|(name, _)| *name);
     all.dedup_by_key(|(name, _)| *name);
     all
@@ -27,10 +22,7 @@ const CODES: &[(&str, &str)] = &[
         "An assertion is a figure's key, one of == != <= >= < >, and a number.\n\n    wrong:  --assert 'params.total 8e9'\n    \
          right:  --assert 'params.total < 8e9'",
     ),
-    (
-        "bad-question",
-        "A run has at least one sequence and one token, and a machine does something in a second.",
-    ),
+    ("bad-question", "A run has at least one sequence and one token, and a machine does something in a second."),
     (
         "bad-tokenizer",
         "`tokenizer.json` is not JSON, is inconsistent (a merge that its vocabulary lacks, a template that names an unknown \
@@ -47,10 +39,7 @@ const CODES: &[(&str, &str)] = &[
         "`compile` replaces a crate only if Formwork made it, which its `Cargo.toml` says. The folder holds something else, \
          and nothing was written.",
     ),
-    (
-        "layout",
-        "`fmt --check` found files that `fmt` would change. The diff shows how.",
-    ),
+    ("layout", "`fmt --check` found files that `fmt` would change. The diff shows how."),
     (
         "no-cache",
         "Models are compiled in a cache folder: `$FORMWORK_CACHE`, else `$XDG_CACHE_HOME/formwork`, else `~/.cache/formwork`. \
@@ -61,14 +50,8 @@ const CODES: &[(&str, &str)] = &[
         "`forward`, `verify`, `run` and `embed` run the compiled crate of a model, so they need cargo. Install Rust, or set \
          `CARGO` to the path of cargo.",
     ),
-    (
-        "no-figure",
-        "A count left the range of 128-bit integers, or depends on a size that the run does not have.",
-    ),
-    (
-        "no-runtime",
-        "`--runtime` is the folder of the runtime's own crate, the one with its `Cargo.toml`.",
-    ),
+    ("no-figure", "A count left the range of 128-bit integers, or depends on a size that the run does not have."),
+    ("no-runtime", "`--runtime` is the folder of the runtime's own crate, the one with its `Cargo.toml`."),
     (
         "no-start-token",
         "An encoder-decoder begins its answer with a start token, which `generation_config.json` or `config.json` gives as \
@@ -83,19 +66,13 @@ const CODES: &[(&str, &str)] = &[
         "rustfmt",
         "Generated crates are formatted with rustfmt, which cannot be run. It comes with Rust: `rustup component add rustfmt`.",
     ),
-    (
-        "same-crate",
-        "Two specs of one `compile` have the same name, so their crates would share a folder.",
-    ),
+    ("same-crate", "Two specs of one `compile` have the same name, so their crates would share a folder."),
     (
         "stale-crate",
         "`compile --check` found crates that differ from what their specs give today. The diff shows how; `compile` writes them \
          anew.",
     ),
-    (
-        "unknown-code",
-        "`explain` was asked for a code that no error has. Without a code it lists all of them.",
-    ),
+    ("unknown-code", "`explain` was asked for a code that no error has. Without a code it lists all of them."),
     (
         "unknown-machine",
         "A machine of the roofline is a name from the table, or two numbers: FLOP/s and bytes/s.\n\n    right:  --machine h100-sxm\n    \

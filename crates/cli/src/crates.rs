@@ -20,10 +20,8 @@ pub(crate) fn write(folder: &Path, files: &Files) -> Result<(), Problem> {
     refuse_foreign(folder)?;
     let parent = parent_of(folder);
     fs::create_dir_all(&parent).map_err(|e| Problem::io(&parent, &e))?;
-    let fresh = tempfile::Builder::new()
-        .prefix(".formwork-")
-        .tempdir_in(&parent)
-        .map_err(|e| Problem::io(&parent, &e))?;
+    let fresh =
+        tempfile::Builder::new().prefix(".formwork-").tempdir_in(&parent).map_err(|e| Problem::io(&parent, &e))?;
     let fill = || -> io::Result<()> {
         for (path, text) in files {
             let path = fresh.path().join(path);
@@ -48,10 +46,7 @@ pub(crate) fn diff(folder: &Path, files: &Files) -> Result<String, Problem> {
         };
         if old != *text {
             let name = place.display().to_string();
-            out += &TextDiff::from_lines(old.as_str(), text.as_str())
-                .unified_diff()
-                .header(&name, &name)
-                .to_string();
+            out += &TextDiff::from_lines(old.as_str(), text.as_str()).unified_diff().header(&name, &name).to_string();
         }
     }
     for stale in stale_sources(folder, files).map_err(|e| Problem::io(folder, &e))? {
@@ -83,14 +78,8 @@ fn refuse_foreign(folder: &Path) -> Result<(), Problem> {
     if empty || manifest.contains(MARK) {
         return Ok(());
     }
-    Err(Problem::wrong(
-        "foreign-folder",
-        format!(
-            "`{}` holds files that Formwork did not make",
-            folder.display()
-        ),
-    )
-    .help("choose another folder with `-o DIR`, or remove this one"))
+    Err(Problem::wrong("foreign-folder", format!("`{}` holds files that Formwork did not make", folder.display()))
+        .help("choose another folder with `-o DIR`, or remove this one"))
 }
 
 /// The folder changes places with the fresh one; an error leaves the old one where it was.

@@ -11,29 +11,18 @@ use formwork_syntax::ast::ExprKind;
 use crate::problem::Problem;
 
 /// The text of a spec that means the same as the config.
-pub(crate) fn from_config(
-    config: &Path,
-    model: &Model,
-    options: &Options,
-) -> Result<String, Problem> {
+pub(crate) fn from_config(config: &Path, model: &Model, options: &Options) -> Result<String, Problem> {
     let (text, _) = formwork_compiler::read(config)?;
     let mut sources = SourceMap::default();
     let file = sources.add(config.display().to_string(), text.as_str());
     let result = (|| {
         let data = formwork_syntax::read_json(file, &text).map_err(|e| vec![e])?;
-        let library =
-            formwork_compiler::library_for(&data, options, &mut sources, &mut Vec::new())?;
-        let family = formwork_ir::family_of_config(&library, &data)
-            .map_err(|e| vec![e])?
-            .clone();
+        let library = formwork_compiler::library_for(&data, options, &mut sources, &mut Vec::new())?;
+        let family = formwork_ir::family_of_config(&library, &data).map_err(|e| vec![e])?.clone();
         let values = formwork_ir::import_config(&library, &family, &data)?;
         Ok((family, values))
     })();
-    let (family, values) = result.map_err(|diagnostics| Problem {
-        exit: 1,
-        diagnostics,
-        sources,
-    })?;
+    let (family, values) = result.map_err(|diagnostics| Problem { exit: 1, diagnostics, sources })?;
     let mut out = format!(
         "name = {}\nfamily = {}\ntask = {}\n",
         quoted(&model.name),
@@ -44,10 +33,7 @@ pub(crate) fn from_config(
         let Some(param) = family.params.iter().find(|p| p.name.text == *name) else {
             continue;
         };
-        let is_default = param
-            .default
-            .as_ref()
-            .is_some_and(|d| matches!(d.kind, ExprKind::Null));
+        let is_default = param.default.as_ref().is_some_and(|d| matches!(d.kind, ExprKind::Null));
         let value = match toml(value) {
             Some(value) => value,
             None if is_default => continue,
@@ -71,10 +57,7 @@ fn toml(value: &AttrValue) -> Option<String> {
         AttrValue::Bool(flag) => flag.to_string(),
         AttrValue::Str(text) => quoted(text),
         AttrValue::List(items) => {
-            let items: Vec<String> = items
-                .iter()
-                .map(|item| toml(item).unwrap_or_else(|| quoted("null")))
-                .collect();
+            let items: Vec<String> = items.iter().map(|item| toml(item).unwrap_or_else(|| quoted("null"))).collect();
             format!("[{}]", items.join(", "))
         }
         AttrValue::Record(fields) => table(&[], fields),
@@ -84,9 +67,7 @@ fn toml(value: &AttrValue) -> Option<String> {
 }
 
 fn table(first: &[String], fields: &[(String, AttrValue)]) -> String {
-    let fields = fields
-        .iter()
-        .filter_map(|(name, value)| Some(format!("{name} = {}", toml(value)?)));
+    let fields = fields.iter().filter_map(|(name, value)| Some(format!("{name} = {}", toml(value)?)));
     let entries: Vec<String> = first.iter().cloned().chain(fields).collect();
     format!("{{ {} }}", entries.join(", "))
 }

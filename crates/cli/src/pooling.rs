@@ -32,20 +32,11 @@ const MODES: [(&str, Mode); 4] = [
 impl Pooling {
     /// As `modules.json` and the settings of its pooling say; the plain mean where there are none.
     pub(crate) fn of(folder: &Folder) -> Result<Self, Problem> {
-        let mut pooling = Self {
-            mode: Mode::Mean,
-            normalize: false,
-        };
+        let mut pooling = Self { mode: Mode::Mean, normalize: false };
         let modules = folder.json("modules.json")?;
         for module in modules.as_array().into_iter().flatten() {
-            let kind = module
-                .get("type")
-                .and_then(Value::as_str)
-                .unwrap_or_default();
-            let path = module
-                .get("path")
-                .and_then(Value::as_str)
-                .unwrap_or_default();
+            let kind = module.get("type").and_then(Value::as_str).unwrap_or_default();
+            let path = module.get("path").and_then(Value::as_str).unwrap_or_default();
             match kind.rsplit('.').next().unwrap_or_default() {
                 "Transformer" => {}
                 "Pooling" => pooling.mode = mode(&folder.json(&format!("{path}/config.json"))?)?,
@@ -65,26 +56,12 @@ impl Pooling {
         let mut out = match self.mode {
             Mode::First => rows.first().map(|row| row.to_vec()).unwrap_or_default(),
             Mode::Last => rows.last().map(|row| row.to_vec()).unwrap_or_default(),
-            Mode::Max => (0..width)
-                .map(|i| {
-                    rows.iter()
-                        .map(|row| row[i])
-                        .fold(f32::NEG_INFINITY, f32::max)
-                })
-                .collect(),
-            Mode::Mean => (0..width)
-                .map(|i| mean(rows.iter().map(|row| row[i])))
-                .collect(),
+            Mode::Max => (0..width).map(|i| rows.iter().map(|row| row[i]).fold(f32::NEG_INFINITY, f32::max)).collect(),
+            Mode::Mean => (0..width).map(|i| mean(rows.iter().map(|row| row[i]))).collect(),
         };
         if self.normalize {
-            let length = out
-                .iter()
-                .map(|x| f64::from(*x) * f64::from(*x))
-                .sum::<f64>()
-                .sqrt()
-                .max(1e-12);
-            out.iter_mut()
-                .for_each(|x| *x = narrow(f64::from(*x) / length));
+            let length = out.iter().map(|x| f64::from(*x) * f64::from(*x)).sum::<f64>().sqrt().max(1e-12);
+            out.iter_mut().for_each(|x| *x = narrow(f64::from(*x) / length));
         }
         out
     }
@@ -92,11 +69,7 @@ impl Pooling {
 
 fn mode(settings: &Value) -> Result<Mode, Problem> {
     let on = |key: &str| settings.get(key).and_then(Value::as_bool) == Some(true);
-    let chosen: Vec<Mode> = MODES
-        .iter()
-        .filter(|(key, _)| on(key))
-        .map(|(_, mode)| *mode)
-        .collect();
+    let chosen: Vec<Mode> = MODES.iter().filter(|(key, _)| on(key)).map(|(_, mode)| *mode).collect();
     let others = settings
         .as_object()
         .into_iter()
@@ -111,11 +84,8 @@ fn mode(settings: &Value) -> Result<Mode, Problem> {
 }
 
 fn unsupported(what: &str) -> Problem {
-    Problem::wrong(
-        "unsupported-pooling",
-        format!("{what} of the checkpoint has no counterpart here"),
-    )
-    .help("poolings are mean, first token, last token and max, with or without normalisation")
+    Problem::wrong("unsupported-pooling", format!("{what} of the checkpoint has no counterpart here"))
+        .help("poolings are mean, first token, last token and max, with or without normalisation")
 }
 
 fn mean(values: impl ExactSizeIterator<Item = f32>) -> f32 {
@@ -150,13 +120,7 @@ mod tests {
             Some(Mode::First)
         );
         assert_eq!(mode_of("{}"), Some(Mode::Mean));
-        assert_eq!(
-            mode_of(r#"{"pooling_mode_cls_token": true, "pooling_mode_mean_tokens": true}"#),
-            None
-        );
-        assert_eq!(
-            mode_of(r#"{"pooling_mode_weightedmean_tokens": true}"#),
-            None
-        );
+        assert_eq!(mode_of(r#"{"pooling_mode_cls_token": true, "pooling_mode_mean_tokens": true}"#), None);
+        assert_eq!(mode_of(r#"{"pooling_mode_weightedmean_tokens": true}"#), None);
     }
 }

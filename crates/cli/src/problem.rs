@@ -43,11 +43,7 @@ impl Problem {
     }
 
     fn of(exit: u8, diagnostic: Diagnostic) -> Self {
-        Self {
-            exit,
-            diagnostics: vec![diagnostic],
-            sources: SourceMap::default(),
-        }
+        Self { exit, diagnostics: vec![diagnostic], sources: SourceMap::default() }
     }
 
     /// Adds advice to the last finding.
@@ -70,11 +66,7 @@ impl Problem {
 impl From<Failure> for Problem {
     fn from(failure: Failure) -> Self {
         let exit = if failure.io { 4 } else { 1 };
-        Self {
-            exit,
-            diagnostics: failure.diagnostics,
-            sources: failure.sources,
-        }
+        Self { exit, diagnostics: failure.diagnostics, sources: failure.sources }
     }
 }
 
@@ -93,16 +85,6 @@ impl From<formwork_tokenizer::Error> for Problem {
 
 /// A finding without a place, under a code of the compiler, of the runtime or of this tool.
 fn finding(code: &'static str, message: impl Into<String>) -> Diagnostic {
-    debug_assert!(
-        crate::codes::all().iter().any(|(name, _)| *name == code),
-        "the code `{code}` is not explained"
-    );
-    Diagnostic {
-        code,
-        message: message.into(),
-        primary: None,
-        secondary: Vec::new(),
-        notes: Vec::new(),
-        help: None,
-    }
+    debug_assert!(crate::codes::all().iter().any(|(name, _)| *name == code), "the code `{code}` is not explained");
+    Diagnostic { code, message: message.into(), primary: None, secondary: Vec::new(), notes: Vec::new(), help: None }
 }

@@ -7,15 +7,9 @@ use std::process::{Command, Stdio};
 use crate::problem::Problem;
 
 /// Every Rust file of a crate, formatted.
-pub(crate) fn crate_files(
-    files: BTreeMap<String, String>,
-) -> Result<BTreeMap<String, String>, Problem> {
+pub(crate) fn crate_files(files: BTreeMap<String, String>) -> Result<BTreeMap<String, String>, Problem> {
     let format = |(path, text): (String, String)| {
-        let text = if path.ends_with(".rs") {
-            rust(&path, &text)?
-        } else {
-            text
-        };
+        let text = if path.ends_with(".rs") { rust(&path, &text)? } else { text };
         Ok((path, text))
     };
     files.into_iter().map(format).collect()
@@ -27,15 +21,7 @@ fn rust(path: &str, text: &str) -> Result<String, Problem> {
             .help("install it with `rustup component add rustfmt`")
     };
     let mut child = Command::new("rustfmt")
-        .args([
-            "--edition",
-            "2024",
-            "--quiet",
-            "--emit",
-            "stdout",
-            "--config",
-            "use_field_init_shorthand=true",
-        ])
+        .args(["--edition", "2024", "--quiet", "--emit", "stdout", "--config", "use_field_init_shorthand=true"])
         .current_dir(std::env::temp_dir())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -51,6 +37,5 @@ fn rust(path: &str, text: &str) -> Result<String, Problem> {
         let why = String::from_utf8_lossy(&output.stderr).trim().to_string();
         return Err(Problem::bug(format!("rustfmt refuses the generated `{path}`")).note(why));
     }
-    String::from_utf8(output.stdout)
-        .map_err(|_| Problem::bug(format!("the generated `{path}` is not UTF-8")))
+    String::from_utf8(output.stdout).map_err(|_| Problem::bug(format!("the generated `{path}` is not UTF-8")))
 }

@@ -12,10 +12,7 @@ use crate::problem::Problem;
 
 /// The compiler's options.
 pub(crate) fn options(global: &Global) -> Options {
-    Options {
-        task: global.task.clone(),
-        spec_path: global.spec_path.clone(),
-    }
+    Options { task: global.task.clone(), spec_path: global.spec_path.clone() }
 }
 
 /// A spec, compiled.
@@ -27,24 +24,14 @@ pub(crate) fn load(spec: &Path, global: &Global) -> Result<Compiled, Problem> {
 pub(crate) fn whole_library(global: &Global) -> Result<Library, Problem> {
     let mut sources = SourceMap::default();
     let library = formwork_compiler::whole_library(&options(global), &mut sources, &mut Vec::new());
-    library.map_err(|diagnostics| Problem {
-        exit: 1,
-        diagnostics,
-        sources,
-    })
+    library.map_err(|diagnostics| Problem { exit: 1, diagnostics, sources })
 }
 
 /// Parameters, shared ones counted once.
 pub(crate) fn parameter_count(model: &Model) -> Option<u128> {
     let entries = formwork_ir::parameters(model);
-    let counted = entries
-        .iter()
-        .filter(|e| e.role == Role::Param && e.shared.is_none());
+    let counted = entries.iter().filter(|e| e.role == Role::Param && e.shared.is_none());
     counted
-        .map(|e| {
-            u128::try_from(e.numel().constant()?)
-                .ok()?
-                .checked_mul(e.copies() as u128)
-        })
+        .map(|e| u128::try_from(e.numel().constant()?).ok()?.checked_mul(e.copies() as u128))
         .try_fold(0u128, |sum, n| sum.checked_add(n?))
 }

@@ -34,11 +34,7 @@ fn line(name: &str, value: &Data, depth: usize, out: &mut String) {
     };
     let place = format!("@{}..{}", value.span.start, value.span.end);
     // Writing to a string does not fail.
-    let _ = if text.is_empty() {
-        writeln!(out, "{name} {place}")
-    } else {
-        writeln!(out, "{name} = {text} {place}")
-    };
+    let _ = if text.is_empty() { writeln!(out, "{name} {place}") } else { writeln!(out, "{name} = {text} {place}") };
     values(value, depth + 1, out);
 }
 

@@ -91,12 +91,12 @@ impl<'a> BodyWriter<'a> {
             }
             NodeKind::Repeat(repeat) => return self.repeat(node, repeat, key, statement, flow),
         };
-        if let [output] = node.outputs.as_slice() {
-            if flow.inlined.contains_key(output) {
-                let is_sum = is_sum(node);
-                self.bindings.insert(*output, Binding::Expression { tokens: expression, is_sum });
-                return;
-            }
+        if let [output] = node.outputs.as_slice()
+            && flow.inlined.contains_key(output)
+        {
+            let is_sum = is_sum(node);
+            self.bindings.insert(*output, Binding::Expression { tokens: expression, is_sum });
+            return;
         }
         self.bind(node, expression, key, nodes, flow);
     }
@@ -110,7 +110,8 @@ impl<'a> BodyWriter<'a> {
             self.bindings.insert(*id, binding);
         }
         let idents: Vec<_> = names.iter().map(|n| ident(n)).collect();
-        let is_array = matches!(&node.kind, NodeKind::Op(op) if matches!(op.facts.form, Form::Method { name: "split", .. }));
+        let is_array =
+            matches!(&node.kind, NodeKind::Op(op) if matches!(op.facts.form, Form::Method { name: "split", .. }));
         let loops = |id: &ValueId| nodes.iter().any(|n| matches!(n.kind, NodeKind::Repeat(_)) && n.inputs.contains(id));
         self.out.push(match idents.as_slice() {
             [name] if node.outputs.iter().any(loops) => quote!(let mut #name = #expression;),
@@ -227,7 +228,8 @@ impl<'a> BodyWriter<'a> {
             }
             Form::Attention { mask, scale, softcap, alibi, cached } => {
                 let (mask, scale) = (self.constants.lit(mask, "window"), self.constants.lit(scale, "attention_scale"));
-                let softcap = softcap.as_ref().map(|c| self.constants.lit(c, "attention_softcap")).map(|c| quote!(.softcap(#c)));
+                let softcap =
+                    softcap.as_ref().map(|c| self.constants.lit(c, "attention_softcap")).map(|c| quote!(.softcap(#c)));
                 let alibi = alibi.as_ref().map(|a| self.constants.lit(a, "alibi_factor")).map(|a| quote!(.alibi(#a)));
                 let bias = operand(3).map(|b| quote!(.bias(#b)));
                 let sinks = operand(4).map(|s| quote!(.sinks(#s)));
@@ -294,13 +296,18 @@ impl<'a> BodyWriter<'a> {
         let result = self.list(inner, &node.outputs, key.0 + 1);
         self.bindings = kept;
         let statements = std::mem::replace(&mut self.out, before);
-        if statements.is_empty() { quote!(#slot.get(|| #result)) } else { quote!(#slot.get(|| { #(#statements)* #result })) }
+        if statements.is_empty() {
+            quote!(#slot.get(|| #result))
+        } else {
+            quote!(#slot.get(|| { #(#statements)* #result }))
+        }
     }
 
     fn repeat(&mut self, node: &Node, repeat: &Repeat, key: NodeKey, statement: usize, flow: &Flow) {
         let names: Vec<String> = node.outputs.iter().map(|id| snake(&self.module.value(*id).name)).collect();
         for ((input, output), name) in node.inputs.iter().zip(&node.outputs).zip(&names) {
-            let in_place = matches!(self.bindings.get(input), Some(Binding::Owned(n)) if n == name) && flow.is_last(*input, statement);
+            let in_place = matches!(self.bindings.get(input), Some(Binding::Owned(n)) if n == name)
+                && flow.is_last(*input, statement);
             if !in_place {
                 let (target, value) = (ident(name), self.take(*input, Take::Move, statement, flow));
                 self.out.push(quote!(let mut #target = #value;));
@@ -334,7 +341,14 @@ impl<'a> BodyWriter<'a> {
     }
 
     /// `for` over the layers, with their number where it is needed and the cache of each where there is one.
-    fn layer_loop(&self, repeat: &Repeat, layers: &TokenStream, caches: Option<TokenStream>, numbered: bool, body: &TokenStream) -> TokenStream {
+    fn layer_loop(
+        &self,
+        repeat: &Repeat,
+        layers: &TokenStream,
+        caches: Option<TokenStream>,
+        numbered: bool,
+        body: &TokenStream,
+    ) -> TokenStream {
         match (repeat.is_shared(), caches, numbered) {
             (true, None, _) => {
                 let (i, count) = (if numbered { quote!(i) } else { quote!(_) }, self.constants.size(&repeat.count));
@@ -342,8 +356,12 @@ impl<'a> BodyWriter<'a> {
             }
             (true, Some(caches), true) => quote!(for (i, cache) in #caches.iter_mut().enumerate() { #body }),
             (true, Some(caches), false) => quote!(for cache in #caches.iter_mut() { #body }),
-            (false, Some(caches), true) => quote!(for (i, (layer, cache)) in #layers.iter().zip(#caches.iter_mut()).enumerate() { #body }),
-            (false, Some(caches), false) => quote!(for (layer, cache) in #layers.iter().zip(#caches.iter_mut()) { #body }),
+            (false, Some(caches), true) => {
+                quote!(for (i, (layer, cache)) in #layers.iter().zip(#caches.iter_mut()).enumerate() { #body })
+            }
+            (false, Some(caches), false) => {
+                quote!(for (layer, cache) in #layers.iter().zip(#caches.iter_mut()) { #body })
+            }
             (false, None, true) => quote!(for (i, layer) in #layers.iter().enumerate() { #body }),
             (false, None, false) => quote!(for layer in &#layers { #body }),
         }

@@ -88,7 +88,7 @@ impl Caches<'_> {
     }
 
     /// A fresh cache of a module.
-    pub(crate) fn new(&self, id: ModuleId) -> TokenStream {
+    pub(crate) fn fresh(&self, id: ModuleId) -> TokenStream {
         match self.layouts.get(id).cache.as_slice() {
             [] => quote!(()),
             [only] => self.new_field(only),
@@ -107,17 +107,17 @@ impl Caches<'_> {
         match &field.kind {
             CacheKind::State(state) => self.new_state(state),
             CacheKind::Once => quote!(Once::new()),
-            CacheKind::Module(id) => self.new(*id),
+            CacheKind::Module(id) => self.fresh(*id),
             CacheKind::Layers(kinds, schedule, count) => {
                 let count = self.constants.size(count);
                 if let [kind] = kinds.as_slice() {
-                    let item = self.new(*kind);
+                    let item = self.fresh(*kind);
                     return quote!((0..#count).map(|_| #item).collect());
                 }
                 let schedule = self.types.schedule(schedule);
                 let several = self.several(kinds);
                 let arms = kinds.iter().enumerate().map(|(at, kind)| {
-                    let item = several.as_ref().map_or_else(|| self.new(*kind), |s| s.make(self, *kind));
+                    let item = several.as_ref().map_or_else(|| self.fresh(*kind), |s| s.make(self, *kind));
                     let at = crate::body::integer(at as u128);
                     let pattern = if at.to_string() == (kinds.len() - 1).to_string() { quote!(_) } else { at };
                     quote!(#pattern => #item)

@@ -175,7 +175,14 @@ impl<'a> Constants<'a> {
         self.arguments.iter().find(|a| a.name == name).map(|a| a.doc.clone()).unwrap_or_default()
     }
 
-    fn constant(&self, key: &str, candidates: &[String], ty: &TokenStream, value: TokenStream, doc: &str) -> TokenStream {
+    fn constant(
+        &self,
+        key: &str,
+        candidates: &[String],
+        ty: &TokenStream,
+        value: TokenStream,
+        doc: &str,
+    ) -> TokenStream {
         let mut made = self.made.borrow_mut();
         let found = made.iter().find(|c| c.key == key).map(|c| c.name.clone());
         let name = found.unwrap_or_else(|| {
@@ -188,7 +195,13 @@ impl<'a> Constants<'a> {
                 }
                 format!("{stem}_{n}")
             });
-            made.push(Constant { key: key.to_string(), name: name.clone(), ty: ty.clone(), value, doc: doc.to_string() });
+            made.push(Constant {
+                key: key.to_string(),
+                name: name.clone(),
+                ty: ty.clone(),
+                value,
+                doc: doc.to_string(),
+            });
             name
         });
         let name = ident(&name);
@@ -202,7 +215,8 @@ impl<'a> Constants<'a> {
 
     /// The items of `config.rs`: sizes in the order of the family's parameters, then the rest.
     pub(crate) fn items(&self) -> Vec<TokenStream> {
-        let order: BTreeMap<&str, usize> = self.arguments.iter().enumerate().map(|(i, a)| (a.name.as_str(), i)).collect();
+        let order: BTreeMap<&str, usize> =
+            self.arguments.iter().enumerate().map(|(i, a)| (a.name.as_str(), i)).collect();
         let made = self.made.borrow();
         let mut sorted: Vec<&Constant> = made.iter().collect();
         sorted.sort_by_key(|c| {

@@ -24,7 +24,7 @@ pub(crate) fn implementation(model: &Model, caches: &Caches<'_>) -> TokenStream 
     let ty = ident(&caches.types.name(model.root));
     let (name, task) = (&model.name, &model.task);
     let cache = caches.ty(model.root);
-    let new_cache = if caches.layouts.is_stateful(model.root) { caches.new(model.root) } else { TokenStream::new() };
+    let new_cache = if caches.layouts.is_stateful(model.root) { caches.fresh(model.root) } else { TokenStream::new() };
     let output = if is_logits(model) { "logits" } else { "last_hidden_state" };
     let inputs: Vec<&str> = model.inputs.iter().map(|i| i.external).collect();
     let generates = model.generates() && output == "logits";
@@ -89,7 +89,8 @@ fn vocabulary(model: &Model) -> Option<formwork_ops::Poly> {
 /// The rows of the first table that positions index, else the family's `max_seq_len`.
 fn max_positions(model: &Model) -> Option<formwork_ops::Poly> {
     let declared = model.arguments.iter().find(|a| a.name == "max_seq_len");
-    let declared = declared.and_then(|a| if let formwork_ops::AttrValue::Int(p) = &a.value { Some(p.clone()) } else { None });
+    let declared =
+        declared.and_then(|a| if let formwork_ops::AttrValue::Int(p) = &a.value { Some(p.clone()) } else { None });
     declared.or_else(|| first_table(model, Kind::Ids))
 }
 

@@ -11,11 +11,54 @@ use crate::{Generated, docs};
 
 /// Names of the runtime that generated code may use.
 const RUNTIME: &[&str] = &[
-    "Attention", "BatchNorm", "Context", "Embedding", "ExpertActivation", "ExpertKind", "Experts", "ExpertsConfig", "FeatureMap",
-    "GroupCache", "GroupLimit", "Ids", "Info", "Inputs", "KvCache", "LatentDecoding", "LayerNorm", "Linear", "LogDecay",
-    "Mapping", "Mask", "Mla", "Model", "Once", "Parameter", "Pattern", "RecurrentState", "RelativeBias", "Renormalise", "RmsNorm",
-    "Rope", "RopeConfig", "RopeLayout", "RopeScaling", "RouterScore", "Routing", "RowCache", "Rule", "ShortConv",
-    "SinusoidalLayout", "Source", "Temperature", "TemperatureConfig", "Tensor", "Tokens", "Weights", "Xielu", "ops",
+    "Attention",
+    "BatchNorm",
+    "Context",
+    "Embedding",
+    "ExpertActivation",
+    "ExpertKind",
+    "Experts",
+    "ExpertsConfig",
+    "FeatureMap",
+    "GroupCache",
+    "GroupLimit",
+    "Ids",
+    "Info",
+    "Inputs",
+    "KvCache",
+    "LatentDecoding",
+    "LayerNorm",
+    "Linear",
+    "LogDecay",
+    "Mapping",
+    "Mask",
+    "Mla",
+    "Model",
+    "Once",
+    "Parameter",
+    "Pattern",
+    "RecurrentState",
+    "RelativeBias",
+    "Renormalise",
+    "RmsNorm",
+    "Rope",
+    "RopeConfig",
+    "RopeLayout",
+    "RopeScaling",
+    "RouterScore",
+    "Routing",
+    "RowCache",
+    "Rule",
+    "ShortConv",
+    "SinusoidalLayout",
+    "Source",
+    "Temperature",
+    "TemperatureConfig",
+    "Tensor",
+    "Tokens",
+    "Weights",
+    "Xielu",
+    "ops",
 ];
 
 /// Where a generated crate finds the runtime.
@@ -71,7 +114,8 @@ impl Generated {
             }
         };
         let config = module("config", "The model's numbers.", &self.config, self.uses(&self.config, runtime, false));
-        let weights = module("weights", "Names in a checkpoint.", &self.weights, self.uses(&self.weights, runtime, false));
+        let weights =
+            module("weights", "Names in a checkpoint.", &self.weights, self.uses(&self.weights, runtime, false));
         let layers = module("layers", "The parts of the model.", &self.layers, self.uses(&self.layers, runtime, true));
         let model = module("model", "The model.", &self.model, self.uses(&self.model, runtime, true));
         let layers = if self.layers.is_empty() { quote!() } else { layers };
@@ -81,10 +125,12 @@ impl Generated {
     /// `use` lines for what a body mentions.
     fn uses(&self, body: &TokenStream, runtime: &TokenStream, whole: bool) -> TokenStream {
         let mentioned = words_of(body);
-        let pick = |names: &[String]| names.iter().filter(|n| mentioned.contains(*n)).map(|n| ident(n)).collect::<Vec<_>>();
+        let pick =
+            |names: &[String]| names.iter().filter(|n| mentioned.contains(*n)).map(|n| ident(n)).collect::<Vec<_>>();
         let declared = crate::public_names(body);
         let own: Vec<String> = self.part_names.iter().filter(|n| !declared.contains(n)).cloned().collect();
-        let runtime_names: Vec<String> = RUNTIME.iter().map(|n| (*n).to_string()).filter(|n| !declared.contains(n)).collect();
+        let runtime_names: Vec<String> =
+            RUNTIME.iter().map(|n| (*n).to_string()).filter(|n| !declared.contains(n)).collect();
         let runtime_names = pick(&runtime_names);
         let mut out = match runtime_names.as_slice() {
             [] => quote!(),
@@ -94,7 +140,9 @@ impl Generated {
         if whole {
             let mut constants = self.constants.clone();
             constants.sort();
-            for (from, names) in [("config", pick(&constants)), ("layers", pick(&own)), ("weights", pick(&["MAPPING".to_string()]))] {
+            for (from, names) in
+                [("config", pick(&constants)), ("layers", pick(&own)), ("weights", pick(&["MAPPING".to_string()]))]
+            {
                 let from = ident(from);
                 out = match names.as_slice() {
                     [] => out,
@@ -122,7 +170,10 @@ impl Generated {
             out.insert("src/layers.rs".into(), file(&format!("The parts of {}.", self.model_name), &self.layers, true));
         }
         out.insert("src/model.rs".into(), file(&format!("{}, whole.", self.model_name), &self.model, true));
-        out.insert("src/weights.rs".into(), file(&format!("Where the weights of {} are found.", self.model_name), &self.weights, false));
+        out.insert(
+            "src/weights.rs".into(),
+            file(&format!("Where the weights of {} are found.", self.model_name), &self.weights, false),
+        );
         out.insert("src/lib.rs".into(), self.lib(options));
         out.insert("src/main.rs".into(), self.main(options));
         out
@@ -197,7 +248,7 @@ fn grouped(value: u128, separator: char) -> String {
     let digits = value.to_string();
     let mut out = String::new();
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             out.push(separator);
         }
         out.push(digit);

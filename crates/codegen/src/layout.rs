@@ -43,7 +43,14 @@ pub(crate) enum FieldKind {
     /// A struct of this crate.
     Module { module: ModuleId, path: String },
     /// Layers.
-    Layers { kinds: Vec<ModuleId>, schedule: Vec<usize>, count: formwork_ops::Poly, path: String, index: String, tables: Vec<Table> },
+    Layers {
+        kinds: Vec<ModuleId>,
+        schedule: Vec<usize>,
+        count: formwork_ops::Poly,
+        path: String,
+        index: String,
+        tables: Vec<Table>,
+    },
 }
 
 /// Something that is kept from step to step.
@@ -88,7 +95,8 @@ impl Layouts {
         }
         let module = model.module(id);
         let names = FieldNames::of(model, module);
-        let mut build = Build { layouts: self, model, module, out: Layout::default(), names, caches: Unique::default() };
+        let mut build =
+            Build { layouts: self, model, module, out: Layout::default(), names, caches: Unique::default() };
         build.nodes(&module.nodes, 0);
         let out = build.out;
         self.layouts.insert(id, out);
@@ -235,7 +243,9 @@ impl FieldNames {
         let mut candidates: Vec<(NodeKey, Vec<String>)> = Vec::new();
         collect(model, &module.nodes, 0, &mut candidates);
         let mut level = vec![0usize; candidates.len()];
-        let name = |at: usize, level: &[usize]| candidates[at].1.get(level[at]).or(candidates[at].1.last()).cloned().unwrap_or_default();
+        let name = |at: usize, level: &[usize]| {
+            candidates[at].1.get(level[at]).or(candidates[at].1.last()).cloned().unwrap_or_default()
+        };
         for _ in 0..8 {
             let current: Vec<String> = (0..candidates.len()).map(|at| name(at, &level)).collect();
             for at in 0..candidates.len() {

@@ -53,7 +53,8 @@ pub fn generate(model: &Model) -> Generated {
     let model = &plan.model;
     let layouts = Layouts::of(model);
     let constants = Constants::new(model);
-    let mut structs = Structs { model, layouts: &layouts, constants: &constants, types: Types::default(), items: Vec::new() };
+    let mut structs =
+        Structs { model, layouts: &layouts, constants: &constants, types: Types::default(), items: Vec::new() };
     structs.run();
     let Structs { types, items, .. } = structs;
     let caches = Caches { layouts: &layouts, constants: &constants, types: &types };

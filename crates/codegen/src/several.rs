@@ -45,7 +45,7 @@ impl Several {
         if !caches.layouts.is_stateful(kind) {
             return variant;
         }
-        let new = caches.new(kind);
+        let new = caches.fresh(kind);
         quote!(#variant(#new))
     }
 

@@ -121,7 +121,8 @@ impl Structs<'_> {
         self.types.names.insert(id, "__Self".into());
         let text = self.print(id, false).to_string();
         if self.types.give(id, &candidates, &text) {
-            if let Some(first) = self.types.first_kinds.get(&id).copied().filter(|first| self.caches().same(*first, id)) {
+            if let Some(first) = self.types.first_kinds.get(&id).copied().filter(|first| self.caches().same(*first, id))
+            {
                 self.types.caches_as.insert(id, first);
             }
             let tokens = self.print(id, true);
@@ -147,7 +148,11 @@ impl Structs<'_> {
         let given: Vec<_> = layout.all_numbers.iter().map(|n| ident(&snake(n))).collect();
         let loads = layout.fields.iter().map(|f| self.load(f)).chain(numbers.iter().map(|n| quote!(#n)));
         let loads: Vec<TokenStream> = loads.collect();
-        let w = if layout.fields.iter().all(|f| matches!(f.kind, FieldKind::Helper { .. })) { quote!(_w) } else { quote!(w) };
+        let w = if layout.fields.iter().all(|f| matches!(f.kind, FieldKind::Helper { .. })) {
+            quote!(_w)
+        } else {
+            quote!(w)
+        };
         let load_doc = docs("Takes its weights; what is missing or misshapen is reported by `Weights::finish`.");
         let forward = self.forward(id, with_shapes);
         let cache = self.caches().item(id);
@@ -321,7 +326,9 @@ impl Structs<'_> {
         let variants: Vec<_> = distinct.iter().map(|k| ident(&self.types.name(*k))).collect();
         let union = union_of_captures(repeat);
         let around = self.model.module(parent);
-        let mut names: Vec<String> = (0..carried).map(|at| snake(&self.model.module(kinds[0]).value(self.model.module(kinds[0]).inputs[at]).name)).collect();
+        let mut names: Vec<String> = (0..carried)
+            .map(|at| snake(&self.model.module(kinds[0]).value(self.model.module(kinds[0]).inputs[at]).name))
+            .collect();
         names.extend(union.iter().map(|id| snake(&around.value(*id).name)));
         let names = distinct_names(names);
         let first = self.model.module(kinds[0]);
@@ -343,7 +350,8 @@ impl Structs<'_> {
         });
         let arms = distinct.iter().map(|kind| {
             let variant = ident(&self.types.name(*kind));
-            let captures = repeat.kinds.iter().find(|k| k.module == *kind).map(|k| k.captures.clone()).unwrap_or_default();
+            let captures =
+                repeat.kinds.iter().find(|k| k.module == *kind).map(|k| k.captures.clone()).unwrap_or_default();
             let place = |id: &formwork_ir::ValueId| union.iter().position(|u| u == id).map(|at| &idents[carried + at]);
             let given = idents[..carried].iter().chain(captures.iter().filter_map(place));
             let cache = self.layouts.is_stateful(*kind).then(|| quote!(, cache));
@@ -358,7 +366,9 @@ impl Structs<'_> {
         });
         let arms: Vec<TokenStream> = arms.collect();
         let body = match &several {
-            Some(_) => quote!(match (self, cache) { #(#arms,)* _ => unreachable!("every layer is given the cache of its own kind") }),
+            Some(_) => {
+                quote!(match (self, cache) { #(#arms,)* _ => unreachable!("every layer is given the cache of its own kind") })
+            }
             None => quote!(match self { #(#arms),* }),
         };
         let cache_item = several.as_ref().map(crate::several::Several::item);

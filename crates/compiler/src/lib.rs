@@ -170,7 +170,10 @@ impl Job {
         let family = name.as_deref().and_then(|n| library.family(n)).cloned();
         match family {
             Some(family) => Ok((library, family)),
-            None => Err(vec![Diagnostic::new("no-family", Span::new(file, 0, 1), "the file declares no family").help("wrap it: `family name { .. }`")]),
+            None => Err(vec![
+                Diagnostic::new("no-family", Span::new(file, 0, 1), "the file declares no family")
+                    .help("wrap it: `family name { .. }`"),
+            ]),
         }
     }
 }

@@ -24,7 +24,12 @@ include!(concat!(env!("OUT_DIR"), "/shipped.rs"));
 ///
 /// # Errors
 /// Returns syntax errors of the user's own family files.
-pub fn library_for(data: &Data, options: &Options, sources: &mut SourceMap, files: &mut Vec<PathBuf>) -> Result<Library, Diagnostics> {
+pub fn library_for(
+    data: &Data,
+    options: &Options,
+    sources: &mut SourceMap,
+    files: &mut Vec<PathBuf>,
+) -> Result<Library, Diagnostics> {
     let mut errors = Diagnostics::new();
     let mut library = Library::default();
     let family = data.get("family").and_then(Data::as_str);
@@ -32,7 +37,9 @@ pub fn library_for(data: &Data, options: &Options, sources: &mut SourceMap, file
     let is_config = model_type.is_some() || data.get("architectures").is_some();
     let wanted = family.or((!is_config).then_some(STANDARD_FAMILY));
     standard(&mut library, wanted, sources, &mut errors);
-    let reaches = |s: &Shipped| wanted.is_some_and(|w| s.families.contains(&w)) || model_type.is_some_and(|t| s.model_types.contains(&t));
+    let reaches = |s: &Shipped| {
+        wanted.is_some_and(|w| s.families.contains(&w)) || model_type.is_some_and(|t| s.model_types.contains(&t))
+    };
     let reached = FAMILIES.iter().any(reaches) || wanted.is_some_and(|w| library.family(w).is_some());
     if !reached {
         for shipped in STANDARD.iter().filter(|s| !s.families.is_empty()) {
@@ -51,7 +58,11 @@ pub fn library_for(data: &Data, options: &Options, sources: &mut SourceMap, file
 ///
 /// # Errors
 /// Returns syntax errors of the user's own family files.
-pub fn whole_library(options: &Options, sources: &mut SourceMap, files: &mut Vec<PathBuf>) -> Result<Library, Diagnostics> {
+pub fn whole_library(
+    options: &Options,
+    sources: &mut SourceMap,
+    files: &mut Vec<PathBuf>,
+) -> Result<Library, Diagnostics> {
     let mut errors = Diagnostics::new();
     let mut library = Library::default();
     for shipped in STANDARD.iter().chain(FAMILIES) {
@@ -62,7 +73,12 @@ pub fn whole_library(options: &Options, sources: &mut SourceMap, files: &mut Vec
 }
 
 /// The standard library and a user's own file.
-pub(crate) fn with_file(tree: File, options: &Options, sources: &mut SourceMap, files: &mut Vec<PathBuf>) -> (Library, Diagnostics) {
+pub(crate) fn with_file(
+    tree: File,
+    options: &Options,
+    sources: &mut SourceMap,
+    files: &mut Vec<PathBuf>,
+) -> (Library, Diagnostics) {
     let mut errors = Diagnostics::new();
     let mut library = Library::default();
     standard(&mut library, None, sources, &mut errors);
@@ -79,14 +95,27 @@ fn standard(library: &mut Library, wanted: Option<&str>, sources: &mut SourceMap
     }
 }
 
-fn add_text(library: &mut Library, name: &str, text: &str, shadow: bool, sources: &mut SourceMap, errors: &mut Diagnostics) {
+fn add_text(
+    library: &mut Library,
+    name: &str,
+    text: &str,
+    shadow: bool,
+    sources: &mut SourceMap,
+    errors: &mut Diagnostics,
+) {
     let file = sources.add(name, text);
     let (tree, found) = parse_file(file, text);
     errors.extend(found);
     library.add(tree, shadow, errors);
 }
 
-fn user_families(library: &mut Library, options: &Options, sources: &mut SourceMap, files: &mut Vec<PathBuf>, errors: &mut Diagnostics) {
+fn user_families(
+    library: &mut Library,
+    options: &Options,
+    sources: &mut SourceMap,
+    files: &mut Vec<PathBuf>,
+    errors: &mut Diagnostics,
+) {
     for folder in &options.spec_path {
         match family_files(folder) {
             Ok(paths) => {
@@ -98,7 +127,10 @@ fn user_families(library: &mut Library, options: &Options, sources: &mut SourceM
                     files.push(path);
                 }
             }
-            Err(error) => errors.push(Diagnostic::plain("unreadable-file", format!("cannot read the folder `{}`: {error}", folder.display()))),
+            Err(error) => errors.push(Diagnostic::plain(
+                "unreadable-file",
+                format!("cannot read the folder `{}`: {error}", folder.display()),
+            )),
         }
     }
 }

@@ -45,7 +45,11 @@ pub fn locate(path: &Path) -> Result<(PathBuf, Surface), SourceError> {
             if !path.exists() {
                 return Err(error("unreadable-file", format!("there is no file `{}`", path.display()), true));
             }
-            return Err(error("unknown-surface", format!("`{}` is neither a .toml, a .fw, a .json nor a folder", path.display()), false));
+            return Err(error(
+                "unknown-surface",
+                format!("`{}` is neither a .toml, a .fw, a .json nor a folder", path.display()),
+                false,
+            ));
         }
     };
     Ok((path.to_path_buf(), surface))
@@ -56,13 +60,22 @@ fn in_folder(folder: &Path) -> Result<(PathBuf, Surface), SourceError> {
     if config.is_file() {
         return Ok((config, Surface::Config));
     }
-    let entries = std::fs::read_dir(folder).map_err(|e| error("unreadable-file", format!("cannot read the folder `{}`: {e}", folder.display()), true))?;
+    let entries = std::fs::read_dir(folder)
+        .map_err(|e| error("unreadable-file", format!("cannot read the folder `{}`: {e}", folder.display()), true))?;
     let mut found: Vec<PathBuf> = entries.filter_map(|e| e.ok().map(|e| e.path())).collect();
     found.retain(|p| p.extension().is_some_and(|e| e == "toml" || e == "fw"));
     match found.as_slice() {
         [only] => locate(only),
-        [] => Err(error("unreadable-file", format!("the folder `{}` holds no spec (config.json, .toml or .fw)", folder.display()), true)),
-        _ => Err(error("unknown-surface", format!("the folder `{}` holds several specs; name one", folder.display()), false)),
+        [] => Err(error(
+            "unreadable-file",
+            format!("the folder `{}` holds no spec (config.json, .toml or .fw)", folder.display()),
+            true,
+        )),
+        _ => Err(error(
+            "unknown-surface",
+            format!("the folder `{}` holds several specs; name one", folder.display()),
+            false,
+        )),
     }
 }
 
@@ -75,7 +88,11 @@ pub(crate) fn read(path: &Path) -> Result<String, SourceError> {
     }
     let limit = u64::try_from(MAX_FILE_BYTES).unwrap_or(u64::MAX);
     if meta.len() > limit {
-        return Err(error("too-large", format!("`{}` has {} bytes; a spec may have {MAX_FILE_BYTES}", path.display(), meta.len()), false));
+        return Err(error(
+            "too-large",
+            format!("`{}` has {} bytes; a spec may have {MAX_FILE_BYTES}", path.display(), meta.len()),
+            false,
+        ));
     }
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(|e| fail(e.to_string()))?;
@@ -99,7 +116,8 @@ pub(crate) fn title(path: &Path) -> String {
 
 /// An instance that is empty, or holds comments alone.
 pub(crate) fn nothing_set(file: FileId) -> Diagnostic {
-    Diagnostic::new("empty-file", Span::new(file, 0, 0), "the file sets nothing").help("an instance sets at least one size: `d_model = 512`")
+    Diagnostic::new("empty-file", Span::new(file, 0, 0), "the file sets nothing")
+        .help("an instance sets at least one size: `d_model = 512`")
 }
 
 /// The `name` of an instance.
@@ -107,13 +125,23 @@ pub(crate) fn instance_name(data: &Data) -> Result<Option<String>, Diagnostics> 
     match data.get("name") {
         None => Ok(None),
         Some(name) => match name.as_str() {
-            Some(text) if !text.is_empty() && text.len() <= 100 && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) => {
+            Some(text)
+                if !text.is_empty()
+                    && text.len() <= 100
+                    && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) =>
+            {
                 Ok(Some(text.to_string()))
             }
-            Some(_) => Err(vec![
-                Diagnostic::new("bad-name", name.span, "a name has 1 to 100 letters, digits, `-`, `_` and `.`"),
-            ]),
-            None => Err(vec![Diagnostic::new("type-mismatch", name.span, format!("`name` must be a string, not {}", name.describe()))]),
+            Some(_) => Err(vec![Diagnostic::new(
+                "bad-name",
+                name.span,
+                "a name has 1 to 100 letters, digits, `-`, `_` and `.`",
+            )]),
+            None => Err(vec![Diagnostic::new(
+                "type-mismatch",
+                name.span,
+                format!("`name` must be a string, not {}", name.describe()),
+            )]),
         },
     }
 }

@@ -71,7 +71,11 @@ fn every_code_has_a_case() {
     let folders: BTreeSet<String> = cases().iter().map(|c| folder_of(c)).collect();
     for code in CODES {
         let excused = WITHOUT_CASE.iter().any(|(name, _)| *name == code.name);
-        assert!(folders.contains(code.name) != excused, "`{}` needs a case, or a reason to have none, and not both", code.name);
+        assert!(
+            folders.contains(code.name) != excused,
+            "`{}` needs a case, or a reason to have none, and not both",
+            code.name
+        );
     }
     for folder in folders.iter().filter(|f| *f != SEVERAL) {
         assert!(formwork_diag::code(folder).is_some(), "the folder `{folder}` is no code");

@@ -33,17 +33,32 @@ fn head(text: &str) -> String {
 }
 
 fn family(body: &str) -> String {
-    format!("family f {{\n param d: int = 8\n model m(t: ids[B, S]) {{\n x = embedding(t, 4, d) @ \"e\"\n {body}\n }}\n}}\n")
+    format!(
+        "family f {{\n param d: int = 8\n model m(t: ids[B, S]) {{\n x = embedding(t, 4, d) @ \"e\"\n {body}\n }}\n}}\n"
+    )
 }
 
 #[test]
 fn deep_and_long_inputs_are_refused() {
     let deep = |open: &str, close: &str, n: usize| format!("{}1{}", open.repeat(n), close.repeat(n));
     for n in [70, 5000, 100_000] {
-        for (open, close) in [("(", ")"), ("[", "]"), ("-", ""), ("!", ""), ("- ", ""), ("|a| ", ""), ("{ a: ", " }"), ("if true { ", " }"), ("f(", ")")] {
+        for (open, close) in [
+            ("(", ")"),
+            ("[", "]"),
+            ("-", ""),
+            ("!", ""),
+            ("- ", ""),
+            ("|a| ", ""),
+            ("{ a: ", " }"),
+            ("if true { ", " }"),
+            ("f(", ")"),
+        ] {
             let text = family("x").replace("= 8", &format!("= {}", deep(open, close, n)));
             assert!(!compile(&text, Surface::Family).is_empty(), "{open} {n}");
-            assert!(!compile(&format!("d_model = \"{}\"", deep(open, close, n)), Surface::Instance).is_empty(), "{open} {n}");
+            assert!(
+                !compile(&format!("d_model = \"{}\"", deep(open, close, n)), Surface::Instance).is_empty(),
+                "{open} {n}"
+            );
         }
         let text = family("x").replace(": int", &format!(": {}int{}", "list<".repeat(n), ">".repeat(n)));
         assert!(!compile(&text, Surface::Family).is_empty());
@@ -79,7 +94,10 @@ fn large_numbers_and_loops_are_refused() {
     let nested = "repeat i in 0..65536 @ \"a.{i}\" { repeat j in 0..65536 @ \"b.{j}\" { repeat k in 0..65536, w = k % 2 @ \"c.{k}\" { x = relu(x) } } }\n x";
     compile(&family(nested), Surface::Family);
     compile(&family("repeat i in 0..65536, w = i @ \"a.{i}\" { x = x * w }\n x"), Surface::Family);
-    compile(&family("repeat i in 0..65536, w = i % 900 @ \"a.{i}\" { x = linear(x, d) @ \"w{w}\" }\n x"), Surface::Family);
+    compile(
+        &family("repeat i in 0..65536, w = i % 900 @ \"a.{i}\" { x = linear(x, d) @ \"w{w}\" }\n x"),
+        Surface::Family,
+    );
     compile(&family("x").replace("= 8", "= len(each(60000, |i| each(60000, |j| j)))"), Surface::Family);
 }
 
@@ -123,9 +141,48 @@ impl Random {
 
 /// Bytes, words and numbers that specs are sensitive to.
 const INSERTS: &[&str] = &[
-    "{", "}", "(", ")", "[", "]", "\"", "@", "|>", "|", "=", "==", "..", "//", "///", ",", ":", "?", "-", "0", "-1", "4294967296",
-    "170141183460469231731687303715884105728", "1e999", "null", "true", "repeat", "if", "else", "match", "family", "block", "let", "x", "é", "\0", "\r",
-    "{i}", "<-", "->", "d_model / 0", "tokens",
+    "{",
+    "}",
+    "(",
+    ")",
+    "[",
+    "]",
+    "\"",
+    "@",
+    "|>",
+    "|",
+    "=",
+    "==",
+    "..",
+    "//",
+    "///",
+    ",",
+    ":",
+    "?",
+    "-",
+    "0",
+    "-1",
+    "4294967296",
+    "170141183460469231731687303715884105728",
+    "1e999",
+    "null",
+    "true",
+    "repeat",
+    "if",
+    "else",
+    "match",
+    "family",
+    "block",
+    "let",
+    "x",
+    "é",
+    "\0",
+    "\r",
+    "{i}",
+    "<-",
+    "->",
+    "d_model / 0",
+    "tokens",
 ];
 
 /// Replaces, deletes or doubles some tokens of a text.
@@ -149,7 +206,15 @@ fn mutate(text: &str, random: &mut Random) -> String {
 
 /// A text as words, spaces and single other characters.
 fn tokens(text: &str) -> Vec<&str> {
-    let class = |c: char| if c.is_alphanumeric() || c == '_' { 0 } else if c == ' ' { 1 } else { 2 };
+    let class = |c: char| {
+        if c.is_alphanumeric() || c == '_' {
+            0
+        } else if c == ' ' {
+            1
+        } else {
+            2
+        }
+    };
     let mut out = Vec::new();
     let mut start = 0;
     let mut last = None;

@@ -21,7 +21,15 @@ fn modules(model: &Model, id: ModuleId, depth: usize, out: &mut String) {
             }
             NodeKind::Repeat(repeat) => {
                 for kind in &repeat.kinds {
-                    writeln!(out, "{indent}{} × {} @ {} {}", repeat.count, repeat.schedule.len(), repeat.path, kind.label).expect("text");
+                    writeln!(
+                        out,
+                        "{indent}{} × {} @ {} {}",
+                        repeat.count,
+                        repeat.schedule.len(),
+                        repeat.path,
+                        kind.label
+                    )
+                    .expect("text");
                     modules(model, kind.module, depth + 1, out);
                 }
             }

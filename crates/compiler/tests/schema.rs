@@ -21,12 +21,16 @@ fn fits(schema: &Value, value: &Value, root: &Value) -> bool {
         },
         "const" => rule == value,
         "enum" => rule.as_array().unwrap().contains(value),
-        "pattern" => value.as_str().is_some_and(|s| !s.is_empty() && s.chars().all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c))),
+        "pattern" => value
+            .as_str()
+            .is_some_and(|s| !s.is_empty() && s.chars().all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c))),
         "items" => value.as_array().is_none_or(|items| items.iter().all(|i| fits(rule, i, root))),
         "oneOf" => rule.as_array().unwrap().iter().filter(|s| fits(s, value, root)).count() == 1,
         "anyOf" => rule.as_array().unwrap().iter().any(|s| fits(s, value, root)),
         "not" => !fits(rule, value, root),
-        "required" => value.as_object().is_none_or(|o| rule.as_array().unwrap().iter().all(|k| o.contains_key(k.as_str().unwrap()))),
+        "required" => value
+            .as_object()
+            .is_none_or(|o| rule.as_array().unwrap().iter().all(|k| o.contains_key(k.as_str().unwrap()))),
         "properties" => {
             let closed = schema.get("additionalProperties") == Some(&Value::Bool(false));
             value.as_object().is_none_or(|object| {
@@ -90,7 +94,9 @@ fn expressions_words_and_missing_keys() {
     let schema = schema_of("spec_version = 1");
     let ok = |text: &str| fits(&schema, &instance(text), &schema);
     assert!(ok("attention = \"mha\"\nd_model = \"8 * 64\"\ntask = \"causal_lm\"\nspec_version = 1"));
-    assert!(ok("[attention]\nkind = \"gqa\"\nn_kv_heads = 2\nrope = { scaling = { kind = \"linear\", factor = 2.0 } }"));
+    assert!(ok(
+        "[attention]\nkind = \"gqa\"\nn_kv_heads = 2\nrope = { scaling = { kind = \"linear\", factor = 2.0 } }"
+    ));
     assert!(!ok("attention = \"gqa\""));
     assert!(!ok("attention = { n_heads = 2 }"));
     assert!(!ok("[norm]\nkind = \"rsm\""));

@@ -47,7 +47,9 @@ const COMMON: &[&str] = &["codegen", "opt"];
 /// Words of the code itself: identifiers and strings, comments left out (they cite papers).
 fn words(text: &str) -> impl Iterator<Item = String> + '_ {
     let code = text.lines().map(|line| line.find("//").map_or(line, |at| &line[..at]));
-    code.flat_map(|line| line.split(|c: char| !c.is_ascii_alphanumeric())).filter(|w| !w.is_empty()).map(str::to_lowercase)
+    code.flat_map(|line| line.split(|c: char| !c.is_ascii_alphanumeric()))
+        .filter(|w| !w.is_empty())
+        .map(str::to_lowercase)
 }
 
 #[test]

@@ -401,7 +401,11 @@ mod tests {
     fn codes_are_sorted_kebab_case_words_with_a_text() {
         assert!(CODES.is_sorted_by(|a, b| a.name < b.name));
         for code in CODES {
-            assert!(code.name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'), "{}", code.name);
+            assert!(
+                code.name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'),
+                "{}",
+                code.name
+            );
             assert!(code.text.lines().all(|l| l.chars().count() <= 140), "{} is too wide", code.name);
         }
     }

@@ -45,10 +45,7 @@ impl Diagnostic {
     /// The message style is asserted in debug builds: lowercase start, no final period, a known code.
     pub fn new(code: &'static str, span: Span, message: impl Into<String>) -> Self {
         let mut it = Self::plain(code, message);
-        it.primary = Some(Label {
-            span,
-            text: String::new(),
-        });
+        it.primary = Some(Label { span, text: String::new() });
         it
     }
 
@@ -61,14 +58,7 @@ impl Diagnostic {
             !message.chars().next().is_some_and(char::is_uppercase),
             "message starts with a capital: {message}"
         );
-        Self {
-            code,
-            message,
-            primary: None,
-            secondary: Vec::new(),
-            notes: Vec::new(),
-            help: None,
-        }
+        Self { code, message, primary: None, secondary: Vec::new(), notes: Vec::new(), help: None }
     }
 
     /// Says what stands at the primary place.
@@ -83,10 +73,7 @@ impl Diagnostic {
     /// Adds where the other side came from.
     #[must_use]
     pub fn because(mut self, span: Span, text: impl Into<String>) -> Self {
-        self.secondary.push(Label {
-            span,
-            text: text.into(),
-        });
+        self.secondary.push(Label { span, text: text.into() });
         self
     }
 

@@ -6,9 +6,7 @@ use crate::{Diagnostic, Label, SourceMap};
 
 /// One diagnostic as text, without a trailing newline; `color` adds terminal colours.
 pub fn render(diagnostic: &Diagnostic, sources: &SourceMap, color: bool) -> String {
-    let title = Level::ERROR
-        .primary_title(diagnostic.message.as_str())
-        .id(diagnostic.code);
+    let title = Level::ERROR.primary_title(diagnostic.message.as_str()).id(diagnostic.code);
     let mut group = Group::with_title(title);
     let mut labels: Vec<(bool, &Label)> = diagnostic.primary.iter().map(|l| (true, l)).collect();
     labels.extend(diagnostic.secondary.iter().map(|l| (false, l)));

@@ -19,7 +19,9 @@ use std::path::Path;
 
 pub use formwork_macros::{Transformer, transformer};
 pub use formwork_runtime as rt;
-pub use formwork_runtime::{Context, Error, Ids, Info, Inputs, Model, Result, Sampling, Session, Tensor, Tokens, Weights};
+pub use formwork_runtime::{
+    Context, Error, Ids, Info, Inputs, Model, Result, Sampling, Session, Tensor, Tokens, Weights,
+};
 
 /// A type that stands for a model. Derive it; the weights live in its [`Instance`](Self::Instance).
 pub trait Transformer {

@@ -58,7 +58,8 @@ fn a_derived_model_gives_the_reference_logits() {
     let batch = case.describe("input_ids").unwrap().1[0];
     let ids = case.integers("input_ids").unwrap().into_iter().map(|id| u32::try_from(id).unwrap());
     let ids = Ids::new(ids.collect(), batch).unwrap();
-    let mask = case.integers("attention_mask").map(|mask| mask.into_iter().map(|x| x != 0).collect::<std::vec::Vec<_>>());
+    let mask =
+        case.integers("attention_mask").map(|mask| mask.into_iter().map(|x| x != 0).collect::<std::vec::Vec<_>>());
     let length = ids.len();
     let inputs = Inputs::new().with_tokens("input_ids", Tokens::new(ids, 0, mask.clone()).unwrap());
     let mut cache = <FromFile as Transformer>::Instance::cache(batch, length);

@@ -6,13 +6,28 @@ use formwork_diag::{Diagnostic, Span};
 use formwork_ops::Poly;
 
 use crate::elaborate::Elaborator;
-use crate::repeat::MAX_LAYERS;
 use crate::numbers::{Fault, opaque};
+use crate::repeat::MAX_LAYERS;
 use crate::value::{Callable, Value};
 
 /// Their names.
 pub(crate) const NAMES: &[&str] = &[
-    "round_up", "round_down", "floor", "ceil", "min", "max", "sqrt", "log", "pow", "len", "each", "map", "contains", "fail", "float", "starts_with",
+    "round_up",
+    "round_down",
+    "floor",
+    "ceil",
+    "min",
+    "max",
+    "sqrt",
+    "log",
+    "pow",
+    "len",
+    "each",
+    "map",
+    "contains",
+    "fail",
+    "float",
+    "starts_with",
 ];
 
 impl Elaborator<'_> {
@@ -67,7 +82,8 @@ fn compute(name: &str, arguments: &[Value]) -> Result<Value, Fault> {
             let unit = d.checked_mul(step_value).ok_or_else(|| Fault::overflow("the step is too large".into()))?;
             let down = n.div_euclid(unit);
             let times = if name == "round_up" && n.rem_euclid(unit) != 0 { down + 1 } else { down };
-            let value = times.checked_mul(step_value).ok_or_else(|| Fault::overflow("the result is too large".into()))?;
+            let value =
+                times.checked_mul(step_value).ok_or_else(|| Fault::overflow("the result is too large".into()))?;
             Ok(whole(&format!("{name}({}, {step})", text(x)), value, x))
         }
         ("floor" | "ceil", [x]) => {
@@ -93,12 +109,20 @@ fn compute(name: &str, arguments: &[Value]) -> Result<Value, Fault> {
                 "log" => v.ln(),
                 _ => v,
             };
-            if value.is_finite() { Ok(Value::float(value)) } else { Err(Fault::not_finite(format!("`{name}` of {v} is not a finite number"))) }
+            if value.is_finite() {
+                Ok(Value::float(value))
+            } else {
+                Err(Fault::not_finite(format!("`{name}` of {v} is not a finite number")))
+            }
         }
         ("pow", [a, b]) => {
             let (Some(x), Some(y)) = (a.as_f64(), b.as_f64()) else { return refuse() };
             let value = x.powf(y);
-            if value.is_finite() { Ok(Value::float(value)) } else { Err(Fault::not_finite(format!("{x} to the power {y} is not a finite number"))) }
+            if value.is_finite() {
+                Ok(Value::float(value))
+            } else {
+                Err(Fault::not_finite(format!("{x} to the power {y} is not a finite number")))
+            }
         }
         ("len", [Value::List(items)]) => Ok(Value::int(i128::try_from(items.len()).unwrap_or(0))),
         ("len", [Value::Object(object)]) => Ok(Value::int(i128::try_from(object.data.entries().len()).unwrap_or(0))),

@@ -38,10 +38,10 @@ impl Elaborator<'_> {
         span: Span,
     ) -> Value {
         if let ExprKind::Name(name) = &callee.kind {
-            if let Some(decl) = expected.as_enum().cloned() {
-                if decl.variants.iter().any(|v| v.name.text == *name) {
-                    return self.variant_call(&decl, name, arguments, scope, span);
-                }
+            if let Some(decl) = expected.as_enum().cloned()
+                && decl.variants.iter().any(|v| v.name.text == *name)
+            {
+                return self.variant_call(&decl, name, arguments, scope, span);
             }
             if name == "once" && scope.get(name).is_none() {
                 return self.once(arguments, scope, span);
@@ -77,14 +77,14 @@ impl Elaborator<'_> {
 
     /// What is called: a value never hides a block, function or op of the same name.
     fn callee(&mut self, callee: &Expr, scope: &Scope) -> Value {
-        if let ExprKind::Name(name) = &callee.kind {
-            if !matches!(scope.get(name), Some(Value::Callable(_))) {
-                if let Some(callable) = self.callable(name) {
-                    return Value::Callable(callable);
-                }
-                if scope.get(name).is_none() && !self.slots.contains_key(name) {
-                    return self.unknown_callable(name, callee.span);
-                }
+        if let ExprKind::Name(name) = &callee.kind
+            && !matches!(scope.get(name), Some(Value::Callable(_)))
+        {
+            if let Some(callable) = self.callable(name) {
+                return Value::Callable(callable);
+            }
+            if scope.get(name).is_none() && !self.slots.contains_key(name) {
+                return self.unknown_callable(name, callee.span);
             }
         }
         self.eval(callee, scope, &Ty::Any)
@@ -139,7 +139,11 @@ impl Elaborator<'_> {
         let Value::Tensor(tensor) = &value else {
             return match value {
                 Value::Unknown => Value::Unknown,
-                other => self.fail(Diagnostic::new("type-mismatch", argument.value.span, format!("`once` keeps a tensor, not {}", other.describe()))),
+                other => self.fail(Diagnostic::new(
+                    "type-mismatch",
+                    argument.value.span,
+                    format!("`once` keeps a tensor, not {}", other.describe()),
+                )),
             };
         };
         let made: Vec<ValueId> = nodes.iter().flat_map(|n| n.outputs.iter().copied()).collect();
@@ -151,12 +155,17 @@ impl Elaborator<'_> {
         }
         let step = self.step_symbol();
         if let (Some(frame), Some(step)) = (self.frames.last(), step) {
-            let dependent = inputs.iter().find(|id| frame.module.value(**id).ty.shape.iter().any(|d| d.mentions(&step)));
+            let dependent =
+                inputs.iter().find(|id| frame.module.value(**id).ty.shape.iter().any(|d| d.mentions(&step)));
             if let Some(id) = dependent {
                 let name = frame.module.value(*id).name.clone();
                 return self.fail(
-                    Diagnostic::new("once-depends-on-step", argument.value.span, format!("this depends on `{name}`, which changes at every step"))
-                        .help("keep only what the other sequence decides"),
+                    Diagnostic::new(
+                        "once-depends-on-step",
+                        argument.value.span,
+                        format!("this depends on `{name}`, which changes at every step"),
+                    )
+                    .help("keep only what the other sequence decides"),
                 );
             }
         }
@@ -204,7 +213,14 @@ impl Elaborator<'_> {
         self.apply(callable, given, None, &Ty::Any, span)
     }
 
-    pub(crate) fn apply(&mut self, callable: &Callable, given: Vec<Given>, path: Option<&Name>, expected: &Ty, span: Span) -> Value {
+    pub(crate) fn apply(
+        &mut self,
+        callable: &Callable,
+        given: Vec<Given>,
+        path: Option<&Name>,
+        expected: &Ty,
+        span: Span,
+    ) -> Value {
         match callable {
             Callable::Op(op) => self.op(op, given, path, span),
             Callable::Block(block) => self.block(block, given, path, span),
@@ -228,7 +244,14 @@ impl Elaborator<'_> {
     }
 
     /// Binds arguments to parameters in a fresh scope below `outer`.
-    fn bind_parameters(&mut self, what: &str, params: &[BlockParam], given: Vec<Given>, outer: &Scope, span: Span) -> Option<Scope> {
+    fn bind_parameters(
+        &mut self,
+        what: &str,
+        params: &[BlockParam],
+        given: Vec<Given>,
+        outer: &Scope,
+        span: Span,
+    ) -> Option<Scope> {
         let scope = outer.child();
         let mut slots: Vec<Option<Given>> = params.iter().map(|_| None).collect();
         for (at, argument) in given.into_iter().enumerate() {
@@ -260,8 +283,12 @@ impl Elaborator<'_> {
                 }
                 (None, None) => {
                     self.fail(
-                        Diagnostic::new("missing-argument", span, format!("`{what}` needs its argument `{}`", param.name.text))
-                            .because(param.name.span, "declared here without a default"),
+                        Diagnostic::new(
+                            "missing-argument",
+                            span,
+                            format!("`{what}` needs its argument `{}`", param.name.text),
+                        )
+                        .because(param.name.span, "declared here without a default"),
                     );
                     return None;
                 }
@@ -283,13 +310,22 @@ impl Elaborator<'_> {
         };
         let is_ids = matches!(ty.kind, TypeKind::Ids(_));
         if is_ids != (tensor.ty.kind != formwork_ops::Kind::F32) {
-            let what = format!("{} must be {}, not {}", quote(name), if is_ids { "ids" } else { "floats" }, value.describe());
+            let what =
+                format!("{} must be {}, not {}", quote(name), if is_ids { "ids" } else { "floats" }, value.describe());
             return self.fail(Diagnostic::new("type-mismatch", span, what).because(ty.span, "declared here"));
         }
         if self.check_dims(&tensor.ty.shape, dims, name, scope, span, ty.span) { value } else { Value::Unknown }
     }
 
-    fn check_dims(&mut self, actual: &[Poly], declared: &[Expr], name: &str, scope: &Scope, span: Span, declared_at: Span) -> bool {
+    fn check_dims(
+        &mut self,
+        actual: &[Poly],
+        declared: &[Expr],
+        name: &str,
+        scope: &Scope,
+        span: Span,
+        declared_at: Span,
+    ) -> bool {
         if actual.len() != declared.len() {
             let what = format!("{} has {} axes, {} are declared", quote(name), actual.len(), declared.len());
             self.fail(Diagnostic::new("rank-mismatch", span, what).because(declared_at, "declared here"));
@@ -297,17 +333,23 @@ impl Elaborator<'_> {
         }
         let mut ok = true;
         for (dim, expr) in actual.iter().zip(declared) {
-            if let ExprKind::Name(free) = &expr.kind {
-                if scope.get(free).is_none() && !self.slots.contains_key(free) && self.callable(free).is_none() {
-                    scope.set(free, Value::Int(dim.clone()));
-                    continue;
-                }
+            if let ExprKind::Name(free) = &expr.kind
+                && scope.get(free).is_none()
+                && !self.slots.contains_key(free)
+                && self.callable(free).is_none()
+            {
+                scope.set(free, Value::Int(dim.clone()));
+                continue;
             }
             match self.eval(expr, scope, &Ty::Int) {
                 Value::Int(expected) if !expected.same(dim) => {
-                    let error = Diagnostic::new("shape-mismatch", span, format!("{} is {dim} wide where {expected} is declared", quote(name)))
-                        .label(show(dim))
-                        .because(expr.span, show(&expected));
+                    let error = Diagnostic::new(
+                        "shape-mismatch",
+                        span,
+                        format!("{} is {dim} wide where {expected} is declared", quote(name)),
+                    )
+                    .label(show(dim))
+                    .because(expr.span, show(&expected));
                     let error = self.explain(error, &[dim, &expected]);
                     self.fail(error);
                     ok = false;
@@ -332,12 +374,14 @@ impl Elaborator<'_> {
     }
 
     fn lambda(&mut self, lambda: &Rc<Lambda>, given: Vec<Given>, path: Option<&Name>, span: Span) -> Value {
-        let params: Vec<BlockParam> = lambda.params.iter().map(|n| BlockParam { name: n.clone(), ty: None, default: None }).collect();
+        let params: Vec<BlockParam> =
+            lambda.params.iter().map(|n| BlockParam { name: n.clone(), ty: None, default: None }).collect();
         if !self.enter("a lambda", span) {
             return Value::Unknown;
         }
         let value = match path {
-            None => self.bind_parameters("this lambda", &params, given, &lambda.scope, span)
+            None => self
+                .bind_parameters("this lambda", &params, given, &lambda.scope, span)
                 .map_or(Value::Unknown, |scope| self.body(&lambda.body, &scope, &Ty::Any)),
             Some(path) => {
                 let name = path.text.rsplit('.').next().unwrap_or("").to_string();
@@ -365,7 +409,12 @@ impl Elaborator<'_> {
             None => run(self, given).unwrap_or(Value::Unknown),
             Some(path) => {
                 let names: Vec<String> = block.params.iter().map(|p| p.name.text.clone()).collect();
-                self.module(Heading { name: &block.name.text, doc: &block.doc, path, parameters: &names }, given, span, run)
+                self.module(
+                    Heading { name: &block.name.text, doc: &block.doc, path, parameters: &names },
+                    given,
+                    span,
+                    run,
+                )
             }
         };
         self.leave();
@@ -382,32 +431,39 @@ impl Elaborator<'_> {
             }
             (types, Value::Tuple(items)) if types.len() == items.len() => {
                 let types = types.to_vec();
-                let items = items.iter().zip(&types).map(|(v, ty)| self.fit(v.clone(), ty, "a result", scope, place)).collect();
+                let items =
+                    items.iter().zip(&types).map(|(v, ty)| self.fit(v.clone(), ty, "a result", scope, place)).collect();
                 Value::Tuple(Rc::new(items))
             }
             (types, value) => {
-                let what = format!("`{}` declares {} results, it gives {}", block.name.text, types.len(), value.describe());
+                let what =
+                    format!("`{}` declares {} results, it gives {}", block.name.text, types.len(), value.describe());
                 self.fail(Diagnostic::new("result-count", place, what))
             }
         }
     }
 
     /// Runs `body` in a frame of its own and makes a module of it; a module that is one unnamed op is that op.
-    fn module(&mut self, heading: Heading<'_>, given: Vec<Given>, span: Span, body: impl FnOnce(&mut Self, Vec<Given>) -> Option<Value>) -> Value {
+    fn module(
+        &mut self,
+        heading: Heading<'_>,
+        given: Vec<Given>,
+        span: Span,
+        body: impl FnOnce(&mut Self, Vec<Given>) -> Option<Value>,
+    ) -> Value {
         let Heading { name, doc, path, parameters } = heading;
         if self.frames.is_empty() {
             return self.fail(Diagnostic::new("misplaced-path", path.span, "there is no model around this call"));
         }
         let mut explicit = Vec::new();
         let mut inner = Vec::new();
-        let locals: Vec<Option<ValueId>> = given
-            .iter()
-            .map(|g| if let Value::Tensor(t) = &g.value { self.local(t) } else { None })
-            .collect();
+        let locals: Vec<Option<ValueId>> =
+            given.iter().map(|g| if let Value::Tensor(t) = &g.value { self.local(t) } else { None }).collect();
         self.begin_frame(name, doc, &path.text, span);
         for (at, (mut argument, local)) in given.into_iter().zip(locals).enumerate() {
             if let (Value::Tensor(tensor), Some(local)) = (&argument.value, local) {
-                let parameter = argument.name.as_ref().map(|n| n.text.as_str()).or(parameters.get(at).map(String::as_str));
+                let parameter =
+                    argument.name.as_ref().map(|n| n.text.as_str()).or(parameters.get(at).map(String::as_str));
                 let (ty, place) = (tensor.ty.clone(), tensor.span);
                 if let Some(frame) = self.frame() {
                     let (id, fresh) = frame.argument(local, parameter.unwrap_or("x"), ty.clone(), place);
@@ -432,7 +488,9 @@ impl Elaborator<'_> {
     pub(crate) fn output_ids(&mut self, value: &Value) -> Option<Vec<ValueId>> {
         match value {
             Value::Tensor(t) => Some(vec![self.local(t)?]),
-            Value::Tuple(items) => items.iter().map(|v| if let Value::Tensor(t) = v { self.local(t) } else { None }).collect(),
+            Value::Tuple(items) => {
+                items.iter().map(|v| if let Value::Tensor(t) = v { self.local(t) } else { None }).collect()
+            }
             _ => None,
         }
     }
@@ -470,13 +528,19 @@ impl Elaborator<'_> {
 pub(crate) fn unexpected(what: &str, names: &[&str], argument: &Given) -> Diagnostic {
     let all = if names.is_empty() { "nothing".to_string() } else { quoted(names) };
     match &argument.name {
-        Some(name) => Diagnostic::new("unknown-argument", name.span, format!("`{what}` has no argument `{}`", name.text))
-            .label(format!("it takes {all}"))
-            .maybe_help(did_you_mean(&name.text, names.iter().copied())),
+        Some(name) => {
+            Diagnostic::new("unknown-argument", name.span, format!("`{what}` has no argument `{}`", name.text))
+                .label(format!("it takes {all}"))
+                .maybe_help(did_you_mean(&name.text, names.iter().copied()))
+        }
         None => {
             let noun = if names.len() == 1 { "argument" } else { "arguments" };
-            Diagnostic::new("too-many-arguments", argument.span, format!("`{what}` takes {} {noun}, this is one more", names.len()))
-                .label(format!("it takes {all}"))
+            Diagnostic::new(
+                "too-many-arguments",
+                argument.span,
+                format!("`{what}` takes {} {noun}, this is one more", names.len()),
+            )
+            .label(format!("it takes {all}"))
         }
     }
 }

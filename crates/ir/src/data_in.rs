@@ -44,9 +44,11 @@ impl Elaborator<'_> {
     pub(crate) fn read(&mut self, data: &Data, ty: &Ty, name: &str) -> Value {
         self.origins.insert(name.to_string(), data.span);
         match (&data.kind, ty) {
-            (DataKind::Float(value), _) if !value.is_finite() => {
-                self.fail(Diagnostic::new("not-finite", data.span, format!("`{name}` must be a finite number, not {value}")))
-            }
+            (DataKind::Float(value), _) if !value.is_finite() => self.fail(Diagnostic::new(
+                "not-finite",
+                data.span,
+                format!("`{name}` must be a finite number, not {value}"),
+            )),
             (DataKind::Null, _) => self.coerce(Value::Null, ty, name, data.span),
             // TOML has no null, so a word stands for it.
             (DataKind::Str(word), Ty::Optional(_)) if word == "null" => Value::Null,
@@ -94,8 +96,12 @@ impl Elaborator<'_> {
     fn read_default_variant(&mut self, decl: &Rc<Enum>, data: &Data, name: &str) -> Value {
         let variants: Vec<String> = decl.variants.iter().map(|v| format!("\"{}\"", v.name.text)).collect();
         self.fail(
-            Diagnostic::new("missing-kind", data.span, format!("`{name}` does not say which `{}` it is", decl.name.text))
-                .help(format!("add `kind = ` one of {}", variants.join(", "))),
+            Diagnostic::new(
+                "missing-kind",
+                data.span,
+                format!("`{name}` does not say which `{}` it is", decl.name.text),
+            )
+            .help(format!("add `kind = ` one of {}", variants.join(", "))),
         )
     }
 
@@ -138,7 +144,14 @@ impl Elaborator<'_> {
         }
     }
 
-    fn read_fields(&mut self, table: &Data, decl: &[Field], reserved: &[&str], what: &str, name: &str) -> Option<Fields> {
+    fn read_fields(
+        &mut self,
+        table: &Data,
+        decl: &[Field],
+        reserved: &[&str],
+        what: &str,
+        name: &str,
+    ) -> Option<Fields> {
         let mut ok = true;
         for entry in table.entries() {
             let known = decl.iter().any(|f| f.name.text == entry.key) || reserved.contains(&entry.key.as_str());
@@ -147,7 +160,11 @@ impl Elaborator<'_> {
                 let names: Vec<&str> = decl.iter().map(|f| f.name.text.as_str()).collect();
                 self.fail(
                     Diagnostic::new("unknown-key", entry.key_span, format!("{what} has no key `{}`", entry.key))
-                        .label(if names.is_empty() { "it takes no keys".into() } else { format!("known: {}", names.join(", ")) })
+                        .label(if names.is_empty() {
+                            "it takes no keys".into()
+                        } else {
+                            format!("known: {}", names.join(", "))
+                        })
                         .maybe_help(did_you_mean(&entry.key, names.iter().copied())),
                 );
             }

@@ -204,7 +204,8 @@ impl<'a> Elaborator<'a> {
         match self.slots.get_mut(name)? {
             Slot::Done(value) => return Some(value.clone()),
             Slot::Running => {
-                let mut chain: Vec<String> = self.calls.iter().filter(|c| self.slots.contains_key(*c)).cloned().collect();
+                let mut chain: Vec<String> =
+                    self.calls.iter().filter(|c| self.slots.contains_key(*c)).cloned().collect();
                 if let Some(first) = chain.iter().position(|c| c == name) {
                     chain.drain(..first);
                 }

@@ -29,7 +29,9 @@ impl Elaborator<'_> {
                 let item = expected.item();
                 Value::List(Rc::new(items.iter().map(|e| self.eval(e, scope, &item)).collect()))
             }
-            ExprKind::Tuple(items) => Value::Tuple(Rc::new(items.iter().map(|e| self.eval(e, scope, &Ty::Any)).collect())),
+            ExprKind::Tuple(items) => {
+                Value::Tuple(Rc::new(items.iter().map(|e| self.eval(e, scope, &Ty::Any)).collect()))
+            }
             ExprKind::Record(fields) => self.record_literal(fields, scope, expected),
             ExprKind::Negate(inner) => match self.eval(inner, scope, expected) {
                 value @ (Value::Tensor(_) | Value::Int(_) | Value::Ratio(..) | Value::Float(_)) => {
@@ -74,7 +76,11 @@ impl Elaborator<'_> {
     pub(crate) fn operand_error(&mut self, what: &str, value: &Value, span: Span) -> Value {
         match value {
             Value::Unknown => Value::Unknown,
-            other => self.fail(Diagnostic::new("bad-operator", span, format!("`{what}` does not apply to {}", other.describe()))),
+            other => self.fail(Diagnostic::new(
+                "bad-operator",
+                span,
+                format!("`{what}` does not apply to {}", other.describe()),
+            )),
         }
     }
 
@@ -103,8 +109,10 @@ impl Elaborator<'_> {
                 (Some(decl), None) => {
                     let names: Vec<String> = decl.fields.iter().map(|f| f.name.text.clone()).collect();
                     let what = format!("`{}` has no field `{}`", decl.name.text, name.text);
-                    self.fail(Diagnostic::new("unknown-field", name.span, what)
-                        .maybe_help(did_you_mean(&name.text, names.iter().map(String::as_str))));
+                    self.fail(
+                        Diagnostic::new("unknown-field", name.span, what)
+                            .maybe_help(did_you_mean(&name.text, names.iter().map(String::as_str))),
+                    );
                     return Value::Unknown;
                 }
                 (None, _) => Ty::Any,
@@ -174,7 +182,9 @@ impl Elaborator<'_> {
             (BinaryOp::Multiply, Value::Tensor(_), _) => (call("scale"), vec![a, b]),
             (BinaryOp::Multiply, _, Value::Tensor(_)) => (call("scale"), vec![b, a]),
             (BinaryOp::Divide, Value::Tensor(_), _) => match b.as_f64() {
-                Some(0.0) => return self.fail(Diagnostic::new("division-by-zero", span, "a tensor is divided by zero")),
+                Some(0.0) => {
+                    return self.fail(Diagnostic::new("division-by-zero", span, "a tensor is divided by zero"));
+                }
                 Some(divisor) => (call("scale"), vec![a, Value::float(1.0 / divisor)]),
                 None => (None, vec![a, b]),
             },
@@ -227,13 +237,21 @@ impl Elaborator<'_> {
             if matches!(value, Value::Unknown) || matches!(at, Value::Unknown) {
                 return Value::Unknown;
             }
-            return self.fail(Diagnostic::new("type-mismatch", inner.span, format!("{} cannot be indexed", value.describe())));
+            return self.fail(Diagnostic::new(
+                "type-mismatch",
+                inner.span,
+                format!("{} cannot be indexed", value.describe()),
+            ));
         };
         let position = position.constant().and_then(|p| usize::try_from(p).ok());
         match position.and_then(|p| items.get(p)) {
             Some(item) => item.clone(),
             None => {
-                let what = format!("index {} is outside a list of {}", at.describe().trim_start_matches("the integer "), items.len());
+                let what = format!(
+                    "index {} is outside a list of {}",
+                    at.describe().trim_start_matches("the integer "),
+                    items.len()
+                );
                 self.fail(Diagnostic::new("index-range", index.span, what))
             }
         }
@@ -271,17 +289,20 @@ impl Elaborator<'_> {
                 }
             }
         }
-        self.fail(Diagnostic::new("no-match", span, format!("no arm accepts {}", value.describe())).because(scrutinee.span, "this value"))
+        self.fail(
+            Diagnostic::new("no-match", span, format!("no arm accepts {}", value.describe()))
+                .because(scrutinee.span, "this value"),
+        )
     }
 
     /// A pattern that names no variant of the enum would never match: that is a mistake, not a miss.
     fn check_patterns(&mut self, value: &Value, arms: &[Arm]) {
         let Value::Variant(variant) = value else { return };
         for pattern in arms.iter().flat_map(|a| &a.patterns) {
-            if let PatternKind::Variant(name, _) = &pattern.kind {
-                if !variant.decl.variants.iter().any(|v| v.name.text == *name) {
-                    self.unknown_variant(&variant.decl.clone(), name, pattern.span);
-                }
+            if let PatternKind::Variant(name, _) = &pattern.kind
+                && !variant.decl.variants.iter().any(|v| v.name.text == *name)
+            {
+                self.unknown_variant(&variant.decl.clone(), name, pattern.span);
             }
         }
     }
@@ -353,7 +374,8 @@ impl Elaborator<'_> {
         };
         let (path, index) = self.indexed(path, scope);
         if let Some(id) = self.local(&tensor) {
-            let node = Node { kind: NodeKind::Probe(path, index), inputs: vec![id], outputs: Vec::new(), span: name.span };
+            let node =
+                Node { kind: NodeKind::Probe(path, index), inputs: vec![id], outputs: Vec::new(), span: name.span };
             if let Some(frame) = self.frame() {
                 frame.push(node);
             }
@@ -363,10 +385,10 @@ impl Elaborator<'_> {
     /// A probe's name; a trailing `.{n}` is its index.
     fn indexed(&mut self, path: &Name, scope: &Scope) -> (String, Option<formwork_ops::Poly>) {
         let last = path.text.rsplit_once(".{").and_then(|(stem, index)| Some((stem, index.strip_suffix('}')?)));
-        if let Some((stem, index)) = last {
-            if let Value::Int(index) = self.lookup(index, path.span, scope) {
-                return (stem.to_string(), Some(index));
-            }
+        if let Some((stem, index)) = last
+            && let Value::Int(index) = self.lookup(index, path.span, scope)
+        {
+            return (stem.to_string(), Some(index));
         }
         (self.template(path, scope), None)
     }
@@ -398,8 +420,12 @@ impl Elaborator<'_> {
 
 /// A number that differs from layer to layer is a table in generated code; it is computed before the loop's body.
 pub(crate) fn per_layer(span: Span) -> Diagnostic {
-    Diagnostic::new("per-layer-number", span, "this number differs from layer to layer, so the body cannot compute with it")
-        .help("compute it in the loop's head: `repeat i in 0..n, value = .. @ ..`")
+    Diagnostic::new(
+        "per-layer-number",
+        span,
+        "this number differs from layer to layer, so the body cannot compute with it",
+    )
+    .help("compute it in the loop's head: `repeat i in 0..n, value = .. @ ..`")
 }
 
 /// Equality as specs mean it: a variant equals its own word.

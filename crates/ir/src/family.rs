@@ -36,7 +36,13 @@ pub enum Arguments<'d> {
 ///
 /// # Errors
 /// Returns every independent diagnostic, in file order.
-pub fn apply(library: &Library, family: &Rc<Family>, arguments: Arguments<'_>, name: &str, task: Option<&str>) -> Result<Model, Diagnostics> {
+pub fn apply(
+    library: &Library,
+    family: &Rc<Family>,
+    arguments: Arguments<'_>,
+    name: &str,
+    task: Option<&str>,
+) -> Result<Model, Diagnostics> {
     let mut it = Elaborator::new(library, Some(family.clone()));
     it.give(family, arguments);
     let sound = it.evaluate_members(family);
@@ -47,7 +53,11 @@ pub fn apply(library: &Library, family: &Rc<Family>, arguments: Arguments<'_>, n
         _ => {
             let mut errors = it.errors;
             if errors.is_empty() {
-                errors.push(Diagnostic::new("internal", family.name.span, "the model could not be built, without a reason given"));
+                errors.push(Diagnostic::new(
+                    "internal",
+                    family.name.span,
+                    "the model could not be built, without a reason given",
+                ));
             }
             normalise(&mut errors);
             Err(errors)
@@ -66,7 +76,11 @@ pub fn family_of_instance<'l>(library: &'l Library, data: &Data) -> Result<&'l R
         });
     };
     let Some(name) = given.as_str() else {
-        return Err(Diagnostic::new("type-mismatch", given.span, format!("`family` must be a string, not {}", given.describe())));
+        return Err(Diagnostic::new(
+            "type-mismatch",
+            given.span,
+            format!("`family` must be a string, not {}", given.describe()),
+        ));
     };
     library.family(name).ok_or_else(|| {
         let names: Vec<&str> = library.families().map(|f| f.name.text.as_str()).collect();
@@ -83,7 +97,11 @@ pub fn family_of_instance<'l>(library: &'l Library, data: &Data) -> Result<&'l R
 pub fn family_of_config<'l>(library: &'l Library, config: &Data) -> Result<&'l Rc<Family>, Diagnostic> {
     let here = crate::hf::start_of(config.span.file);
     if !matches!(config.kind, DataKind::Table(_)) {
-        return Err(Diagnostic::new("type-mismatch", here, format!("a config is an object, not {}", config.describe())));
+        return Err(Diagnostic::new(
+            "type-mismatch",
+            here,
+            format!("a config is an object, not {}", config.describe()),
+        ));
     }
     let Some(model_type) = config.get("model_type") else {
         return Err(Diagnostic::new("missing-key", here, "the config has no `model_type`"));
@@ -95,7 +113,10 @@ pub fn family_of_config<'l>(library: &'l Library, config: &Data) -> Result<&'l R
         let known = library.model_types();
         Diagnostic::new("unknown-model-type", model_type.span, format!("no family reads configs of type `{name}`"))
             .note(format!("known types: {}", known.join(", ")))
-            .maybe_help(did_you_mean(name, known).or_else(|| Some("write a family for it: see the guide on adding an architecture".into())))
+            .maybe_help(
+                did_you_mean(name, known)
+                    .or_else(|| Some("write a family for it: see the guide on adding an architecture".into())),
+            )
     })
 }
 
@@ -103,11 +124,16 @@ pub fn family_of_config<'l>(library: &'l Library, config: &Data) -> Result<&'l R
 ///
 /// # Errors
 /// Returns every diagnostic of reading the config.
-pub fn import_config(library: &Library, family: &Rc<Family>, config: &Data) -> Result<Vec<(String, AttrValue)>, Diagnostics> {
+pub fn import_config(
+    library: &Library,
+    family: &Rc<Family>,
+    config: &Data,
+) -> Result<Vec<(String, AttrValue)>, Diagnostics> {
     let mut it = Elaborator::new(library, Some(family.clone()));
     it.give(family, Arguments::Config(config));
     it.evaluate_members(family);
-    let given: Vec<String> = family.params.iter().map(|p| p.name.text.clone()).filter(|n| it.given.contains_key(n)).collect();
+    let given: Vec<String> =
+        family.params.iter().map(|p| p.name.text.clone()).filter(|n| it.given.contains_key(n)).collect();
     let mut out = Vec::new();
     for name in given {
         if let Some(value) = it.family_value(&name, family.name.span).and_then(|v| v.to_attr()) {
@@ -155,15 +181,23 @@ impl Elaborator<'_> {
             } else if !RESERVED.contains(&entry.key.as_str()) {
                 let names = family.params.iter().map(|p| p.name.text.as_str()).chain(RESERVED.iter().copied());
                 self.fail(
-                    Diagnostic::new("unknown-key", entry.key_span, format!("family `{}` has no key `{}`", family.name.text, entry.key))
-                        .maybe_help(did_you_mean(&entry.key, names)),
+                    Diagnostic::new(
+                        "unknown-key",
+                        entry.key_span,
+                        format!("family `{}` has no key `{}`", family.name.text, entry.key),
+                    )
+                    .maybe_help(did_you_mean(&entry.key, names)),
                 );
             }
         }
-        if let Some(version) = data.get("spec_version") {
-            if !matches!(version.kind, DataKind::Int(v) if (1..=SPEC_VERSION).contains(&v)) {
-                self.fail(Diagnostic::new("spec-version", version.span, format!("this `spec_version` is not known, the newest is {SPEC_VERSION}")));
-            }
+        if let Some(version) = data.get("spec_version")
+            && !matches!(version.kind, DataKind::Int(v) if (1..=SPEC_VERSION).contains(&v))
+        {
+            self.fail(Diagnostic::new(
+                "spec-version",
+                version.span,
+                format!("this `spec_version` is not known, the newest is {SPEC_VERSION}"),
+            ));
         }
         self.missing(family, Span { end: data.span.start + 1, ..data.span });
     }
@@ -172,8 +206,12 @@ impl Elaborator<'_> {
         for param in &family.params {
             if param.default.is_none() && !self.given.contains_key(&param.name.text) {
                 self.fail(
-                    Diagnostic::new("missing-key", place, format!("family `{}` needs `{}`", family.name.text, param.name.text))
-                        .because(param.name.span, "declared here without a default"),
+                    Diagnostic::new(
+                        "missing-key",
+                        place,
+                        format!("family `{}` needs `{}`", family.name.text, param.name.text),
+                    )
+                    .because(param.name.span, "declared here without a default"),
                 );
             }
         }
@@ -214,11 +252,11 @@ impl Elaborator<'_> {
             }
             Arguments::Config(config) if wanted.is_none() => {
                 wanted = family.hf.iter().find_map(|hf| crate::hf::task_of(hf, config));
-                if let (None, Some(classes)) = (&wanted, config.get("architectures")) {
-                    if !matches!(classes.kind, DataKind::Null) {
-                        self.unknown_class(family, classes);
-                        return None;
-                    }
+                if let (None, Some(classes)) = (&wanted, config.get("architectures"))
+                    && !matches!(classes.kind, DataKind::Null)
+                {
+                    self.unknown_class(family, classes);
+                    return None;
                 }
             }
             _ => {}
@@ -228,9 +266,13 @@ impl Elaborator<'_> {
         if found.is_none() {
             let names: Vec<&str> = family.models.iter().map(|m| m.name.text.as_str()).collect();
             self.fail(
-                Diagnostic::new("unknown-task", place, format!("family `{}` has no entry point `{wanted}`", family.name.text))
-                    .note(format!("it has {}", names.join(", ")))
-                    .maybe_help(did_you_mean(&wanted, names.iter().copied())),
+                Diagnostic::new(
+                    "unknown-task",
+                    place,
+                    format!("family `{}` has no entry point `{wanted}`", family.name.text),
+                )
+                .note(format!("it has {}", names.join(", ")))
+                .maybe_help(did_you_mean(&wanted, names.iter().copied())),
             );
         }
         found
@@ -238,20 +280,29 @@ impl Elaborator<'_> {
 
     fn unknown_class(&mut self, family: &Family, classes: &Data) {
         let rules = family.hf.iter().flat_map(|hf| &hf.rules);
-        let known = rules.flat_map(|rule| if let HfRule::Task { classes, .. } = rule { classes.as_slice() } else { &[] });
+        let known =
+            rules.flat_map(|rule| if let HfRule::Task { classes, .. } = rule { classes.as_slice() } else { &[] });
         let known: Vec<&str> = known.map(|class| class.text.as_str()).collect();
         let tasks: Vec<String> = family.models.iter().map(|m| format!("`--task {}`", m.name.text)).collect();
         self.fail(
-            Diagnostic::new("unknown-class", classes.span, format!("family `{}` has no entry point for this class", family.name.text))
-                .note(format!("known classes: {}", known.join(", ")))
-                .help(format!("choose an entry point: {}", tasks.join(" or "))),
+            Diagnostic::new(
+                "unknown-class",
+                classes.span,
+                format!("family `{}` has no entry point for this class", family.name.text),
+            )
+            .note(format!("known classes: {}", known.join(", ")))
+            .help(format!("choose an entry point: {}", tasks.join(" or "))),
         );
     }
 
     fn first_entry(&mut self, family: &Rc<Family>) -> Option<Block> {
         let first = family.models.first().cloned();
         if first.is_none() {
-            self.fail(Diagnostic::new("no-entry-point", family.name.span, format!("family `{}` has no `model`", family.name.text)));
+            self.fail(Diagnostic::new(
+                "no-entry-point",
+                family.name.span,
+                format!("family `{}` has no `model`", family.name.text),
+            ));
         }
         first
     }
@@ -267,7 +318,11 @@ impl Elaborator<'_> {
         let outputs = self.output_ids(&value);
         if outputs.is_none() && !matches!(value, Value::Unknown) {
             let place = entry.body.result.as_ref().map_or(entry.name.span, |r| r.span);
-            self.fail(Diagnostic::new("bad-result", place, format!("a model gives a tensor, not {}", value.describe())));
+            self.fail(Diagnostic::new(
+                "bad-result",
+                place,
+                format!("a model gives a tensor, not {}", value.describe()),
+            ));
         }
         let (module, _) = self.frames.pop()?.finish(outputs?);
         let root = self.add_module(module);
@@ -278,10 +333,10 @@ impl Elaborator<'_> {
             }
         }
         for binding in &family.lets {
-            if let Some(value) = self.family_value(&binding.name.text, binding.name.span).and_then(|v| v.to_attr()) {
-                if matches!(value, AttrValue::Int(_) | AttrValue::Float(_)) {
-                    arguments.push(Argument { name: binding.name.text.clone(), doc: binding.doc.clone(), value });
-                }
+            if let Some(value) = self.family_value(&binding.name.text, binding.name.span).and_then(|v| v.to_attr())
+                && matches!(value, AttrValue::Int(_) | AttrValue::Float(_))
+            {
+                arguments.push(Argument { name: binding.name.text.clone(), doc: binding.doc.clone(), value });
             }
         }
         for argument in &mut arguments {
@@ -311,7 +366,11 @@ impl Elaborator<'_> {
         let dims = match param.ty.as_ref().map(|t| &t.kind) {
             Some(TypeKind::Ids(dims)) => dims,
             _ => {
-                self.fail(Diagnostic::new("bad-input", param.name.span, format!("the model's input `{}` must be `ids[B, S]`", param.name.text)));
+                self.fail(Diagnostic::new(
+                    "bad-input",
+                    param.name.span,
+                    format!("the model's input `{}` must be `ids[B, S]`", param.name.text),
+                ));
                 return None;
             }
         };
@@ -326,7 +385,11 @@ impl Elaborator<'_> {
             }
         }
         let [batch, length] = symbols.as_slice() else {
-            self.fail(Diagnostic::new("bad-input", param.name.span, "a model's input has a batch and a sequence: `ids[B, S]`"));
+            self.fail(Diagnostic::new(
+                "bad-input",
+                param.name.span,
+                "a model's input has a batch and a sequence: `ids[B, S]`",
+            ));
             return None;
         };
         for symbol in [batch, length] {

@@ -21,7 +21,9 @@ type Read = Rc<RefCell<Vec<String>>>;
 /// A config's value; objects remember what is read of them.
 pub(crate) fn value_of(data: &Data, path: &str, read: &Read) -> Value {
     match &data.kind {
-        DataKind::Table(_) => Value::Object(Rc::new(Object { data: data.clone(), path: path.to_string(), read: read.clone() })),
+        DataKind::Table(_) => {
+            Value::Object(Rc::new(Object { data: data.clone(), path: path.to_string(), read: read.clone() }))
+        }
         DataKind::List(items) => Value::List(Rc::new(items.iter().map(|item| value_of(item, path, read)).collect())),
         _ => crate::data_in::plain(data),
     }
@@ -34,7 +36,9 @@ pub(crate) fn task_of(hf: &Hf, config: &Data) -> Option<String> {
         _ => Vec::new(),
     };
     hf.rules.iter().find_map(|rule| match rule {
-        HfRule::Task { classes: known, model } if known.iter().any(|k| classes.contains(&k.text.as_str())) => Some(model.text.clone()),
+        HfRule::Task { classes: known, model } if known.iter().any(|k| classes.contains(&k.text.as_str())) => {
+            Some(model.text.clone())
+        }
         _ => None,
     })
 }
@@ -72,8 +76,12 @@ impl Elaborator<'_> {
         let Some(field) = family.params.iter().find(|p| p.name.text == param) else {
             let names = family.params.iter().map(|p| p.name.text.as_str());
             self.fail(
-                Diagnostic::new("unknown-param", span, format!("family `{}` has no parameter `{param}`", family.name.text))
-                    .maybe_help(did_you_mean(param, names)),
+                Diagnostic::new(
+                    "unknown-param",
+                    span,
+                    format!("family `{}` has no parameter `{param}`", family.name.text),
+                )
+                .maybe_help(did_you_mean(param, names)),
             );
             return;
         };
@@ -89,9 +97,12 @@ impl Elaborator<'_> {
             Value::Null if !matches!(ty, Ty::Optional(_)) => {
                 let keys: Vec<String> = names_in(value).iter().map(|name| format!("`{name}`")).collect();
                 let keys = keys.join(" or ");
-                let gives = if keys == format!("`{param}`") { String::new() } else { format!(", which gives `{param}`") };
+                let gives =
+                    if keys == format!("`{param}`") { String::new() } else { format!(", which gives `{param}`") };
                 let what = format!("the config has no {keys}{gives}");
-                self.fail(Diagnostic::new("missing-key", start_of(config.span.file), what).because(value.span, "read here"));
+                self.fail(
+                    Diagnostic::new("missing-key", start_of(config.span.file), what).because(value.span, "read here"),
+                );
                 self.given.insert(param.to_string(), Given::Value(Value::Unknown, place));
             }
             result => {
@@ -102,7 +113,9 @@ impl Elaborator<'_> {
 
     /// Rules with every included key set in place of its name, less those for parameters that an outer rule maps.
     fn expand(&mut self, rules: &[HfRule], outer: &[String]) -> Vec<HfRule> {
-        let mapped = rules.iter().filter_map(|rule| if let HfRule::Map { param, .. } = rule { Some(param.text.clone()) } else { None });
+        let mapped = rules
+            .iter()
+            .filter_map(|rule| if let HfRule::Map { param, .. } = rule { Some(param.text.clone()) } else { None });
         let taken: Vec<String> = outer.iter().cloned().chain(mapped).collect();
         let mut out = Vec::new();
         for rule in rules {
@@ -134,7 +147,11 @@ impl Elaborator<'_> {
                         out.extend(keys.flat_map(|k| [k.text.clone(), format!("{ANY_DEPTH}{}", k.text)]));
                     }
                     _ => {
-                        self.fail(Diagnostic::new("unknown-name", name.span, format!("no set of keys is called `{}`", name.text)));
+                        self.fail(Diagnostic::new(
+                            "unknown-name",
+                            name.span,
+                            format!("no set of keys is called `{}`", name.text),
+                        ));
                     }
                 },
                 HfRule::Map { .. } | HfRule::Require(_) | HfRule::Task { .. } => {}
@@ -158,9 +175,13 @@ impl Elaborator<'_> {
             } else if !known {
                 let near = nearest(&path, read.iter().map(String::as_str));
                 let names: Vec<&str> = hf.model_types.iter().map(|t| t.text.as_str()).collect();
-                let mut error = Diagnostic::new("unread-config-key", entry.key_span, format!("nothing reads the config key `{path}`"))
-                    .label("it may change the maths")
-                    .note(format!("the `hf` section of {} neither maps it nor ignores it", names.join(", ")));
+                let mut error = Diagnostic::new(
+                    "unread-config-key",
+                    entry.key_span,
+                    format!("nothing reads the config key `{path}`"),
+                )
+                .label("it may change the maths")
+                .note(format!("the `hf` section of {} neither maps it nor ignores it", names.join(", ")));
                 if let Some(near) = near.iter().find(|near| !path.starts_with(**near)) {
                     error = error.help(format!("did you mean `{near}`?"));
                 }
@@ -173,7 +194,10 @@ impl Elaborator<'_> {
         for param in &family.params {
             if param.default.is_none() && !self.given.contains_key(&param.name.text) {
                 let what = format!("the config does not give `{}`", param.name.text);
-                self.fail(Diagnostic::new("missing-key", start_of(config.span.file), what).because(param.name.span, "the family needs it"));
+                self.fail(
+                    Diagnostic::new("missing-key", start_of(config.span.file), what)
+                        .because(param.name.span, "the family needs it"),
+                );
             }
         }
     }

@@ -31,7 +31,8 @@ mod weights;
 pub use family::{Arguments, STANDARD_FAMILY, apply, family_of_config, family_of_instance, import_config};
 pub use library::Library;
 pub use model::{
-    Argument, LayerKind, Model, ModelInput, Module, ModuleId, Node, NodeKind, OpNode, PER_LAYER, Repeat, Table, Value, ValueId,
+    Argument, LayerKind, Model, ModelInput, Module, ModuleId, Node, NodeKind, OpNode, PER_LAYER, Repeat, Table, Value,
+    ValueId,
 };
 pub use params::{ParamEntry, join, parameters};
 pub use print::print;

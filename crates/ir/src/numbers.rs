@@ -42,7 +42,12 @@ pub(crate) fn arithmetic(op: BinaryOp, a: &Value, b: &Value) -> Result<Value, Fa
         return fractions(op, (an, ad), (bn, bd));
     }
     let (Some(x), Some(y)) = (a.as_f64(), b.as_f64()) else {
-        return Err(Fault::operator(format!("`{}` does not apply to {} and {}", op.symbol(), a.describe(), b.describe())));
+        return Err(Fault::operator(format!(
+            "`{}` does not apply to {} and {}",
+            op.symbol(),
+            a.describe(),
+            b.describe()
+        )));
     };
     let value = match op {
         BinaryOp::Add => x + y,
@@ -52,7 +57,11 @@ pub(crate) fn arithmetic(op: BinaryOp, a: &Value, b: &Value) -> Result<Value, Fa
         BinaryOp::Divide => x / y,
         _ => return Err(Fault::operator(format!("`{}` does not apply to floats", op.symbol()))),
     };
-    if value.is_finite() { Ok(Value::float(value)) } else { Err(Fault::not_finite(format!("{x} {} {y} is not a finite number", op.symbol()))) }
+    if value.is_finite() {
+        Ok(Value::float(value))
+    } else {
+        Err(Fault::not_finite(format!("{x} {} {y} is not a finite number", op.symbol())))
+    }
 }
 
 fn integers(op: BinaryOp, x: &Poly, y: &Poly) -> Result<Value, Fault> {
@@ -78,7 +87,7 @@ fn integers(op: BinaryOp, x: &Poly, y: &Poly) -> Result<Value, Fault> {
 
 /// `a / b` under its own text, unless both are plain numbers.
 fn quotient(x: &Poly, y: &Poly, value: i128) -> Poly {
-    if x.atoms().next().is_none() {
+    if x.atoms().next().is_none() || x == y {
         return Poly::int(value);
     }
     opaque(&format!("{}/{}", grouped(x), grouped(y)), value)
@@ -112,7 +121,8 @@ fn fractions(op: BinaryOp, (an, ad): (i128, i128), (bn, bd): (i128, i128)) -> Re
         BinaryOp::Divide => cross(an, bd).zip(cross(ad, bn)),
         _ => return Err(Fault::operator(format!("`{}` does not apply to fractions", op.symbol()))),
     };
-    let (n, d) = result.ok_or_else(|| Fault::overflow(format!("`{}` of these fractions does not fit 128 bits", op.symbol())))?;
+    let (n, d) =
+        result.ok_or_else(|| Fault::overflow(format!("`{}` of these fractions does not fit 128 bits", op.symbol())))?;
     Ok(reduced(n, d))
 }
 
@@ -136,7 +146,9 @@ pub(crate) fn compare(op: BinaryOp, a: &Value, b: &Value) -> Result<bool, Fault>
         (Some((an, ad)), Some((bn, bd))) => an.checked_mul(bd).zip(bn.checked_mul(ad)).map(|(x, y)| x.cmp(&y)),
         _ => a.as_f64().zip(b.as_f64()).and_then(|(x, y)| x.partial_cmp(&y)),
     };
-    let ordering = ordering.ok_or_else(|| Fault::operator(format!("`{}` does not apply to {} and {}", op.symbol(), a.describe(), b.describe())))?;
+    let ordering = ordering.ok_or_else(|| {
+        Fault::operator(format!("`{}` does not apply to {} and {}", op.symbol(), a.describe(), b.describe()))
+    })?;
     Ok(match op {
         BinaryOp::Less => ordering.is_lt(),
         BinaryOp::LessEqual => ordering.is_le(),

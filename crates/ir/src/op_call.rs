@@ -20,7 +20,11 @@ impl Elaborator<'_> {
             return Value::Unknown;
         }
         if self.frames.is_empty() {
-            return self.fail(Diagnostic::new("misplaced-op", span, format!("`{}` makes a tensor, and tensors exist only inside a model", op.name)));
+            return self.fail(Diagnostic::new(
+                "misplaced-op",
+                span,
+                format!("`{}` makes a tensor, and tensors exist only inside a model", op.name),
+            ));
         }
         let Some(sorted) = self.sort(op, given, span) else { return Value::Unknown };
         let types: Vec<Option<Type>> = sorted.operands.iter().map(|o| o.as_ref().map(|(t, _)| t.ty.clone())).collect();
@@ -36,7 +40,11 @@ impl Elaborator<'_> {
         }
         if path.is_some() && facts.params.is_empty() {
             let place = path.map_or(span, |p| p.span);
-            return self.fail(Diagnostic::new("misplaced-path", place, format!("`{}` has no parameters to name", op.name)));
+            return self.fail(Diagnostic::new(
+                "misplaced-path",
+                place,
+                format!("`{}` has no parameters to name", op.name),
+            ));
         }
         if !self.sizes_fit(op.name, &facts, span) {
             return Value::Unknown;
@@ -61,7 +69,11 @@ impl Elaborator<'_> {
         let node = OpNode { op, path, operands, stream, facts };
         frame.push(Node { kind: NodeKind::Op(node), inputs, outputs: outputs.clone(), span });
         let values: Vec<Value> = outputs.iter().map(|id| self.tensor(*id, span)).collect();
-        if values.len() == 1 { values.into_iter().next().unwrap_or(Value::Unknown) } else { Value::Tuple(values.into()) }
+        if values.len() == 1 {
+            values.into_iter().next().unwrap_or(Value::Unknown)
+        } else {
+            Value::Tuple(values.into())
+        }
     }
 
     /// Sorts arguments into operands and attributes, and fills in defaults.
@@ -95,7 +107,11 @@ impl Elaborator<'_> {
         }
         for (input, operand) in op.inputs.iter().zip(&operands) {
             if operand.is_none() && !input.optional {
-                self.fail(Diagnostic::new("missing-argument", span, format!("`{}` needs its operand `{}`", op.name, input.name)));
+                self.fail(Diagnostic::new(
+                    "missing-argument",
+                    span,
+                    format!("`{}` needs its operand `{}`", op.name, input.name),
+                ));
                 return None;
             }
         }
@@ -108,7 +124,11 @@ impl Elaborator<'_> {
                 (None, Some(AttrDefault::Int(int))) => AttrValue::Int(formwork_ops::Poly::int(int)),
                 (None, Some(AttrDefault::Float(value))) => AttrValue::Float(formwork_ops::Float { value, name: None }),
                 (None, None) => {
-                    self.fail(Diagnostic::new("missing-argument", span, format!("`{}` needs `{}`", op.name, attr.name)));
+                    self.fail(Diagnostic::new(
+                        "missing-argument",
+                        span,
+                        format!("`{}` needs `{}`", op.name, attr.name),
+                    ));
                     return None;
                 }
             };
@@ -152,7 +172,9 @@ impl Elaborator<'_> {
         let ty = self.resolve_attr(declared.ty, argument.span);
         let value = self.coerce(argument.value, &ty, declared.name, argument.span).to_attr()?;
         let fits = match (declared.ty, &value) {
-            (AttrType::Natural, AttrValue::Int(number)) => self.at_least(0, number, &format!("`{}` of `{}`", declared.name, op.name), argument.span),
+            (AttrType::Natural, AttrValue::Int(number)) => {
+                self.at_least(0, number, &format!("`{}` of `{}`", declared.name, op.name), argument.span)
+            }
             _ => self.check_attribute(op.name, declared.name, &value, argument.span),
         };
         fits.then_some(value)
@@ -179,10 +201,11 @@ impl Elaborator<'_> {
         let place = at.and_then(|at| sorted.operands[at].as_ref()).map_or(span, |(_, span)| *span);
         let mut diagnostic = Diagnostic::new(error.code, place, error.message.clone());
         for (operand, input) in sorted.operands.iter().zip(op.inputs) {
-            if let Some((tensor, _)) = operand {
-                if tensor.span != place && op.inputs.len() > 1 {
-                    diagnostic = diagnostic.because(tensor.span, format!("`{}` is {}", input.name, tensor.ty));
-                }
+            if let Some((tensor, _)) = operand
+                && tensor.span != place
+                && op.inputs.len() > 1
+            {
+                diagnostic = diagnostic.because(tensor.span, format!("`{}` is {}", input.name, tensor.ty));
             }
         }
         if let Some((a, b)) = error.dims.as_deref() {

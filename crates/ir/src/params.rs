@@ -41,8 +41,7 @@ impl ParamEntry {
 
     /// Whether some layer of both has the same name.
     pub(crate) fn overlaps(&self, other: &Self) -> bool {
-        self.path == other.path
-            && self.layers.iter().zip(&other.layers).all(|((_, a), (_, b))| share(a, b))
+        self.path == other.path && self.layers.iter().zip(&other.layers).all(|((_, a), (_, b))| share(a, b))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use formwork_ops::{Poly, AttrValue, Role, State};
+use formwork_ops::{AttrValue, Poly, Role, State};
 
 use crate::model::{Model, Module, ModuleId, Node, NodeKind, OpNode, Repeat, ValueId};
 use crate::params::{ParamEntry, parameters};
@@ -93,7 +93,10 @@ fn nodes(model: &Model, it: &Module, list: &[Node], out: &mut Text) {
                 out.inside(|out| module(model, *child, "", out));
             }
             NodeKind::Repeat(repeat) => {
-                out.line(&format!("{results} = repeat {} in 0..{}({inputs}) @ {:?}", repeat.index, repeat.count, repeat.path));
+                out.line(&format!(
+                    "{results} = repeat {} in 0..{}({inputs}) @ {:?}",
+                    repeat.index, repeat.count, repeat.path
+                ));
                 out.inside(|out| layers(model, it, repeat, out));
             }
             NodeKind::Once(inner) => {
@@ -136,7 +139,8 @@ fn details(op: &OpNode) -> String {
 }
 
 fn kept(state: &State) -> String {
-    let rows = |window: Option<&Poly>| window.map_or_else(|| "every position".into(), |w| format!("the last {w} positions"));
+    let rows =
+        |window: Option<&Poly>| window.map_or_else(|| "every position".into(), |w| format!("the last {w} positions"));
     match state {
         State::KeyValue { heads, d_k, d_v, window } => {
             format!("keeps keys [{heads}, {d_k}] and values [{heads}, {d_v}] of {}", rows(window.as_ref()))
@@ -144,7 +148,10 @@ fn kept(state: &State) -> String {
         State::Rows { width } => format!("keeps [{width}] of every position"),
         State::Groups { heads, d_k, d_v, windows } => {
             let groups: Vec<String> = windows.iter().map(|w| rows(w.as_ref())).collect();
-            format!("keeps for each group of heads keys [{heads}, {d_k}] and values [{heads}, {d_v}] of {}", groups.join("; "))
+            format!(
+                "keeps for each group of heads keys [{heads}, {d_k}] and values [{heads}, {d_v}] of {}",
+                groups.join("; ")
+            )
         }
         State::Recurrent { heads, size } => format!("keeps [{heads}, {size}]"),
     }
@@ -155,8 +162,10 @@ fn name(it: &Module, id: ValueId) -> String {
 }
 
 fn parameter(entry: &ParamEntry) -> String {
-    let numbers: Vec<String> = entry.shape.iter().map(|d| d.constant().map_or_else(|| "?".into(), |n| n.to_string())).collect();
-    let layers: Vec<String> = entry.layers.iter().map(|(index, layers)| format!(", {index} = {}", ranges(layers))).collect();
+    let numbers: Vec<String> =
+        entry.shape.iter().map(|d| d.constant().map_or_else(|| "?".into(), |n| n.to_string())).collect();
+    let layers: Vec<String> =
+        entry.layers.iter().map(|(index, layers)| format!(", {index} = {}", ranges(layers))).collect();
     let buffer = if entry.role == Role::Buffer { ", buffer" } else { "" };
     let shared = entry.shared.as_ref().map(|other| format!(", shared with {other}")).unwrap_or_default();
     format!("{}: {} = [{}]{}{buffer}{shared}", entry.path, entry.shape_text(), numbers.join(", "), layers.concat())

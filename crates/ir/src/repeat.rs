@@ -40,7 +40,9 @@ fn exact(value: &Value) -> String {
         Value::Int(size) => size.constant().map_or_else(|| size.to_string(), |v| v.to_string()),
         Value::Float(float) => format!("{:?}", float.value),
         Value::Str(text) => format!("{text:?}"),
-        Value::List(items) | Value::Tuple(items) => format!("[{}]", items.iter().map(exact).collect::<Vec<_>>().join(",")),
+        Value::List(items) | Value::Tuple(items) => {
+            format!("[{}]", items.iter().map(exact).collect::<Vec<_>>().join(","))
+        }
         Value::Record(record) => fields(record),
         Value::Variant(variant) => format!("{}{}", variant.name, fields(&variant.fields)),
         Value::Callable(callable) => identity(callable),
@@ -65,18 +67,26 @@ fn identity(callable: &Callable) -> String {
 impl Elaborator<'_> {
     pub(crate) fn repeat(&mut self, it: &Loop, scope: &Scope) {
         let Some((start, count)) = self.range(it, scope) else { return };
-        let Some(Schedule { rows, schedule, tables }) = self.schedule(it, scope, start, count.constant().unwrap_or(0)) else { return };
+        let Some(Schedule { rows, schedule, tables }) = self.schedule(it, scope, start, count.constant().unwrap_or(0))
+        else {
+            return;
+        };
         let (probes, body) = split_probes(&it.body);
         let mut carried: Vec<(Name, Tensor)> = Vec::new();
         for name in assigned(&body) {
-            if let Some(Value::Tensor(tensor)) = scope.get(&name.text) {
-                if !carried.iter().any(|(n, _)| n.text == name.text) {
-                    carried.push((name, tensor));
-                }
+            if let Some(Value::Tensor(tensor)) = scope.get(&name.text)
+                && !carried.iter().any(|(n, _)| n.text == name.text)
+            {
+                carried.push((name, tensor));
             }
         }
-        let Some(initial) = carried.iter().map(|(_, t)| self.local(t)).collect::<Option<Vec<ValueId>>>() else { return };
-        let probes = probes.iter().filter_map(|(name, path)| self.loop_probe((name, path), &carried, &it.index.text, scope)).collect();
+        let Some(initial) = carried.iter().map(|(_, t)| self.local(t)).collect::<Option<Vec<ValueId>>>() else {
+            return;
+        };
+        let probes = probes
+            .iter()
+            .filter_map(|(name, path)| self.loop_probe((name, path), &carried, &it.index.text, scope))
+            .collect();
         let mut kinds = Vec::new();
         for (kind, row) in rows.iter().enumerate() {
             let inner = scope.child();
@@ -84,12 +94,14 @@ impl Elaborator<'_> {
                 inner.set(&binding.name.text, value.clone());
             }
             let Some((module, captures)) = self.layer(it, &body, &inner, &carried, kind) else { return };
-            let label = it.values.iter().zip(row).map(|(b, v)| format!("{}: {}", b.name.text, short(v))).collect::<Vec<_>>();
+            let label =
+                it.values.iter().zip(row).map(|(b, v)| format!("{}: {}", b.name.text, short(v))).collect::<Vec<_>>();
             kinds.push(LayerKind { module, captures, label: label.join(", ") });
         }
         let Some(frame) = self.frame() else { return };
         let outputs: Vec<ValueId> = carried.iter().map(|(n, t)| frame.value(&n.text, t.ty.clone(), it.span)).collect();
-        let node = Repeat { index: it.index.text.clone(), count, path: it.path.text.clone(), kinds, schedule, tables, probes };
+        let node =
+            Repeat { index: it.index.text.clone(), count, path: it.path.text.clone(), kinds, schedule, tables, probes };
         frame.push(Node { kind: NodeKind::Repeat(node), inputs: initial, outputs: outputs.clone(), span: it.span });
         for ((name, _), id) in carried.iter().zip(outputs) {
             let value = self.tensor(id, name.span);
@@ -108,8 +120,12 @@ impl Elaborator<'_> {
         };
         let count = end - start;
         let (Some(first), Some(layers)) = (start.constant(), count.constant()) else { return None };
-        if layers < 0 || layers > MAX_LAYERS {
-            let error = Diagnostic::new("layer-count", it.end.span, format!("a loop runs 0 to {MAX_LAYERS} times, not {layers}"));
+        if !(0..=MAX_LAYERS).contains(&layers) {
+            let error = Diagnostic::new(
+                "layer-count",
+                it.end.span,
+                format!("a loop runs 0 to {MAX_LAYERS} times, not {layers}"),
+            );
             let error = self.explain(error, &[&count]);
             self.fail(error);
             return None;
@@ -123,8 +139,14 @@ impl Elaborator<'_> {
         let error = match (it.shared, it.path.text.contains(&index)) {
             (false, true) => return true,
             (true, false) if it.values.is_empty() => return true,
-            (true, false) => Diagnostic::new("bad-path", it.values[0].name.span, "layers that share their weights have no values of their own"),
-            (true, true) => Diagnostic::new("bad-path", it.path.span, format!("the path of `shared` layers mentions `{index}`")),
+            (true, false) => Diagnostic::new(
+                "bad-path",
+                it.values[0].name.span,
+                "layers that share their weights have no values of their own",
+            ),
+            (true, true) => {
+                Diagnostic::new("bad-path", it.path.span, format!("the path of `shared` layers mentions `{index}`"))
+            }
             (false, false) => {
                 let what = format!("the layers' path does not mention `{index}`, so all would share their weights");
                 Diagnostic::new("missing-index", it.path.span, what).help("if they do, write `shared` before the path")
@@ -200,13 +222,18 @@ impl Elaborator<'_> {
         carried: &[(Name, Tensor)],
         kind: usize,
     ) -> Option<(crate::model::ModuleId, Vec<ValueId>)> {
-        let stem = it.path.text.split('.').rfind(|part| !part.starts_with(|c: char| c == '{' || c.is_ascii_digit())).unwrap_or("layer");
+        let stem = it
+            .path
+            .text
+            .split('.')
+            .rfind(|part| !part.starts_with(|c: char| c == '{' || c.is_ascii_digit()))
+            .unwrap_or("layer");
         let name = stem.strip_suffix('s').unwrap_or(stem);
         let name = if kind == 0 { name.to_string() } else { format!("{name}_{}", kind + 1) };
         self.begin_frame(&name, "", "", it.span);
         scope.set(&it.index.text, Value::Unknown);
         for (name, tensor) in carried {
-            let Some(frame) = self.frame() else { return None };
+            let frame = self.frame()?;
             let id = frame.input(&name.text, tensor.ty.clone(), tensor.span);
             let value = self.tensor(id, tensor.span);
             scope.set(&name.text, value);
@@ -220,7 +247,8 @@ impl Elaborator<'_> {
                         && new.ty.shape.iter().zip(&tensor.ty.shape).all(|(a, b)| a.same(b));
                     if !same {
                         let what = format!("`{}` is {} after a layer and {} before it", name.text, new.ty, tensor.ty);
-                        let error = Diagnostic::new("carried-shape", new.span, what).because(tensor.span, "before the loop");
+                        let error =
+                            Diagnostic::new("carried-shape", new.span, what).because(tensor.span, "before the loop");
                         let dims: Vec<&Poly> = new.ty.shape.iter().chain(&tensor.ty.shape).collect();
                         let error = self.explain(error, &dims);
                         self.fail(error);
@@ -235,9 +263,19 @@ impl Elaborator<'_> {
         Some((self.add_module(module), captures))
     }
 
-    fn loop_probe(&mut self, (name, path): (&Name, &Name), carried: &[(Name, Tensor)], index: &str, scope: &Scope) -> Option<(usize, String)> {
+    fn loop_probe(
+        &mut self,
+        (name, path): (&Name, &Name),
+        carried: &[(Name, Tensor)],
+        index: &str,
+        scope: &Scope,
+    ) -> Option<(usize, String)> {
         if !path.text.contains(&format!("{{{index}}}")) {
-            self.fail(Diagnostic::new("missing-index", path.span, format!("a probe inside a loop mentions `{{{index}}}`")));
+            self.fail(Diagnostic::new(
+                "missing-index",
+                path.span,
+                format!("a probe inside a loop mentions `{{{index}}}`"),
+            ));
         }
         let at = carried.iter().position(|(n, _)| n.text == name.text);
         if at.is_none() && !matches!(scope.get(&name.text), Some(Value::Unknown)) {
@@ -278,4 +316,3 @@ fn short(value: &Value) -> String {
         other => other.describe().rsplit(' ').next().unwrap_or("").to_string(),
     }
 }
-

@@ -29,9 +29,11 @@ impl Elaborator<'_> {
         };
         let message = lower_first(&require.message.text);
         let mut error = match self.remainder(condition, scope) {
-            Some((a, b)) => Diagnostic::new("not-divisible", place, format!("{} is not a multiple of {}", show(&a), show(&b)))
-                .note(message)
-                .maybe_help(divisors(&a)),
+            Some((a, b)) => {
+                Diagnostic::new("not-divisible", place, format!("{} is not a multiple of {}", show(&a), show(&b)))
+                    .note(message)
+                    .maybe_help(divisors(&a))
+            }
             None => Diagnostic::new("requirement", place, format!("unmet requirement: {message}")),
         };
         error = error.label(label);
@@ -49,7 +51,9 @@ impl Elaborator<'_> {
     /// The two sides of `a % b == 0`.
     fn remainder(&mut self, condition: &Expr, scope: &Scope) -> Option<(Poly, Poly)> {
         let ExprKind::Binary(BinaryOp::Equal, left, zero) = &condition.kind else { return None };
-        let (ExprKind::Binary(BinaryOp::Modulo, a, b), ExprKind::Int(0)) = (&left.kind, &zero.kind) else { return None };
+        let (ExprKind::Binary(BinaryOp::Modulo, a, b), ExprKind::Int(0)) = (&left.kind, &zero.kind) else {
+            return None;
+        };
         match (self.eval(a, scope, &Ty::Int), self.eval(b, scope, &Ty::Int)) {
             (Value::Int(a), Value::Int(b)) => Some((a, b)),
             _ => None,

@@ -20,7 +20,8 @@ pub fn json_schema(library: &Library, family: &Family) -> Value {
     let mut properties = Map::new();
     properties.insert("name".into(), json!({ "type": "string", "pattern": "^[A-Za-z0-9_.-]{1,100}$", "description": "The model's name; else the file's." }));
     properties.insert("family".into(), json!({ "const": family.name.text, "description": family.doc }));
-    properties.insert("task".into(), json!({ "enum": tasks, "description": "The entry point; else the family's first." }));
+    properties
+        .insert("task".into(), json!({ "enum": tasks, "description": "The entry point; else the family's first." }));
     properties.insert("spec_version".into(), json!({ "const": 1, "description": "The version of the format." }));
     let mut schema = it.object(&family.params, properties);
     schema.insert("$schema".into(), DIALECT.into());
@@ -162,7 +163,9 @@ impl Writer<'_> {
             },
             ExprKind::Name(word) => match &ty.kind {
                 TypeKind::Named { name, .. } => match self.decl(name) {
-                    Some(Decl::Enum(it)) if it.variants.iter().any(|v| v.name.text == *word) => Some(Value::from(word.as_str())),
+                    Some(Decl::Enum(it)) if it.variants.iter().any(|v| v.name.text == *word) => {
+                        Some(Value::from(word.as_str()))
+                    }
                     _ => None,
                 },
                 _ => None,

@@ -39,7 +39,8 @@ impl Elaborator<'_> {
             return false;
         }
         let tensors = facts.params.iter().map(|p| p.shape.clone());
-        let tensors = tensors.chain(facts.outputs.iter().map(|o| o.shape.iter().filter(|d| is_static(d)).cloned().collect()));
+        let tensors =
+            tensors.chain(facts.outputs.iter().map(|o| o.shape.iter().filter(|d| is_static(d)).cloned().collect()));
         for shape in tensors {
             let elements: Poly = shape.iter().cloned().product();
             if elements.constant().is_none_or(|n| n > MAX_ELEMENTS) {
@@ -59,7 +60,8 @@ impl Elaborator<'_> {
         match size.constant() {
             Some(value) if value < least => {
                 let kind = if least == 0 { "an id or offset" } else { "a size" };
-                let error = Diagnostic::new("bad-size", span, format!("{what} is {value}, but {kind} is at least {least}"));
+                let error =
+                    Diagnostic::new("bad-size", span, format!("{what} is {value}, but {kind} is at least {least}"));
                 let mut error = self.explain(error.label(show(size)), &[size]);
                 if let Some(cause) = self.cause(size) {
                     error.secondary.sort_by_key(|label| label.span == cause);

@@ -64,7 +64,9 @@ impl Ty {
             Self::Block => "a block".into(),
             Self::Record(it) => format!("a `{}`", it.name.text),
             Self::Enum(it) => format!("a `{}`", it.name.text),
-            Self::List(inner) => format!("a list of {}", inner.describe().trim_start_matches("an ").trim_start_matches("a ")),
+            Self::List(inner) => {
+                format!("a list of {}", inner.describe().trim_start_matches("an ").trim_start_matches("a "))
+            }
             Self::Optional(inner) => format!("{} or null", inner.describe()),
             Self::Tensor => "a tensor".into(),
         }
@@ -100,7 +102,9 @@ impl Elaborator<'_> {
         let mut names: Vec<String> = ["int", "float", "bool", "string", "block"].map(String::from).to_vec();
         let types = |d: &&Decl| matches!(d, Decl::Record(_) | Decl::Enum(_));
         names.extend(self.own.iter().filter(|(_, d)| types(d)).map(|(n, _)| n.clone()));
-        names.extend(self.library.decl_names().filter(|n| self.library.decl(n).as_ref().is_some_and(types)).map(String::from));
+        names.extend(
+            self.library.decl_names().filter(|n| self.library.decl(n).as_ref().is_some_and(types)).map(String::from),
+        );
         self.fail(
             Diagnostic::new("unknown-type", span, format!("no type is called `{name}`"))
                 .maybe_help(did_you_mean(name, names.iter().map(String::as_str))),
@@ -167,8 +171,12 @@ impl Elaborator<'_> {
             _ => {
                 let variants: Vec<String> = decl.variants.iter().map(|v| format!("\"{}\"", v.name.text)).collect();
                 self.fail(
-                    Diagnostic::new("missing-kind", span, format!("`{name}` does not say which `{}` it is", decl.name.text))
-                        .help(format!("add `kind = ` one of {}", variants.join(", "))),
+                    Diagnostic::new(
+                        "missing-kind",
+                        span,
+                        format!("`{name}` does not say which `{}` it is", decl.name.text),
+                    )
+                    .help(format!("add `kind = ` one of {}", variants.join(", "))),
                 )
             }
         }

@@ -170,8 +170,12 @@ impl Elaborator<'_> {
         for (at, param) in params.iter().enumerate() {
             if let Some(first) = params[..at].iter().find(|p| p.overlaps(param)) {
                 self.fail(
-                    Diagnostic::new("duplicate-weight", param.span, format!("two parameters are called `{}`", param.path))
-                        .because(first.span, "the other one"),
+                    Diagnostic::new(
+                        "duplicate-weight",
+                        param.span,
+                        format!("two parameters are called `{}`", param.path),
+                    )
+                    .because(first.span, "the other one"),
                 );
             }
             self.check_tie(param, &params, model);
@@ -182,7 +186,11 @@ impl Elaborator<'_> {
                 let near = nearest(&literal, params.iter().map(|p| p.path.as_str()));
                 let help = near.first().map(|n| format!("did you mean \"{n}\"?"));
                 let task = model.task.clone();
-                let error = Diagnostic::new("unused-weight-rule", rule.span, format!("no parameter of `{task}` matches \"{}\"", rule.target));
+                let error = Diagnostic::new(
+                    "unused-weight-rule",
+                    rule.span,
+                    format!("no parameter of `{task}` matches \"{}\"", rule.target),
+                );
                 if self.family.as_ref().is_none_or(|f| f.models.len() == 1) {
                     self.fail(error.maybe_help(help));
                 }
@@ -193,11 +201,17 @@ impl Elaborator<'_> {
     fn check_tie(&mut self, param: &ParamEntry, params: &[ParamEntry], model: &Model) {
         let Some(other) = model.weights.shared_with(&param.path) else { return };
         let Some(other) = params.iter().find(|p| p.path == other) else { return };
-        let same = other.shape.len() == param.shape.len() && other.shape.iter().zip(&param.shape).all(|(a, b)| a.same(b));
+        let same =
+            other.shape.len() == param.shape.len() && other.shape.iter().zip(&param.shape).all(|(a, b)| a.same(b));
         if !same {
             let span = model.weights.rule(&param.path).map_or(param.span, |r| r.span);
-            let error = Diagnostic::new("tie-shape", span, format!("`{}` {} is tied to `{}` {}", param.path, param.shape_text(), other.path, other.shape_text()))
-                .because(param.span, "one parameter").because(other.span, "the other");
+            let error = Diagnostic::new(
+                "tie-shape",
+                span,
+                format!("`{}` {} is tied to `{}` {}", param.path, param.shape_text(), other.path, other.shape_text()),
+            )
+            .because(param.span, "one parameter")
+            .because(other.span, "the other");
             self.fail(error);
         }
     }
@@ -212,7 +226,19 @@ fn is_source(expr: &Expr) -> bool {
     }
 }
 
-const OPS: &[&str] = &["transpose", "rows", "columns", "concat", "stack", "reshape", "permute_rope", "add", "neg_exp", "zeros", "sinusoids"];
+const OPS: &[&str] = &[
+    "transpose",
+    "rows",
+    "columns",
+    "concat",
+    "stack",
+    "reshape",
+    "permute_rope",
+    "add",
+    "neg_exp",
+    "zeros",
+    "sinusoids",
+];
 
 fn mapping_op(op: &str, mut sources: Vec<Source>, sizes: &[usize], numbers: &[f64]) -> Option<Source> {
     match (op, sizes) {

@@ -36,8 +36,12 @@ fn compile(order: &Order, name: &str, root: &Path) -> Result<Compiled, Failure> 
     };
     match &order.spec {
         Spec::File(path) => formwork_compiler::load(&root.join(path.value()), &options),
-        Spec::Toml(text) => formwork_compiler::load_text(&format!("{name}.toml"), &text.value(), Surface::Instance, &options),
-        Spec::Family(text) => formwork_compiler::load_text(&format!("{name}.fw"), &text.value(), Surface::Family, &options),
+        Spec::Toml(text) => {
+            formwork_compiler::load_text(&format!("{name}.toml"), &text.value(), Surface::Instance, &options)
+        }
+        Spec::Family(text) => {
+            formwork_compiler::load_text(&format!("{name}.fw"), &text.value(), Surface::Family, &options)
+        }
     }
 }
 
@@ -90,7 +94,8 @@ mod tests {
     /// The files that the command line writes, as text without their heads.
     fn files(generated: &Generated) -> Vec<(String, String)> {
         let runtime = Runtime::Version("0.1.0".into());
-        let options = CrateOptions { name: "m".into(), spec: "m.toml".into(), runtime, standalone: false, member: false };
+        let options =
+            CrateOptions { name: "m".into(), spec: "m.toml".into(), runtime, standalone: false, member: false };
         let files = generated.files(&options).into_iter().filter_map(|(path, text)| {
             let name = path.strip_prefix("src/")?.strip_suffix(".rs")?.to_string();
             (name != "lib" && name != "main").then(|| (name, printed(syn::parse_file(&text).unwrap().items)))
@@ -100,7 +105,11 @@ mod tests {
 
     /// The modules of the macro, as text.
     fn modules(path: &str) -> Vec<(String, String)> {
-        let request = derived(parse_quote!(#[spec(#path)] struct M;)).unwrap();
+        let request = derived(parse_quote!(
+            #[spec(#path)]
+            struct M;
+        ))
+        .unwrap();
         let file: syn::File = syn::parse2(expand(&request)).unwrap();
         let Some(Item::Mod(outer)) = file.items.into_iter().next() else { panic!("a module comes first") };
         let modules = outer.content.unwrap().1.into_iter().map(|item| {

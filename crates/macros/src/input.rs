@@ -89,7 +89,12 @@ fn attribute(input: &DeriveInput) -> Result<Order> {
             let slot = match key.to_string().as_str() {
                 "task" => &mut order.task,
                 "spec_path" => &mut order.spec_path,
-                other => return Err(Error::new(key.span(), format!("`spec` has no key `{other}`; it has `task` and `spec_path`"))),
+                other => {
+                    return Err(Error::new(
+                        key.span(),
+                        format!("`spec` has no key `{other}`; it has `task` and `spec_path`"),
+                    ));
+                }
             };
             once(slot, &key, value)?;
         }
@@ -120,7 +125,12 @@ fn pairs(input: ParseStream<'_>, name: &Ident) -> Result<Order> {
             "toml" => &mut toml,
             "fw" => &mut family,
             "task" => &mut task,
-            other => return Err(Error::new(key.span(), format!("`transformer!` has no key `{other}`; it has `toml`, `fw` and `task`"))),
+            other => {
+                return Err(Error::new(
+                    key.span(),
+                    format!("`transformer!` has no key `{other}`; it has `toml`, `fw` and `task`"),
+                ));
+            }
         };
         once(slot, &key, value)?;
         if !input.is_empty() {

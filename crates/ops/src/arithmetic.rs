@@ -68,7 +68,7 @@ fn suffix_equal(name: &str, a: &Type, b: &Type) -> Result<(), OpError> {
     let column = lead == 0 && b.last().constant() == Some(1);
     let last = b.shape.len().saturating_sub(1);
     for (at, (x, y)) in a.shape[lead..].iter().zip(&b.shape).enumerate() {
-        if !x.same(y) && !(column && at == last) {
+        if !(x.same(y) || column && at == last) {
             return Err(OpError::unequal(refuse(), x, y).at("b"));
         }
     }

@@ -85,7 +85,7 @@ fn facts(call: &Call<'_>) -> Result<Facts, OpError> {
             }),
             ..Flops::none()
         },
-        state: cached.then(|| State::KeyValue { heads: h.kv_heads, d_k: h.d_k, d_v: h.d_v, window }),
+        state: cached.then_some(State::KeyValue { heads: h.kv_heads, d_k: h.d_k, d_v: h.d_v, window }),
         form: Form::Attention { mask: mask(&visibility), scale, softcap, alibi, cached },
     })
 }
@@ -109,12 +109,11 @@ pub(crate) fn heads(call: &Call<'_>) -> Result<Heads, OpError> {
         let message = format!("keys [{keys}, {kv_heads}] and values [{values}, {v_heads}] do not belong together");
         return Err(OpError::unequal(message, &kv_heads, &v_heads).at("v"));
     }
-    if let (Some(q), Some(kv)) = (heads.constant(), kv_heads.constant()) {
-        if kv <= 0 || q % kv != 0 {
+    if let (Some(q), Some(kv)) = (heads.constant(), kv_heads.constant())
+        && (kv <= 0 || q % kv != 0) {
             let message = format!("{q} query heads cannot be shared evenly among {kv} key/value heads");
             return Err(OpError::indivisible(message, &heads, &kv_heads).at("k"));
         }
-    }
     Ok(Heads { batch, queries, keys, heads, kv_heads, d_k, d_v })
 }
 

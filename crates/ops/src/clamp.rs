@@ -23,10 +23,10 @@ pub(crate) static CLAMP: Op = Op {
 fn facts(call: &Call<'_>) -> Result<Facts, OpError> {
     let x = call.input("x")?;
     let (low, high) = (bound(call, "low", "f32::NEG_INFINITY")?, bound(call, "high", "f32::INFINITY")?);
-    if let (Some(a), Some(b)) = (call.attr("low").number(), call.attr("high").number()) {
-        if a > b {
-            return Err(OpError::new(format!("the lower bound {a} is above the upper bound {b}")));
-        }
+    if let (Some(a), Some(b)) = (call.attr("low").number(), call.attr("high").number())
+        && a > b
+    {
+        return Err(OpError::new(format!("the lower bound {a} is above the upper bound {b}")));
     }
     Ok(Facts {
         outputs: vec![x.clone()],

@@ -53,17 +53,11 @@ impl Poly {
 
     /// A named static size.
     pub fn named(name: &str, value: i128) -> Self {
-        Self::atom(Atom::Static {
-            name: name.into(),
-            value,
-        })
+        Self::atom(Atom::Static { name: name.into(), value })
     }
 
     fn atom(atom: Atom) -> Self {
-        Self {
-            terms: BTreeMap::from([(vec![(atom, 1)], 1)]),
-            overflow: false,
-        }
+        Self { terms: BTreeMap::from([(vec![(atom, 1)], 1)]), overflow: false }
     }
 
     /// Whether it is the number zero.
@@ -185,7 +179,7 @@ impl Add for &Poly {
 
     fn add(self, other: &Poly) -> Poly {
         let mut out = self.clone();
-        out.overflow |= other.overflow;
+        out.overflow = out.overflow || other.overflow;
         for (monomial, c) in &other.terms {
             out.insert(monomial.clone(), *c);
         }
@@ -205,10 +199,7 @@ impl Mul for &Poly {
     type Output = Poly;
 
     fn mul(self, other: &Poly) -> Poly {
-        let mut out = Poly {
-            terms: BTreeMap::new(),
-            overflow: self.overflow || other.overflow,
-        };
+        let mut out = Poly { terms: BTreeMap::new(), overflow: self.overflow || other.overflow };
         for (a, ca) in &self.terms {
             for (b, cb) in &other.terms {
                 match ca.checked_mul(*cb) {

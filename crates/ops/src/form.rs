@@ -77,13 +77,16 @@ impl Form {
     /// Every literal of the call.
     pub fn literals(&self) -> Vec<&Lit> {
         match self {
-            Self::Layer { args, .. } | Self::Function { args, .. } | Self::Source { args, .. } | Self::Method { args, .. } => {
-                args.iter().collect()
-            }
+            Self::Layer { args, .. }
+            | Self::Function { args, .. }
+            | Self::Source { args, .. }
+            | Self::Method { args, .. } => args.iter().collect(),
             Self::Helper { config, .. } => vec![config],
             Self::Infix { right, .. } => right.iter().collect(),
             Self::StreamField { .. } => Vec::new(),
-            Self::Attention { mask, scale, softcap, alibi, .. } => [mask, scale].into_iter().chain(softcap).chain(alibi).collect(),
+            Self::Attention { mask, scale, softcap, alibi, .. } => {
+                [mask, scale].into_iter().chain(softcap).chain(alibi).collect()
+            }
         }
     }
 }
@@ -93,7 +96,9 @@ impl Lit {
     pub fn float_names(&self) -> Vec<&str> {
         match self {
             Self::F32(float) => float.name.as_deref().into_iter().collect(),
-            Self::Apply(_, items) | Self::Array(items) | Self::Slice(items) => items.iter().flat_map(Self::float_names).collect(),
+            Self::Apply(_, items) | Self::Array(items) | Self::Slice(items) => {
+                items.iter().flat_map(Self::float_names).collect()
+            }
             Self::Struct(_, fields) => fields.iter().flat_map(|(_, v)| v.float_names()).collect(),
             Self::Constant { value, .. } => value.float_names(),
             Self::Size(_) | Self::F64(_) | Self::Bool(_) | Self::Path(_) => Vec::new(),

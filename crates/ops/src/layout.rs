@@ -66,20 +66,18 @@ fn quotient(a: &Poly, n: &Poly) -> Option<Poly> {
         return None;
     }
     let mut terms = a.terms();
-    if let (Some((c, factors)), None, Some((1, [(divisor, 1)]))) = (terms.next(), terms.next(), n.terms().next()) {
-        if factors.iter().any(|(atom, _)| atom == divisor) {
+    if let (Some((c, factors)), None, Some((1, [(divisor, 1)]))) = (terms.next(), terms.next(), n.terms().next())
+        && factors.iter().any(|(atom, _)| atom == divisor) {
             let rest = factors.iter().map(|(atom, power)| {
                 let times = if atom == divisor { power - 1 } else { *power };
                 (0..times).map(|_| single(atom)).product::<Poly>()
             });
             return Some(rest.fold(Poly::int(c), |p, q| p * q));
         }
-    }
-    if let Some((1, [(crate::Atom::Static { name, .. }, 1)])) = a.terms().next() {
-        if let Some((1, [(crate::Atom::Static { name: by_name, .. }, 1)])) = n.terms().next() {
+    if let Some((1, [(crate::Atom::Static { name, .. }, 1)])) = a.terms().next()
+        && let Some((1, [(crate::Atom::Static { name: by_name, .. }, 1)])) = n.terms().next() {
             return Some(Poly::named(&format!("{name}/{by_name}"), value / by));
         }
-    }
     Some(Poly::int(value / by))
 }
 

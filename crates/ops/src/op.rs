@@ -149,9 +149,7 @@ impl AttrValue {
     /// A field of a record or variant.
     pub fn field(&self, name: &str) -> Option<&AttrValue> {
         match self {
-            Self::Record(fields) | Self::Variant(_, fields) => {
-                fields.iter().find(|(n, _)| n == name).map(|(_, v)| v)
-            }
+            Self::Record(fields) | Self::Variant(_, fields) => fields.iter().find(|(n, _)| n == name).map(|(_, v)| v),
             _ => None,
         }
     }
@@ -249,8 +247,7 @@ impl Call<'_> {
     /// # Errors
     /// When the op asks for an operand that it does not declare or that was not given.
     pub fn input(&self, name: &str) -> Result<&Type, OpError> {
-        self.optional_input(name)
-            .ok_or_else(|| OpError::new(format!("operand `{name}` is missing")))
+        self.optional_input(name).ok_or_else(|| OpError::new(format!("operand `{name}` is missing")))
     }
 
     /// The operand `name`, if it was given.

@@ -26,10 +26,9 @@ pub(crate) static ROUTE: Op = Op {
 fn facts(call: &Call<'_>) -> Result<Facts, OpError> {
     let (logits, k) = (call.input("logits")?, call.int("k")?);
     let experts = logits.last();
-    if let Some(bias) = call.optional_input("bias") {
-        if !matches!(bias.shape.as_slice(), [n] if n.same(&experts)) {
-            return Err(OpError::unequal(format!("the bias is {bias} for {experts} experts"), &bias.last(), &experts).at("bias"));
-        }
+    let one_each = |bias: &Type| matches!(bias.shape.as_slice(), [n] if n.same(&experts));
+    if let Some(bias) = call.optional_input("bias").filter(|bias| !one_each(bias)) {
+        return Err(OpError::unequal(format!("the bias is {bias} for {experts} experts"), &bias.last(), &experts).at("bias"));
     }
     if k.constant().is_some_and(|k| k < 1) || k.constant() > experts.constant() {
         return Err(OpError::unequal(format!("{k} of {experts} experts cannot be chosen"), &k, &experts));

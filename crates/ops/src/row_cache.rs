@@ -59,6 +59,13 @@ impl RowCache {
     /// The rows of one sequence as keys whose leading parts are the values.
     pub(crate) fn segment(&self, sequence: usize) -> Segment<'_> {
         let rows = self.rows(sequence);
-        Segment { keys: rows, values: rows, key_stride: self.width, value_stride: self.width, len: self.len, ..Segment::default() }
+        Segment {
+            keys: rows,
+            values: rows,
+            key_stride: self.width,
+            value_stride: self.width,
+            len: self.len,
+            ..Segment::default()
+        }
     }
 }

@@ -100,7 +100,8 @@ pub struct NewState {
 impl State {
     /// What it holds for one sequence.
     pub fn rows(&self) -> Vec<Rows> {
-        let row = |count: RowCount, heads: &Poly, width: &Poly| Rows { count, heads: heads.clone(), width: width.clone() };
+        let row =
+            |count: RowCount, heads: &Poly, width: &Poly| Rows { count, heads: heads.clone(), width: width.clone() };
         match self {
             Self::KeyValue { heads, d_k, d_v, window } => {
                 let count = RowCount::within(window.as_ref());

@@ -1,7 +1,7 @@
 //! Attention against an f64 twin: masks, caches, padding, bias, sinks, pieces, threads.
 
-use formwork_ops::attention::{Attention, Mask};
 use formwork_ops::attention::KvCache;
+use formwork_ops::attention::{Attention, Mask};
 use formwork_tensor::{Context, Ids, Simd, Tensor, Tokens};
 
 const H: usize = 4;
@@ -30,31 +30,14 @@ struct Case {
 impl Case {
     fn new(threads: usize, simd: Simd, batch: usize, len: usize) -> Self {
         let ctx = Context::with(threads, simd);
-        let make = |heads, d, seed| {
-            ctx.from_slice(
-                &[batch, len, heads, d],
-                &numbers(batch * len * heads * d, seed),
-            )
-        };
+        let make = |heads, d, seed| ctx.from_slice(&[batch, len, heads, d], &numbers(batch * len * heads * d, seed));
         let (q, k, v) = (make(H, E, 1), make(K, E, 2), make(K, V, 3));
-        Self {
-            ctx,
-            batch,
-            len,
-            q,
-            k,
-            v,
-        }
+        Self { ctx, batch, len, q, k, v }
     }
 
     fn tokens(&self, past: usize, len: usize, valid: Option<&[bool]>) -> Tokens {
         let slots = past + len;
-        let mask = valid.map(|valid| {
-            valid
-                .chunks_exact(self.len)
-                .flat_map(|row| row[..slots].to_vec())
-                .collect()
-        });
+        let mask = valid.map(|valid| valid.chunks_exact(self.len).flat_map(|row| row[..slots].to_vec()).collect());
         Tokens::new(Ids::zeros(self.batch, len), past, mask).unwrap()
     }
 
@@ -62,11 +45,8 @@ impl Case {
     fn piece(&self, x: &Tensor, from: usize, to: usize) -> Tensor {
         let [_, _, heads, d] = x.axes("piece");
         let rows = x.data().chunks_exact(self.len * heads * d);
-        let data: Vec<f32> = rows
-            .flat_map(|row| row[from * heads * d..to * heads * d].to_vec())
-            .collect();
-        self.ctx
-            .from_slice(&[self.batch, to - from, heads, d], &data)
+        let data: Vec<f32> = rows.flat_map(|row| row[from * heads * d..to * heads * d].to_vec()).collect();
+        self.ctx.from_slice(&[self.batch, to - from, heads, d], &data)
     }
 
     fn whole(&self, mask: Mask, valid: Option<&[bool]>) -> Tensor {
@@ -75,22 +55,14 @@ impl Case {
     }
 
     /// Runs in pieces through a cache and compares bit by bit with one pass.
-    fn check_pieces(
-        &self,
-        mask: Mask,
-        mut cache: KvCache,
-        sizes: &[usize],
-        valid: Option<&[bool]>,
-    ) {
+    fn check_pieces(&self, mask: Mask, mut cache: KvCache, sizes: &[usize], valid: Option<&[bool]>) {
         let whole = self.whole(mask, valid);
         let mut from = 0;
         for size in sizes.iter().cycle() {
             let to = (from + size).min(self.len);
             let tokens = self.tokens(from, to - from, valid);
             let [q, k, v] = [&self.q, &self.k, &self.v].map(|x| self.piece(x, from, to));
-            let y = Attention::new(mask, 0.3)
-                .cached(&mut cache)
-                .run(&self.ctx, &q, &k, &v, &tokens);
+            let y = Attention::new(mask, 0.3).cached(&mut cache).run(&self.ctx, &q, &k, &v, &tokens);
             let expected = self.piece(&whole, from, to);
             assert_eq!(y.data(), expected.data(), "{mask:?} {sizes:?} at {from}");
             from = to;
@@ -106,9 +78,7 @@ impl Case {
             Mask::Causal => j <= i,
             Mask::SlidingWindow(w) => j <= i && i - j < w,
             Mask::SymmetricWindow(half) => i.abs_diff(j) <= half,
-            Mask::Chunked(c) => {
-                j <= i && i >= padding && j >= padding && (i - padding) / c == (j - padding) / c
-            }
+            Mask::Chunked(c) => j <= i && i >= padding && j >= padding && (i - padding) / c == (j - padding) / c,
         }
     }
 
@@ -131,29 +101,18 @@ impl Case {
             for i in 0..self.len {
                 for h in 0..H {
                     let keys: Vec<(usize, f64)> = (0..self.len)
-                        .filter(|&j| {
-                            Self::sees(mask, i, j, padding) && row.is_none_or(|row| row[j])
-                        })
+                        .filter(|&j| Self::sees(mask, i, j, padding) && row.is_none_or(|row| row[j]))
                         .map(|j| {
-                            let dot: f64 = (0..E)
-                                .map(|e| {
-                                    at(&self.q, b, i, h, e) * at(&self.k, b, j, h / (H / K), e)
-                                })
-                                .sum();
+                            let dot: f64 =
+                                (0..E).map(|e| at(&self.q, b, i, h, e) * at(&self.k, b, j, h / (H / K), e)).sum();
                             (j, adjust(dot * f64::from(0.3_f32), h, i, j).exp())
                         })
                         .collect();
                     let extra = sink(h).map_or(0.0, f64::exp);
                     let total = keys.iter().map(|key| key.1).sum::<f64>() + extra;
                     out.extend((0..V).map(|d| {
-                        let values = keys
-                            .iter()
-                            .map(|(j, p)| p * at(&self.v, b, *j, h / (H / K), d));
-                        if keys.is_empty() {
-                            0.0
-                        } else {
-                            values.sum::<f64>() / total
-                        }
+                        let values = keys.iter().map(|(j, p)| p * at(&self.v, b, *j, h / (H / K), d));
+                        if keys.is_empty() { 0.0 } else { values.sum::<f64>() / total }
                     }));
                 }
             }
@@ -169,13 +128,7 @@ fn close(found: &[f32], exact: &[f64], what: &str) {
     }
 }
 
-const MASKS: [Mask; 5] = [
-    Mask::Full,
-    Mask::Causal,
-    Mask::SlidingWindow(5),
-    Mask::SymmetricWindow(3),
-    Mask::Chunked(4),
-];
+const MASKS: [Mask; 5] = [Mask::Full, Mask::Causal, Mask::SlidingWindow(5), Mask::SymmetricWindow(3), Mask::Chunked(4)];
 
 /// Two sequences of 13: padded left and right.
 fn padded() -> Vec<bool> {
@@ -190,11 +143,7 @@ fn masks_match_the_twin() {
             let case = Case::new(2, simd, 2, len);
             for mask in MASKS {
                 let exact = case.twin(mask, None, |score, _, _, _| score, |_| None);
-                close(
-                    case.whole(mask, None).data(),
-                    &exact,
-                    &format!("{simd:?} {mask:?} {len}"),
-                );
+                close(case.whole(mask, None).data(), &exact, &format!("{simd:?} {mask:?} {len}"));
             }
         }
         let case = Case::new(1, simd, 2, 13);
@@ -203,16 +152,8 @@ fn masks_match_the_twin() {
             let exact = case.twin(mask, Some(&valid), |score, _, _, _| score, |_| None);
             let found = case.whole(mask, Some(&valid));
             // A padded query of a chunk belongs to no chunk: nobody reads it.
-            let skip = if matches!(mask, Mask::Chunked(_)) {
-                3 * H * V
-            } else {
-                0
-            };
-            close(
-                &found.data()[skip..],
-                &exact[skip..],
-                &format!("padded {simd:?} {mask:?}"),
-            );
+            let skip = if matches!(mask, Mask::Chunked(_)) { 3 * H * V } else { 0 };
+            close(&found.data()[skip..], &exact[skip..], &format!("padded {simd:?} {mask:?}"));
         }
     }
 }
@@ -225,21 +166,11 @@ fn scores_take_caps_biases_and_sinks() {
         let bias = case.ctx.from_slice(&[H, 19, 19], &numbers(H * 19 * 19, 9));
         let sinks = case.ctx.from_slice(&[H], &[0.5, -1.0, 3.0, 0.0]);
         let attention = || Attention::new(Mask::Causal, 0.3);
-        let run =
-            |attention: Attention| attention.run(&case.ctx, &case.q, &case.k, &case.v, &tokens);
+        let run = |attention: Attention| attention.run(&case.ctx, &case.q, &case.k, &case.v, &tokens);
         let cap = |score: f64| 0.5 * (score / 0.5).tanh();
         let bias_at = |h, i, j| f64::from(bias.data()[(h * 19 + i) * 19 + j]);
-        let exact = case.twin(
-            Mask::Causal,
-            None,
-            |score, h, i, j| cap(score) + bias_at(h, i, j),
-            |_| None,
-        );
-        close(
-            run(attention().softcap(0.5).bias(&bias)).data(),
-            &exact,
-            "softcap and bias",
-        );
+        let exact = case.twin(Mask::Causal, None, |score, h, i, j| cap(score) + bias_at(h, i, j), |_| None);
+        close(run(attention().softcap(0.5).bias(&bias)).data(), &exact, "softcap and bias");
         let sink = |h: usize| Some([0.5, -1.0, 3.0, 0.0][h]);
         let exact = case.twin(Mask::Causal, None, |score, _, _, _| score, sink);
         close(run(attention().sinks(&sinks)).data(), &exact, "sinks");
@@ -259,24 +190,14 @@ fn pieces_equal_one_pass() {
         let case = Case::new(2, simd, 2, 37);
         for sizes in [&[1][..], &[2, 5], &[7, 1, 1], &[20], &[37], &[36, 1]] {
             case.check_pieces(Mask::Causal, KvCache::new(2, K, E, V, 40), sizes, None);
-            case.check_pieces(
-                Mask::SlidingWindow(5),
-                KvCache::new(2, K, E, V, 40),
-                sizes,
-                None,
-            );
+            case.check_pieces(Mask::SlidingWindow(5), KvCache::new(2, K, E, V, 40), sizes, None);
             case.check_pieces(Mask::SlidingWindow(5), cache(5), sizes, None);
             case.check_pieces(Mask::SlidingWindow(5), cache(9), sizes, None);
             case.check_pieces(Mask::Chunked(4), cache(4), sizes, None);
         }
         let (case, valid) = (Case::new(2, simd, 2, 13), padded());
         for sizes in [&[1][..], &[4], &[13], &[6, 1]] {
-            case.check_pieces(
-                Mask::Causal,
-                KvCache::new(2, K, E, V, 13),
-                sizes,
-                Some(&valid),
-            );
+            case.check_pieces(Mask::Causal, KvCache::new(2, K, E, V, 13), sizes, Some(&valid));
             case.check_pieces(Mask::SlidingWindow(5), cache(5), sizes, Some(&valid));
         }
     }

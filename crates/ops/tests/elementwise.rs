@@ -8,9 +8,7 @@ use formwork_ops::xielu::Xielu;
 use formwork_tensor::{Context, Ids, Simd, Tokens};
 
 fn numbers(count: usize, scale: f32) -> Vec<f32> {
-    (0..count)
-        .map(|i| ((i * 37 % 101) as f32 / 50.0 - 1.0) * scale)
-        .collect()
+    (0..count).map(|i| ((i * 37 % 101) as f32 / 50.0 - 1.0) * scale).collect()
 }
 
 fn contexts() -> impl Iterator<Item = Context> {
@@ -43,10 +41,7 @@ fn xielu_follows_its_formula_on_both_sides() {
     let softplus = |x: f64| x.exp().ln_1p();
     for ctx in contexts() {
         for (alpha_p, alpha_n) in [(0.3_f32, -0.8_f32), (-2.0, 1.5)] {
-            let (right, left) = (
-                softplus(f64::from(alpha_p)),
-                0.5 + softplus(f64::from(alpha_n)),
-            );
+            let (right, left) = (softplus(f64::from(alpha_p)), 0.5 + softplus(f64::from(alpha_n)));
             for scale in [1e-7, 1e-3, 0.4, 1.0, 20.0] {
                 let data = numbers(203, scale);
                 let exact: Vec<f64> = data
@@ -67,11 +62,7 @@ fn xielu_follows_its_formula_on_both_sides() {
 
 #[test]
 fn queries_grow_in_steps_of_their_position() {
-    let config = TemperatureConfig {
-        scale: 0.25,
-        every: 3,
-        offset: 1,
-    };
+    let config = TemperatureConfig { scale: 0.25, every: 3, offset: 1 };
     for ctx in contexts() {
         let (b, s, heads, d) = (2, 8, 3, 5);
         let data = numbers(b * s * heads * d, 1.0);
@@ -110,8 +101,7 @@ fn norms_with_weights_for_each_head_and_offset_weights() {
         let per_head = |at: usize| standard(at) * f64::from(weight[at % (heads * d)]);
         close(y.data(), &exact(&per_head), "per head");
         let y = LayerNorm::plus_one(weight[..d].to_vec(), Some(bias.clone()), 1e-2);
-        let offset =
-            |at: usize| standard(at) * (1.0 + f64::from(weight[at % d])) + f64::from(bias[at % d]);
+        let offset = |at: usize| standard(at) * (1.0 + f64::from(weight[at % d])) + f64::from(bias[at % d]);
         close(y.forward(&ctx, &x).data(), &exact(&offset), "plus one");
         let y = layer_normalize(&ctx, &x, 1e-2);
         close(y.data(), &exact(&standard), "layer_normalize");
@@ -120,10 +110,6 @@ fn norms_with_weights_for_each_head_and_offset_weights() {
             let squares = row.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>();
             f64::from(data[at]) / (squares / d as f64 + 1e-2).sqrt()
         };
-        close(
-            rms_normalize(&ctx, &x, 1e-2).data(),
-            &exact(&rms),
-            "rms_normalize",
-        );
+        close(rms_normalize(&ctx, &x, 1e-2).data(), &exact(&rms), "rms_normalize");
     }
 }

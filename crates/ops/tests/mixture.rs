@@ -66,10 +66,12 @@ fn routes_match_the_twin() {
     let ctx = Context::with(2, Simd::Portable);
     let logits = ctx.from_slice(&[1, ROWS, E], &numbers(ROWS * E, 3));
     let bias = ctx.from_slice(&[E], &numbers(E, 4));
-    let groups = [GroupLimit::Off, GroupLimit::Max { groups: 4, chosen: 2 }, GroupLimit::Top2Sum { groups: 2, chosen: 1 }];
+    let groups =
+        [GroupLimit::Off, GroupLimit::Max { groups: 4, chosen: 2 }, GroupLimit::Top2Sum { groups: 2, chosen: 1 }];
     let scores = [RouterScore::Softmax, RouterScore::ChosenSoftmax, RouterScore::Sigmoid];
     let sums = [Renormalise::No, Renormalise::Sum(0.25), Renormalise::ClampedSum(0.9)];
-    let every = scores.into_iter().flat_map(|s| groups.into_iter().flat_map(move |g| sums.into_iter().map(move |r| (s, g, r))));
+    let every =
+        scores.into_iter().flat_map(|s| groups.into_iter().flat_map(move |g| sums.into_iter().map(move |r| (s, g, r))));
     for (score, groups, renormalise) in every {
         let routing = Routing { k: 3, score, groups, renormalise, factor: 1.5 };
         for biased in [false, true] {
@@ -121,9 +123,16 @@ struct Case {
 
 impl Case {
     fn new(kind: ExpertKind, bias: bool, limit: Option<f32>, up_shift: f32) -> Self {
-        let config = ExpertsConfig { experts: E, d: D, d_ff: F, kind, act: ExpertActivation::Silu, bias, limit, up_shift };
+        let config =
+            ExpertsConfig { experts: E, d: D, d_ff: F, kind, act: ExpertActivation::Silu, bias, limit, up_shift };
         let both = |rows: usize, columns: usize, seed| [numbers(E * rows * columns, seed), numbers(E * rows, seed + 1)];
-        Self { ctx: Context::with(2, Simd::Portable), config, gate: both(F, D, 1), up: both(F, D, 3), down: both(D, F, 5) }
+        Self {
+            ctx: Context::with(2, Simd::Portable),
+            config,
+            gate: both(F, D, 1),
+            up: both(F, D, 3),
+            down: both(D, F, 5),
+        }
     }
 
     /// Gate and up of each expert, row by row as the kind has them.
@@ -175,7 +184,8 @@ impl Case {
         for (weight, e) in weights.iter().zip(chosen) {
             let e = *e as usize;
             let (gate, up) = (self.product(&self.gate, e, x, F), self.product(&self.up, e, x, F));
-            let gated = |(g, u): (&f64, &f64)| silu(g.min(limit)) * (u.clamp(-limit, limit) + f64::from(self.config.up_shift));
+            let gated =
+                |(g, u): (&f64, &f64)| silu(g.min(limit)) * (u.clamp(-limit, limit) + f64::from(self.config.up_shift));
             let hidden: Vec<f64> = match self.config.kind {
                 ExpertKind::Plain => up.iter().map(|u| silu(*u)).collect(),
                 _ => gate.iter().zip(&up).map(gated).collect(),
@@ -189,7 +199,11 @@ impl Case {
 
 #[test]
 fn experts_match_the_twin_and_do_not_depend_on_other_tokens() {
-    let plain = [(ExpertKind::Plain, false, None, 0.0), (ExpertKind::Gated, false, None, 0.0), (ExpertKind::Gated, true, Some(0.4), 0.0)];
+    let plain = [
+        (ExpertKind::Plain, false, None, 0.0),
+        (ExpertKind::Gated, false, None, 0.0),
+        (ExpertKind::Gated, true, Some(0.4), 0.0),
+    ];
     let packed = [(ExpertKind::Fused, true, None, 0.0), (ExpertKind::Interleaved, true, Some(0.3), 1.0)];
     for (kind, bias, limit, shift) in plain.into_iter().chain(packed) {
         let case = Case::new(kind, bias, limit, shift);

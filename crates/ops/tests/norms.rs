@@ -1,11 +1,11 @@
 //! Norms and activations against f64 twins, at every width from 1 to 70 and SIMD level.
 
 use formwork_ops::activation as act;
-use formwork_ops::batch_norm::BatchNorm;
 use formwork_ops::activation as gated;
+use formwork_ops::activation::softcap;
+use formwork_ops::batch_norm::BatchNorm;
 use formwork_ops::layer_norm::LayerNorm;
 use formwork_ops::rms_norm::RmsNorm;
-use formwork_ops::activation::softcap;
 use formwork_tensor::{Context, Simd, Tensor};
 
 fn numbers(count: usize, seed: u32) -> Vec<f32> {
@@ -18,19 +18,13 @@ fn numbers(count: usize, seed: u32) -> Vec<f32> {
 }
 
 fn contexts() -> Vec<Context> {
-    Simd::supported()
-        .into_iter()
-        .map(|simd| Context::with(1, simd))
-        .collect()
+    Simd::supported().into_iter().map(|simd| Context::with(1, simd)).collect()
 }
 
 fn close(found: &[f32], exact: impl Iterator<Item = f64>, what: &str) {
     let mut count = 0;
     for (x, y) in found.iter().zip(exact) {
-        assert!(
-            (f64::from(*x) - y).abs() < 1e-5 * y.abs().max(1.0),
-            "{what}: {x} not {y}"
-        );
+        assert!((f64::from(*x) - y).abs() < 1e-5 * y.abs().max(1.0), "{what}: {x} not {y}");
         count += 1;
     }
     assert_eq!(count, found.len(), "{what}");
@@ -43,8 +37,7 @@ fn wide(x: &[f32]) -> Vec<f64> {
 /// `f(row, column)` for all rows of `x`.
 fn by_row(x: &[f32], d: usize, f: impl Fn(&[f64], usize) -> f64) -> Vec<f64> {
     let rows = x.chunks_exact(d).map(wide);
-    rows.flat_map(|row| (0..d).map(|i| f(&row, i)).collect::<Vec<_>>())
-        .collect()
+    rows.flat_map(|row| (0..d).map(|i| f(&row, i)).collect::<Vec<_>>()).collect()
 }
 
 #[test]
@@ -53,44 +46,23 @@ fn norms_over_all_widths() {
         for d in 1..=70 {
             let (data, w, b) = (numbers(3 * d, 1), numbers(d, 2), numbers(d, 3));
             let x = ctx.from_slice(&[3, d], &data);
-            let rms =
-                |row: &[f64]| (row.iter().map(|x| x * x).sum::<f64>() / d as f64 + 1e-3).sqrt();
+            let rms = |row: &[f64]| (row.iter().map(|x| x * x).sum::<f64>() / d as f64 + 1e-3).sqrt();
             let exact = by_row(&data, d, |row, i| row[i] / rms(row) * f64::from(w[i]));
-            close(
-                RmsNorm::new(w.clone(), 1e-3).forward(&ctx, &x).data(),
-                exact.into_iter(),
-                "rms",
-            );
-            let exact = by_row(&data, d, |row, i| {
-                row[i] / rms(row) * (1.0 + f64::from(w[i]))
-            });
-            close(
-                RmsNorm::plus_one(w.clone(), 1e-3).forward(&ctx, &x).data(),
-                exact.into_iter(),
-                "rms+1",
-            );
+            close(RmsNorm::new(w.clone(), 1e-3).forward(&ctx, &x).data(), exact.into_iter(), "rms");
+            let exact = by_row(&data, d, |row, i| row[i] / rms(row) * (1.0 + f64::from(w[i])));
+            close(RmsNorm::plus_one(w.clone(), 1e-3).forward(&ctx, &x).data(), exact.into_iter(), "rms+1");
             let exact = by_row(&data, d, |row, i| row[i] / rms(row));
-            close(
-                RmsNorm::unweighted(1e-3).forward(&ctx, &x).data(),
-                exact.into_iter(),
-                "plain rms",
-            );
+            close(RmsNorm::unweighted(1e-3).forward(&ctx, &x).data(), exact.into_iter(), "plain rms");
             let standard = |row: &[f64], i: usize| {
                 let mean = row.iter().sum::<f64>() / d as f64;
                 let variance = row.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / d as f64;
                 (row[i] - mean) / (variance + 1e-2).sqrt()
             };
-            let exact = by_row(&data, d, |row, i| {
-                standard(row, i) * f64::from(w[i]) + f64::from(b[i])
-            });
+            let exact = by_row(&data, d, |row, i| standard(row, i) * f64::from(w[i]) + f64::from(b[i]));
             let norm = LayerNorm::new(w.clone(), Some(b.clone()), 1e-2);
             close(norm.forward(&ctx, &x).data(), exact.into_iter(), "layer");
             let exact = by_row(&data, d, standard);
-            close(
-                LayerNorm::unweighted(1e-2).forward(&ctx, &x).data(),
-                exact.into_iter(),
-                "plain layer",
-            );
+            close(LayerNorm::unweighted(1e-2).forward(&ctx, &x).data(), exact.into_iter(), "plain layer");
         }
     }
 }
@@ -115,9 +87,8 @@ fn activations_over_all_lengths() {
     };
     let logistic = |x: f64| 1.0 / (1.0 + (-x).exp());
     let gelu = |x: f64| 0.5 * x * (1.0 + erf(x / 2f64.sqrt()));
-    let gelu_tanh = |x: f64| {
-        0.5 * x * (1.0 + ((2.0 / std::f64::consts::PI).sqrt() * (x + 0.044715 * x.powi(3))).tanh())
-    };
+    let gelu_tanh =
+        |x: f64| 0.5 * x * (1.0 + ((2.0 / std::f64::consts::PI).sqrt() * (x + 0.044715 * x.powi(3))).tanh());
     type Gate = (fn(Tensor, Tensor) -> Tensor, Vec<f64>);
     type Pair<'a> = (&'a str, fn(Tensor) -> Tensor, &'a dyn Fn(f64) -> f64);
     let pairs: [Pair; 8] = [
@@ -135,24 +106,12 @@ fn activations_over_all_lengths() {
             let (data, up) = (numbers(len, 4), numbers(len, 5));
             let tensor = |data: &[f32]| ctx.from_slice(&[len], data);
             for (name, found, exact) in &pairs {
-                close(
-                    found(tensor(&data)).data(),
-                    wide(&data).into_iter().map(exact),
-                    name,
-                );
+                close(found(tensor(&data)).data(), wide(&data).into_iter().map(exact), name);
             }
             let capped = softcap(tensor(&data), 2.0);
-            close(
-                capped.data(),
-                wide(&data).into_iter().map(|x| 2.0 * (x / 2.0).tanh()),
-                "softcap",
-            );
+            close(capped.data(), wide(&data).into_iter().map(|x| 2.0 * (x / 2.0).tanh()), "softcap");
             let product = |f: &dyn Fn(f64) -> f64| -> Vec<f64> {
-                wide(&data)
-                    .iter()
-                    .zip(wide(&up))
-                    .map(|(x, y)| f(*x) * y)
-                    .collect()
+                wide(&data).iter().zip(wide(&up)).map(|(x, y)| f(*x) * y).collect()
             };
             let gates: [Gate; 5] = [
                 (gated::gated_silu, product(&|x| x * logistic(x))),
@@ -162,11 +121,7 @@ fn activations_over_all_lengths() {
                 (gated::gated_sigmoid, product(&logistic)),
             ];
             for (found, exact) in gates {
-                close(
-                    found(tensor(&data), tensor(&up)).data(),
-                    exact.into_iter(),
-                    "gate",
-                );
+                close(found(tensor(&data), tensor(&up)).data(), exact.into_iter(), "gate");
             }
         }
     }

@@ -174,7 +174,9 @@ fn a_short_convolution_keeps_its_last_tokens() {
         let mut expected = Vec::new();
         for (b, t, c) in (0..B).flat_map(|b| (0..20).flat_map(move |t| (0..D).map(move |c| (b, t, c)))) {
             let taps = (0..N).filter(|j| t + j + 1 >= N);
-            let sum: f64 = taps.map(|j| f64::from(weight[c * N + j]) * f64::from(x.data()[(b * 20 + t + j + 1 - N) * D + c])).sum();
+            let sum: f64 = taps
+                .map(|j| f64::from(weight[c * N + j]) * f64::from(x.data()[(b * 20 + t + j + 1 - N) * D + c]))
+                .sum();
             expected.push(sum + f64::from(bias[c]));
         }
         let run = |sizes: &[usize]| {

@@ -3,13 +3,8 @@
 use formwork_ops::rope::{Rope, RopeConfig, RopeLayout, RopeScaling};
 use formwork_tensor::{Context, Ids, Simd, Tokens};
 
-const PLAIN: RopeConfig = RopeConfig {
-    d_rot: 8,
-    trailing: false,
-    theta: 100.0,
-    layout: RopeLayout::HalfSplit,
-    scaling: RopeScaling::None,
-};
+const PLAIN: RopeConfig =
+    RopeConfig { d_rot: 8, trailing: false, theta: 100.0, layout: RopeLayout::HalfSplit, scaling: RopeScaling::None };
 
 /// The angle of pair `i` at position `p`, read off a vector of ones.
 fn angle(config: RopeConfig, len: usize, p: usize, i: usize) -> f64 {
@@ -47,41 +42,18 @@ fn frequency(theta: f64, i: usize) -> f64 {
 
 #[test]
 fn plain_and_linear_angles() {
-    for layout in [
-        RopeLayout::HalfSplit,
-        RopeLayout::Interleaved,
-        RopeLayout::HalfSwapped,
-        RopeLayout::PairsToHalves,
-    ] {
+    for layout in [RopeLayout::HalfSplit, RopeLayout::Interleaved, RopeLayout::HalfSwapped, RopeLayout::PairsToHalves] {
         for i in 0..4 {
-            close(
-                angle(RopeConfig { layout, ..PLAIN }, 6, 5, i),
-                5.0 * frequency(100.0, i),
-            );
+            close(angle(RopeConfig { layout, ..PLAIN }, 6, 5, i), 5.0 * frequency(100.0, i));
             let scaling = RopeScaling::Linear { factor: 4.0 };
-            close(
-                angle(
-                    RopeConfig {
-                        layout,
-                        scaling,
-                        ..PLAIN
-                    },
-                    6,
-                    5,
-                    i,
-                ),
-                1.25 * frequency(100.0, i),
-            );
+            close(angle(RopeConfig { layout, scaling, ..PLAIN }, 6, 5, i), 1.25 * frequency(100.0, i));
         }
     }
 }
 
 #[test]
 fn the_dynamic_base_grows_with_the_sequence() {
-    let scaling = RopeScaling::DynamicNtk {
-        factor: 2.0,
-        original_max: 6,
-    };
+    let scaling = RopeScaling::DynamicNtk { factor: 2.0, original_max: 6 };
     let config = RopeConfig { scaling, ..PLAIN };
     for i in 0..4 {
         close(angle(config, 6, 5, i), 5.0 * frequency(100.0, i));
@@ -92,12 +64,7 @@ fn the_dynamic_base_grows_with_the_sequence() {
 
 #[test]
 fn low_frequencies_are_divided() {
-    let scaling = RopeScaling::Llama3 {
-        factor: 8.0,
-        low_freq_factor: 1.0,
-        high_freq_factor: 4.0,
-        original_max: 64,
-    };
+    let scaling = RopeScaling::Llama3 { factor: 8.0, low_freq_factor: 1.0, high_freq_factor: 4.0, original_max: 64 };
     for i in 0..4 {
         let f = frequency(100.0, i);
         let wavelength = 2.0 * std::f64::consts::PI / f;
@@ -127,10 +94,7 @@ fn yarn_blends_over_a_ramp() {
     // Dimensions at 32 rotations and at 1: floor(-0.99) -> 0, ceil(2.02) -> 3.
     for (i, kept) in [1.0, 2.0 / 3.0, 1.0 / 3.0, 0.0].into_iter().enumerate() {
         let f = frequency(100.0, i);
-        close(
-            angle(config, 6, 5, i),
-            5.0 * (f / 4.0 * (1.0 - kept) + f * kept),
-        );
+        close(angle(config, 6, 5, i), 5.0 * (f / 4.0 * (1.0 - kept) + f * kept));
         let (sin, cos) = sin_cos(config, 6, 5, i);
         assert!((sin.hypot(cos) - 1.25).abs() < 1e-6);
     }
@@ -146,14 +110,8 @@ fn long_sequences_take_their_own_divisors() {
     };
     for i in 0..4 {
         let config = RopeConfig { scaling, ..PLAIN };
-        close(
-            angle(config, 6, 5, i),
-            5.0 * frequency(100.0, i) / [1.0, 1.5, 2.0, 3.0][i],
-        );
-        close(
-            angle(config, 7, 5, i),
-            5.0 * frequency(100.0, i) / [2.0, 3.0, 5.0, 7.0][i],
-        );
+        close(angle(config, 6, 5, i), 5.0 * frequency(100.0, i) / [1.0, 1.5, 2.0, 3.0][i]);
+        close(angle(config, 7, 5, i), 5.0 * frequency(100.0, i) / [2.0, 3.0, 5.0, 7.0][i]);
     }
 }
 
@@ -169,14 +127,6 @@ fn other_channels_pass_and_padding_shifts_positions() {
         assert_eq!(x[8..], y[8..]);
     }
     let heads = |row: usize| &data[row * 22..][..22];
-    assert_eq!(
-        &y.data()[22..44],
-        heads(1),
-        "the first valid token stands at position 0"
-    );
-    assert_ne!(
-        &y.data()[88..110],
-        heads(4),
-        "the second token of the other row turns"
-    );
+    assert_eq!(&y.data()[22..44], heads(1), "the first valid token stands at position 0");
+    assert_ne!(&y.data()[88..110], heads(4), "the second token of the other row turns");
 }

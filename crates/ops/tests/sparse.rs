@@ -27,7 +27,8 @@ fn operands(ctx: &Context) -> [Tensor; 3] {
 
 /// Dense attention where a pair `(query, key)` that is not seen scores minus infinity.
 fn dense(ctx: &Context, [q, k, v]: [&Tensor; 3], sees: impl Fn(usize, usize) -> bool) -> Tensor {
-    let bias: Vec<f32> = (0..H * S * S).map(|at| if sees(at / S % S, at % S) { 0.0 } else { f32::NEG_INFINITY }).collect();
+    let bias: Vec<f32> =
+        (0..H * S * S).map(|at| if sees(at / S % S, at % S) { 0.0 } else { f32::NEG_INFINITY }).collect();
     let bias = ctx.from_slice(&[H, S, S], &bias);
     Attention::new(Mask::Full, SCALE).bias(&bias).run(ctx, q, k, v, &tokens(B, 0, S, None))
 }
@@ -124,10 +125,13 @@ fn groups_of_heads_see_their_windows() {
                 .concat()
             };
             let group = |heads: std::ops::Range<usize>, window: usize| {
-                let whole = dense(&ctx, [&q, &k, &v], |i, j| {
-                    (!causal || j <= i) && (window == 0 || i.abs_diff(j) < window)
-                });
-                let rows: Vec<f32> = whole.data().chunks_exact(H * D).flat_map(|row| row[heads.start * D..heads.end * D].to_vec()).collect();
+                let whole =
+                    dense(&ctx, [&q, &k, &v], |i, j| (!causal || j <= i) && (window == 0 || i.abs_diff(j) < window));
+                let rows: Vec<f32> = whole
+                    .data()
+                    .chunks_exact(H * D)
+                    .flat_map(|row| row[heads.start * D..heads.end * D].to_vec())
+                    .collect();
                 rows
             };
             let (near, all) = (group(0..2, 5), group(2..4, 0));
@@ -212,7 +216,8 @@ fn the_index_chooses_the_best_keys() {
     let valid: Vec<bool> = (0..B * S).map(|at| at / S == 0 || at % S >= 4).collect();
     for ctx in contexts() {
         let [q, k, v] = operands(&ctx);
-        let (iq, ik, iw) = (tensor(&ctx, &[B, S, I, E], 5), tensor(&ctx, &[B, S, 1, E], 6), tensor(&ctx, &[B, S, I], 7));
+        let (iq, ik, iw) =
+            (tensor(&ctx, &[B, S, I, E], 5), tensor(&ctx, &[B, S, 1, E], 6), tensor(&ctx, &[B, S, I], 7));
         for valid in [None, Some(&valid[..])] {
             let chosen = top_keys(&ctx, &iq, &ik, &iw, N, &tokens(B, 0, S, valid), &mut RowCache::new(B, E, S));
             let mut expected = Vec::new();
@@ -220,7 +225,8 @@ fn the_index_chooses_the_best_keys() {
                 let score = |j: usize| -> f64 {
                     let heads = (0..I).map(|h| {
                         let at = ((b * S + i) * I + h, b * S + j);
-                        let pairs = (0..E).map(|e| f64::from(iq.data()[at.0 * E + e]) * f64::from(ik.data()[at.1 * E + e]));
+                        let pairs =
+                            (0..E).map(|e| f64::from(iq.data()[at.0 * E + e]) * f64::from(ik.data()[at.1 * E + e]));
                         f64::from(iw.data()[at.0]) * pairs.sum::<f64>().max(0.0)
                     });
                     heads.sum()

@@ -69,13 +69,7 @@ pub(crate) struct Request {
 impl Request {
     /// New ids without padding.
     pub(crate) fn new(ids: Ids, past: usize) -> Self {
-        Self {
-            ids,
-            past,
-            mask: None,
-            source: None,
-            types: None,
-        }
+        Self { ids, past, mask: None, source: None, types: None }
     }
 
     /// Checks ids and lengths against the model and names the streams.
@@ -97,10 +91,7 @@ impl Request {
             return Ok(inputs.with_tokens("input_ids", tokens));
         }
         let Some((source, mask)) = self.source else {
-            return Err(Error::new(
-                "missing-input",
-                "the model needs input_ids for its encoder",
-            ));
+            return Err(Error::new("missing-input", "the model needs input_ids for its encoder"));
         };
         check_ids(info, &source)?;
         check_length(info, source.len())?;
@@ -110,26 +101,16 @@ impl Request {
         }
         let source = Tokens::new(source, 0, mask)?;
         let tokens = Tokens::new(self.ids, self.past, self.mask)?;
-        Ok(inputs
-            .with_tokens("input_ids", source)
-            .with_tokens("decoder_input_ids", tokens))
+        Ok(inputs.with_tokens("input_ids", source).with_tokens("decoder_input_ids", tokens))
     }
 }
 
 fn check_ids(info: &Info, ids: &Ids) -> Result<()> {
-    match ids
-        .data()
-        .iter()
-        .find(|id| **id as usize >= info.vocab_size)
-    {
+    match ids.data().iter().find(|id| **id as usize >= info.vocab_size) {
         None => Ok(()),
         Some(id) => {
-            let message = format!(
-                "id {id} is outside the vocabulary of {} ids",
-                info.vocab_size
-            );
-            Err(Error::new("token-out-of-range", message)
-                .help("check that the tokenizer belongs to this model"))
+            let message = format!("id {id} is outside the vocabulary of {} ids", info.vocab_size);
+            Err(Error::new("token-out-of-range", message).help("check that the tokenizer belongs to this model"))
         }
     }
 }

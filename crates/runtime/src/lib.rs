@@ -7,30 +7,30 @@ pub mod sampling;
 pub mod session;
 pub mod weights;
 
+pub use formwork_ops::Pattern;
+pub use formwork_ops::attention::KvCache;
 pub use formwork_ops::attention::{Attention, Mask};
 pub use formwork_ops::batch_norm::BatchNorm;
 pub use formwork_ops::embedding::Embedding;
-pub use formwork_ops::attention::KvCache;
 pub use formwork_ops::experts::{ExpertActivation, ExpertKind, Experts, ExpertsConfig};
+pub use formwork_ops::gated_delta::LogDecay;
 pub use formwork_ops::layer_norm::LayerNorm;
 pub use formwork_ops::linear::Linear;
-pub use formwork_ops::mla::{LatentDecoding, Mla};
-pub use formwork_ops::gated_delta::LogDecay;
 pub use formwork_ops::linear_attention::FeatureMap;
+pub use formwork_ops::mla::{LatentDecoding, Mla};
 pub use formwork_ops::multi_scale::GroupCache;
 pub use formwork_ops::once::Once;
-pub use formwork_ops::recurrent::RecurrentState;
-pub use formwork_ops::row_cache::RowCache;
-pub use formwork_ops::short_conv::ShortConv;
-pub use formwork_ops::Pattern;
 pub use formwork_ops::parameter::Parameter;
+pub use formwork_ops::positions::SinusoidalLayout;
+pub use formwork_ops::recurrent::RecurrentState;
 pub use formwork_ops::relative_bias::RelativeBias;
 pub use formwork_ops::rms_norm::RmsNorm;
+pub use formwork_ops::rope::{Rope, RopeConfig, RopeLayout, RopeScaling};
+pub use formwork_ops::route::{GroupLimit, Renormalise, RouterScore, Routing};
+pub use formwork_ops::row_cache::RowCache;
+pub use formwork_ops::short_conv::ShortConv;
 pub use formwork_ops::temperature::{Temperature, TemperatureConfig};
 pub use formwork_ops::xielu::Xielu;
-pub use formwork_ops::route::{GroupLimit, Renormalise, RouterScore, Routing};
-pub use formwork_ops::rope::{Rope, RopeConfig, RopeLayout, RopeScaling};
-pub use formwork_ops::positions::SinusoidalLayout;
 pub use formwork_tensor::{Context, Ids, Param, Record, Simd, Tensor, Tokens, error};
 pub use formwork_tensor::{Error, Result};
 
@@ -43,24 +43,20 @@ pub use weights::mapping::{Mapping, Rule, Source};
 
 /// Operators without parameters.
 pub mod ops {
-    pub use formwork_ops::activation::{
-        gelu, gelu_quick, gelu_tanh, relu, relu2, sigmoid, silu, tanh,
-    };
-    pub use formwork_ops::activation::{
-        gated_gelu, gated_gelu_tanh, gated_relu, gated_sigmoid, gated_silu,
-    };
+    pub use formwork_ops::activation::softcap;
+    pub use formwork_ops::activation::{gated_gelu, gated_gelu_tanh, gated_relu, gated_sigmoid, gated_silu};
+    pub use formwork_ops::activation::{gelu, gelu_quick, gelu_tanh, relu, relu2, sigmoid, silu, tanh};
+    pub use formwork_ops::clamp::clamp;
     pub use formwork_ops::dual_chunk::dual_chunk_attention;
     pub use formwork_ops::dynamic_context::{chosen_attention, top_keys};
     pub use formwork_ops::gated_delta::gated_delta;
+    pub use formwork_ops::layer_norm::layer_normalize;
     pub use formwork_ops::linear_attention::{linear_attention, linear_attention_full};
-    pub use formwork_ops::multi_scale::{multi_scale_attention, multi_scale_attention_full};
-    pub use formwork_ops::sparse::{sparse_attention, sparse_attention_full};
     pub use formwork_ops::mask_dropout::mask_dropout;
+    pub use formwork_ops::multi_scale::{multi_scale_attention, multi_scale_attention_full};
     pub use formwork_ops::padded_positions::padded_positions;
     pub use formwork_ops::positions::{offset_positions, sinusoidal};
-    pub use formwork_ops::clamp::clamp;
-    pub use formwork_ops::layer_norm::layer_normalize;
     pub use formwork_ops::rms_norm::rms_normalize;
     pub use formwork_ops::route::{route, route_biased};
-    pub use formwork_ops::activation::softcap;
+    pub use formwork_ops::sparse::{sparse_attention, sparse_attention_full};
 }

@@ -22,14 +22,7 @@ pub struct Sampling {
 
 impl Default for Sampling {
     fn default() -> Self {
-        Self {
-            temperature: 0.0,
-            top_k: 0,
-            top_p: 1.0,
-            min_p: 0.0,
-            repetition_penalty: 1.0,
-            seed: 0,
-        }
+        Self { temperature: 0.0, top_k: 0, top_p: 1.0, min_p: 0.0, repetition_penalty: 1.0, seed: 0 }
     }
 }
 
@@ -54,10 +47,7 @@ impl Sampler {
         } else if !(options.repetition_penalty.is_finite() && options.repetition_penalty > 0.0) {
             "the repetition penalty is above 0"
         } else {
-            return Ok(Self {
-                options,
-                state: options.seed,
-            });
+            return Ok(Self { options, state: options.seed });
         };
         Err(Error::usage("sampling-option", wrong))
     }
@@ -138,11 +128,7 @@ fn penalise(logits: &mut [f32], seen: &[u32], penalty: f32) {
     seen.dedup();
     for id in seen {
         if let Some(logit) = logits.get_mut(id as usize) {
-            *logit = if *logit > 0.0 {
-                *logit / penalty
-            } else {
-                *logit * penalty
-            };
+            *logit = if *logit > 0.0 { *logit / penalty } else { *logit * penalty };
         }
     }
 }
@@ -167,9 +153,7 @@ mod tests {
 
     fn many(options: Sampling, logits: &[f32]) -> Vec<u32> {
         let mut sampler = Sampler::new(options).unwrap();
-        (0..500)
-            .map(|_| sampler.sample(logits, &[]).unwrap())
-            .collect()
+        (0..500).map(|_| sampler.sample(logits, &[]).unwrap()).collect()
     }
 
     #[test]
@@ -183,37 +167,21 @@ mod tests {
     #[test]
     fn filters_narrow_the_choice() {
         let logits = [2.0, 1.0, 0.0, -1.0];
-        let warm = Sampling {
-            temperature: 1.0,
-            seed: 7,
-            ..Sampling::default()
-        };
+        let warm = Sampling { temperature: 1.0, seed: 7, ..Sampling::default() };
         assert_eq!(many(warm, &logits), many(warm, &logits));
         let share = many(warm, &logits).iter().filter(|id| **id == 0).count();
-        assert!(
-            (270..370).contains(&share),
-            "{share} of 500 where 322 are expected"
-        );
+        assert!((270..370).contains(&share), "{share} of 500 where 322 are expected");
         let only = |options| many(options, &logits).into_iter().max().unwrap();
         assert_eq!(only(Sampling { top_k: 1, ..warm }), 0);
         assert_eq!(only(Sampling { top_k: 2, ..warm }), 1);
         assert_eq!(only(Sampling { top_p: 0.7, ..warm }), 1);
         assert_eq!(only(Sampling { min_p: 1.0, ..warm }), 0);
-        assert_eq!(
-            only(Sampling {
-                temperature: 1e-9,
-                ..warm
-            }),
-            0
-        );
+        assert_eq!(only(Sampling { temperature: 1e-9, ..warm }), 0);
     }
 
     #[test]
     fn a_penalty_weakens_what_was_seen() {
-        let options = Sampling {
-            repetition_penalty: 3.0,
-            ..Sampling::default()
-        };
+        let options = Sampling { repetition_penalty: 3.0, ..Sampling::default() };
         let mut sampler = Sampler::new(options).unwrap();
         assert_eq!(sampler.sample(&[2.0, 1.0], &[0, 0]).unwrap(), 1);
         assert_eq!(sampler.sample(&[-1.0, -2.0], &[0]).unwrap(), 1);
@@ -223,24 +191,12 @@ mod tests {
     fn options_have_ranges() {
         let base = Sampling::default();
         for wrong in [
-            Sampling {
-                temperature: -1.0,
-                ..base
-            },
-            Sampling {
-                temperature: f32::NAN,
-                ..base
-            },
+            Sampling { temperature: -1.0, ..base },
+            Sampling { temperature: f32::NAN, ..base },
             Sampling { top_p: 2.0, ..base },
             Sampling { top_p: 0.0, ..base },
-            Sampling {
-                min_p: -0.1,
-                ..base
-            },
-            Sampling {
-                repetition_penalty: 0.0,
-                ..base
-            },
+            Sampling { min_p: -0.1, ..base },
+            Sampling { repetition_penalty: 0.0, ..base },
         ] {
             assert_eq!(Sampler::new(wrong).unwrap_err().code, "sampling-option");
         }

@@ -31,14 +31,7 @@ impl<'m, M: Model> Session<'m, M> {
             return Err(Error::new("context-too-long", message));
         }
         let cache = M::cache(1, capacity);
-        Ok(Self {
-            model,
-            ctx,
-            cache,
-            capacity,
-            past: 0,
-            source: None,
-        })
+        Ok(Self { model, ctx, cache, capacity, past: 0, source: None })
     }
 
     /// Sets what the encoder reads.
@@ -99,14 +92,7 @@ impl<'m, M: Model> Session<'m, M> {
             return Err(Error::new("not-generative", message));
         }
         let sampler = Sampler::new(sampling)?;
-        Ok(Generation {
-            session: self,
-            sampler,
-            seen: prompt.to_vec(),
-            fresh: 0,
-            left: count,
-            stop: Vec::new(),
-        })
+        Ok(Generation { session: self, sampler, seen: prompt.to_vec(), fresh: 0, left: count, stop: Vec::new() })
     }
 }
 

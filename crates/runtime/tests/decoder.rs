@@ -23,15 +23,9 @@ fn logits_match_f64_at_every_level() {
     let (model, exact) = (decoder(), twin(&random(), &PROMPT));
     for simd in Simd::supported() {
         let ctx = Context::with(1, simd);
-        let logits = Session::new(&model, &ctx, 11)
-            .unwrap()
-            .step(&PROMPT)
-            .unwrap();
+        let logits = Session::new(&model, &ctx, 11).unwrap().step(&PROMPT).unwrap();
         for (found, exact) in logits.data().iter().zip(exact.concat()) {
-            assert!(
-                (f64::from(*found) - exact).abs() < 1e-4,
-                "{simd:?}: {found} not {exact}"
-            );
+            assert!((f64::from(*found) - exact).abs() < 1e-4, "{simd:?}: {found} not {exact}");
         }
     }
 }
@@ -40,23 +34,14 @@ fn logits_match_f64_at_every_level() {
 fn pieces_and_threads_do_not_change_a_bit() {
     let model = decoder();
     let ctx = context(1);
-    let whole = Session::new(&model, &ctx, 11)
-        .unwrap()
-        .step(&PROMPT)
-        .unwrap();
+    let whole = Session::new(&model, &ctx, 11).unwrap().step(&PROMPT).unwrap();
     for size in [1, 2, 5, 10] {
         for threads in [1, 2] {
             let ctx = context(threads);
             let mut session = Session::new(&model, &ctx, 11).unwrap();
-            let pieces: Vec<f32> = PROMPT
-                .chunks(size)
-                .flat_map(|piece| session.step(piece).unwrap().data().to_vec())
-                .collect();
-            assert_eq!(
-                pieces,
-                whole.data(),
-                "pieces of {size} on {threads} threads"
-            );
+            let pieces: Vec<f32> =
+                PROMPT.chunks(size).flat_map(|piece| session.step(piece).unwrap().data().to_vec()).collect();
+            assert_eq!(pieces, whole.data(), "pieces of {size} on {threads} threads");
         }
     }
 }
@@ -64,16 +49,10 @@ fn pieces_and_threads_do_not_change_a_bit() {
 #[test]
 fn padding_on_either_side_changes_nothing() {
     let (model, ctx) = (decoder(), context(2));
-    let alone = Session::new(&model, &ctx, 11)
-        .unwrap()
-        .step(&PROMPT)
-        .unwrap();
+    let alone = Session::new(&model, &ctx, 11).unwrap().step(&PROMPT).unwrap();
     let pad = [9_u32; 3];
     let (left, right) = ([&pad[..], &PROMPT].concat(), [&PROMPT[..], &pad].concat());
-    let mask: Vec<bool> = (0..14)
-        .map(|i| i >= 3)
-        .chain((0..14).map(|i| i < 11))
-        .collect();
+    let mask: Vec<bool> = (0..14).map(|i| i >= 3).chain((0..14).map(|i| i < 11)).collect();
     let ids = Ids::new([left, right].concat(), 2).unwrap();
     let inputs = Inputs::new().with_tokens("input_ids", Tokens::new(ids, 0, Some(mask)).unwrap());
     let logits = model.forward(&ctx, &inputs, &mut Decoder::cache(2, 14));
@@ -102,48 +81,24 @@ fn generation_is_reproducible_and_stops() {
     let (model, ctx) = (decoder(), context(1));
     let run = |sampling| -> Vec<u32> {
         let mut session = Session::new(&model, &ctx, 60).unwrap();
-        session
-            .generate(&PROMPT, 20, sampling)
-            .unwrap()
-            .map(Result::unwrap)
-            .collect()
+        session.generate(&PROMPT, 20, sampling).unwrap().map(Result::unwrap).collect()
     };
-    let warm = Sampling {
-        temperature: 1.0,
-        top_k: 50,
-        seed: 3,
-        ..Sampling::default()
-    };
+    let warm = Sampling { temperature: 1.0, top_k: 50, seed: 3, ..Sampling::default() };
     assert_eq!(run(warm), run(warm));
     assert_ne!(run(warm), run(Sampling { seed: 4, ..warm }));
     let greedy = run(Sampling::default());
     let mut session = Session::new(&model, &ctx, 60).unwrap();
-    let stopped = session
-        .generate(&PROMPT, 20, Sampling::default())
-        .unwrap()
-        .stop_at(&greedy[5..6]);
+    let stopped = session.generate(&PROMPT, 20, Sampling::default()).unwrap().stop_at(&greedy[5..6]);
     let first = greedy.iter().position(|id| *id == greedy[5]).unwrap();
-    assert_eq!(
-        stopped.map(Result::unwrap).collect::<Vec<_>>(),
-        greedy[..first]
-    );
+    assert_eq!(stopped.map(Result::unwrap).collect::<Vec<_>>(), greedy[..first]);
 }
 
 #[test]
 fn wrong_data_are_errors() {
     let (model, ctx) = (decoder(), context(1));
-    let code = |ids: &[u32]| {
-        Session::new(&model, &ctx, 8)
-            .unwrap()
-            .step(ids)
-            .unwrap_err()
-            .code
-    };
+    let code = |ids: &[u32]| Session::new(&model, &ctx, 8).unwrap().step(ids).unwrap_err().code;
     assert_eq!(code(&[]), "empty-input");
     assert_eq!(code(&[112]), "token-out-of-range");
     assert_eq!(code(&[1; 9]), "context-too-long");
-    assert_eq!(
-        Session::new(&model, &ctx, 65).err().unwrap().code,
-        "context-too-long"
-    );
+    assert_eq!(Session::new(&model, &ctx, 65).err().unwrap().code, "context-too-long");
 }

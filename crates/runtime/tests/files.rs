@@ -45,120 +45,41 @@ fn bad_files_are_refused() {
         ("header of u64::MAX", "not-safetensors", huge(u64::MAX)),
         ("header of 101 MB", "not-safetensors", huge(101 << 20)),
         ("header beyond the file", "truncated-safetensors", huge(17)),
-        (
-            "not UTF-8",
-            "not-safetensors",
-            [&2_u64.to_le_bytes()[..], b"{\xff"].concat(),
-        ),
+        ("not UTF-8", "not-safetensors", [&2_u64.to_le_bytes()[..], b"{\xff"].concat()),
         ("an array", "not-safetensors", file("[]", 0)),
         ("a leading space", "not-safetensors", file(" {}", 0)),
         ("NUL padding", "not-safetensors", file("{}\0\0", 0)),
-        (
-            "deep nesting",
-            "not-safetensors",
-            file(&"{\"a\":".repeat(10_000), 0),
-        ),
-        (
-            "metadata of numbers",
-            "not-safetensors",
-            file(r#"{"__metadata__":{"a":1}}"#, 0),
-        ),
+        ("deep nesting", "not-safetensors", file(&"{\"a\":".repeat(10_000), 0)),
+        ("metadata of numbers", "not-safetensors", file(r#"{"__metadata__":{"a":1}}"#, 0)),
         ("a duplicate", "duplicate-tensor", file(&duplicate, 4)),
-        (
-            "unknown dtype",
-            "tensor-dtype",
-            one("F31", "[1]", "[0,4]", 4),
-        ),
-        (
-            "sub-byte dtype",
-            "tensor-dtype",
-            one("F4", "[2]", "[0,1]", 1),
-        ),
-        (
-            "negative dimension",
-            "not-safetensors",
-            one("F32", "[-1]", "[0,4]", 4),
-        ),
-        (
-            "fraction",
-            "not-safetensors",
-            one("F32", "[1.5]", "[0,4]", 4),
-        ),
+        ("unknown dtype", "tensor-dtype", one("F31", "[1]", "[0,4]", 4)),
+        ("sub-byte dtype", "tensor-dtype", one("F4", "[2]", "[0,1]", 1)),
+        ("negative dimension", "not-safetensors", one("F32", "[-1]", "[0,4]", 4)),
+        ("fraction", "not-safetensors", one("F32", "[1.5]", "[0,4]", 4)),
         ("one offset", "not-safetensors", one("F32", "[1]", "[4]", 4)),
-        (
-            "three offsets",
-            "not-safetensors",
-            one("F32", "[1]", "[0,4,4]", 4),
-        ),
-        (
-            "zero dimension",
-            "tensor-shape",
-            one("F32", "[0]", "[0,0]", 0),
-        ),
-        (
-            "nine axes",
-            "tensor-shape",
-            one("F32", "[1,1,1,1,1,1,1,1,1]", "[0,4]", 4),
-        ),
-        (
-            "overflow",
-            "tensor-shape",
-            one("F32", "[4294967296,4294967296]", "[0,4]", 4),
-        ),
-        (
-            "reversed offsets",
-            "tensor-shape",
-            one("F32", "[1]", "[4,0]", 4),
-        ),
+        ("three offsets", "not-safetensors", one("F32", "[1]", "[0,4,4]", 4)),
+        ("zero dimension", "tensor-shape", one("F32", "[0]", "[0,0]", 0)),
+        ("nine axes", "tensor-shape", one("F32", "[1,1,1,1,1,1,1,1,1]", "[0,4]", 4)),
+        ("overflow", "tensor-shape", one("F32", "[4294967296,4294967296]", "[0,4]", 4)),
+        ("reversed offsets", "tensor-shape", one("F32", "[1]", "[4,0]", 4)),
         ("wrong size", "tensor-shape", one("F32", "[2]", "[0,4]", 4)),
         (
             "offsets near the end of usize",
             "not-safetensors",
-            one(
-                "F32",
-                "[1]",
-                "[18446744073709551611,18446744073709551615]",
-                4,
-            ),
+            one("F32", "[1]", "[18446744073709551611,18446744073709551615]", 4),
         ),
         ("overlap", "overlapping-tensors", two("[0,4]", "[2,6]", 6)),
         ("hole", "tensor-gap", two("[0,4]", "[8,12]", 12)),
-        (
-            "hole at the start",
-            "tensor-gap",
-            one("F32", "[1]", "[4,8]", 8),
-        ),
-        (
-            "truncated data",
-            "truncated-safetensors",
-            one("F32", "[2]", "[0,8]", 7),
-        ),
-        (
-            "trailing bytes",
-            "trailing-bytes",
-            one("F32", "[2]", "[0,8]", 9),
-        ),
-        (
-            "Git LFS",
-            "not-safetensors",
-            b"version https://git-lfs.github.com/spec/v1\n".to_vec(),
-        ),
+        ("hole at the start", "tensor-gap", one("F32", "[1]", "[4,8]", 8)),
+        ("truncated data", "truncated-safetensors", one("F32", "[2]", "[0,8]", 7)),
+        ("trailing bytes", "trailing-bytes", one("F32", "[2]", "[0,8]", 9)),
+        ("Git LFS", "not-safetensors", b"version https://git-lfs.github.com/spec/v1\n".to_vec()),
         ("HTML", "not-safetensors", b"<!DOCTYPE html><html>".to_vec()),
-        (
-            "pickle",
-            "not-safetensors",
-            b"PK\x03\x04 and so on".to_vec(),
-        ),
-        (
-            "gzip",
-            "not-safetensors",
-            vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0],
-        ),
+        ("pickle", "not-safetensors", b"PK\x03\x04 and so on".to_vec()),
+        ("gzip", "not-safetensors", vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0]),
     ];
     for (what, code, bytes) in table {
-        let error = open(&bytes)
-            .err()
-            .unwrap_or_else(|| panic!("{what} was accepted"));
+        let error = open(&bytes).err().unwrap_or_else(|| panic!("{what} was accepted"));
         assert_eq!(error.code, code, "{what}: {error}");
         assert_eq!(error.exit, 1);
     }
@@ -174,10 +95,7 @@ fn odd_but_legal_files_are_read() {
         let padded = format!("{header}{}", " ".repeat(padding));
         let mut bytes = file(&padded, 0);
         bytes.extend([1.5_f32.to_le_bytes(), 2.5_f32.to_le_bytes()].concat());
-        assert_eq!(
-            *open(&bytes).unwrap().param("a").unwrap().to_f32(),
-            [1.5, 2.5]
-        );
+        assert_eq!(*open(&bytes).unwrap().param("a").unwrap().to_f32(), [1.5, 2.5]);
     }
     let mut bytes = file(&format!("{{{}}}", tensor("a", "F64", "[1]", "[0,8]")), 0);
     bytes.extend(0.25_f64.to_le_bytes());
@@ -187,14 +105,7 @@ fn odd_but_legal_files_are_read() {
 fn index(folder: &Path, map: &str) -> &'static str {
     let text = format!(r#"{{"weight_map":{map}}}"#);
     std::fs::write(folder.join("model.safetensors.index.json"), text).unwrap();
-    let opened = Weights::open(
-        folder,
-        &Mapping {
-            prefixes: &[],
-            rules: &[],
-            ignore: &[],
-        },
-    );
+    let opened = Weights::open(folder, &Mapping { prefixes: &[], rules: &[], ignore: &[] });
     opened.err().map_or("fine", |error| error.code)
 }
 
@@ -203,46 +114,22 @@ fn shards_stay_in_their_folder() {
     let folder = tempfile::tempdir().unwrap();
     let inside = folder.path().join("model");
     std::fs::create_dir(&inside).unwrap();
-    std::fs::write(
-        folder.path().join("out.safetensors"),
-        one("F32", "[1]", "[0,4]", 4),
-    )
-    .unwrap();
+    std::fs::write(folder.path().join("out.safetensors"), one("F32", "[1]", "[0,4]", 4)).unwrap();
     std::fs::write(inside.join("1.safetensors"), one("F32", "[1]", "[0,4]", 4)).unwrap();
     std::fs::write(inside.join("2.safetensors"), one("F32", "[1]", "[0,4]", 4)).unwrap();
     assert_eq!(index(&inside, r#"{"a":"1.safetensors"}"#), "fine");
-    for name in [
-        "../out.safetensors",
-        "/etc/passwd",
-        "..",
-        "",
-        "a\\\\b",
-        "x/1.safetensors",
-    ] {
-        assert_eq!(
-            index(&inside, &format!(r#"{{"a":"{name}"}}"#)),
-            "shard-path",
-            "{name}"
-        );
+    for name in ["../out.safetensors", "/etc/passwd", "..", "", "a\\\\b", "x/1.safetensors"] {
+        assert_eq!(index(&inside, &format!(r#"{{"a":"{name}"}}"#)), "shard-path", "{name}");
     }
     assert_eq!(index(&inside, r#"{"a":"3.safetensors"}"#), "missing-shard");
-    assert_eq!(
-        index(&inside, r#"{"a":"1.safetensors","b":"1.safetensors"}"#),
-        "missing-tensor"
-    );
+    assert_eq!(index(&inside, r#"{"a":"1.safetensors","b":"1.safetensors"}"#), "missing-tensor");
     assert_eq!(index(&inside, r#"{"b":"1.safetensors"}"#), "missing-tensor");
-    assert_eq!(
-        index(&inside, r#"{"a":"1.safetensors","b":"2.safetensors"}"#),
-        "duplicate-tensor"
-    );
+    assert_eq!(index(&inside, r#"{"a":"1.safetensors","b":"2.safetensors"}"#), "duplicate-tensor");
     assert_eq!(index(&inside, "{}"), "fine");
     assert_eq!(index(&inside, "[]"), "bad-index");
     assert_eq!(index(&inside, r#"{"a":3}"#), "bad-index");
     std::fs::write(inside.join("2.safetensors"), two("[0,4]", "[4,8]", 8)).unwrap();
-    assert_eq!(
-        index(&inside, r#"{"a":"2.safetensors"}"#),
-        "unlisted-tensor"
-    );
+    assert_eq!(index(&inside, r#"{"a":"2.safetensors"}"#), "unlisted-tensor");
     #[cfg(unix)]
     {
         let link = inside.join("link.safetensors");
@@ -254,11 +141,7 @@ fn shards_stay_in_their_folder() {
 #[test]
 fn folders_without_weights_say_so() {
     let folder = tempfile::tempdir().unwrap();
-    let mapping = Mapping {
-        prefixes: &[],
-        rules: &[],
-        ignore: &[],
-    };
+    let mapping = Mapping { prefixes: &[], rules: &[], ignore: &[] };
     let open = |path: &Path| Weights::open(path, &mapping).err().unwrap();
     assert_eq!(open(folder.path()).code, "no-weights");
     std::fs::write(folder.path().join("pytorch_model.bin"), "x").unwrap();

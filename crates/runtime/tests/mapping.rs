@@ -6,11 +6,7 @@ use formwork_runtime::{Context, Mapping, Rule, Simd, Source, Weights};
 fn tensor(name: &str, dims: &[usize], start: f32) -> Output {
     let count = dims.iter().product::<usize>();
     let numbers = Numbers::Floats((0..count).map(|i| start + i as f32).collect());
-    Output {
-        name: name.to_string(),
-        dims: dims.to_vec(),
-        numbers,
-    }
+    Output { name: name.to_string(), dims: dims.to_vec(), numbers }
 }
 
 fn open(tensors: &[Output], mapping: &Mapping) -> Weights {
@@ -21,11 +17,7 @@ fn open(tensors: &[Output], mapping: &Mapping) -> Weights {
 }
 
 fn rules(rules: &'static [Rule]) -> Mapping {
-    Mapping {
-        prefixes: &[],
-        rules,
-        ignore: &[],
-    }
+    Mapping { prefixes: &[], rules, ignore: &[] }
 }
 
 fn values(w: &Weights, name: &str, dims: &[usize]) -> Vec<f32> {
@@ -36,75 +28,20 @@ fn values(w: &Weights, name: &str, dims: &[usize]) -> Vec<f32> {
 fn sources_compute_what_they_say() {
     const X: Source = Source::Name("x.{i}");
     let w = open(
-        &[
-            tensor("x.0", &[2, 3], 0.0),
-            tensor("x.1", &[2, 3], 10.0),
-            tensor("r.0", &[4, 1], 0.0),
-        ],
+        &[tensor("x.0", &[2, 3], 0.0), tensor("x.1", &[2, 3], 10.0), tensor("r.0", &[4, 1], 0.0)],
         &rules(&[
-            Rule {
-                target: "t.{i}",
-                source: Source::Transpose(&X),
-            },
-            Rule {
-                target: "rows.{i}",
-                source: Source::Rows {
-                    source: &X,
-                    start: 1,
-                    len: 1,
-                },
-            },
-            Rule {
-                target: "columns.{i}",
-                source: Source::Columns {
-                    source: &X,
-                    start: 1,
-                    len: 2,
-                },
-            },
-            Rule {
-                target: "concat",
-                source: Source::Concat(&[Source::Name("x.1"), Source::Name("x.0")]),
-            },
-            Rule {
-                target: "stack",
-                source: Source::Stack {
-                    source: &X,
-                    var: "i",
-                    count: 2,
-                },
-            },
-            Rule {
-                target: "reshape.{i}",
-                source: Source::Reshape(&X, &[3, 2]),
-            },
-            Rule {
-                target: "rope",
-                source: Source::PermuteRope {
-                    source: &Source::Name("r.0"),
-                    heads: 1,
-                },
-            },
-            Rule {
-                target: "add.{i}",
-                source: Source::Add(&X, 0.5),
-            },
-            Rule {
-                target: "decay.{i}",
-                source: Source::NegExp(&X),
-            },
-            Rule {
-                target: "zeros",
-                source: Source::FirstOf(&[Source::Name("nope"), Source::Zeros(&[2, 2])]),
-            },
-            Rule {
-                target: "sinusoids",
-                source: Source::Sinusoids { rows: 3, d: 4 },
-            },
-            Rule {
-                target: "first",
-                source: Source::FirstOf(&[Source::Name("nope"), Source::Name("x.0")]),
-            },
+            Rule { target: "t.{i}", source: Source::Transpose(&X) },
+            Rule { target: "rows.{i}", source: Source::Rows { source: &X, start: 1, len: 1 } },
+            Rule { target: "columns.{i}", source: Source::Columns { source: &X, start: 1, len: 2 } },
+            Rule { target: "concat", source: Source::Concat(&[Source::Name("x.1"), Source::Name("x.0")]) },
+            Rule { target: "stack", source: Source::Stack { source: &X, var: "i", count: 2 } },
+            Rule { target: "reshape.{i}", source: Source::Reshape(&X, &[3, 2]) },
+            Rule { target: "rope", source: Source::PermuteRope { source: &Source::Name("r.0"), heads: 1 } },
+            Rule { target: "add.{i}", source: Source::Add(&X, 0.5) },
+            Rule { target: "decay.{i}", source: Source::NegExp(&X) },
+            Rule { target: "zeros", source: Source::FirstOf(&[Source::Name("nope"), Source::Zeros(&[2, 2])]) },
+            Rule { target: "sinusoids", source: Source::Sinusoids { rows: 3, d: 4 } },
+            Rule { target: "first", source: Source::FirstOf(&[Source::Name("nope"), Source::Name("x.0")]) },
         ]),
     );
     assert_eq!(values(&w, "t.0", &[3, 2]), [0.0, 3.0, 1.0, 4.0, 2.0, 5.0]);
@@ -128,10 +65,7 @@ fn sources_compute_what_they_say() {
 fn a_transposed_linear_multiplies_in_place() {
     const MAP: Mapping = Mapping {
         prefixes: &[],
-        rules: &[Rule {
-            target: "{p*}.weight",
-            source: Source::Transpose(&Source::Name("{p}.weight")),
-        }],
+        rules: &[Rule { target: "{p*}.weight", source: Source::Transpose(&Source::Name("{p}.weight")) }],
         ignore: &[],
     };
     let w = open(&[tensor("a.fc.weight", &[2, 3], 0.0)], &MAP);
@@ -144,16 +78,8 @@ fn a_transposed_linear_multiplies_in_place() {
 
 #[test]
 fn prefixes_may_be_there_or_not() {
-    const MAP: Mapping = Mapping {
-        prefixes: &["bare."],
-        rules: &[],
-        ignore: &["*.extra"],
-    };
-    let tensors = [
-        tensor("bare.x", &[1], 1.0),
-        tensor("y", &[1], 2.0),
-        tensor("bare.z.extra", &[1], 0.0),
-    ];
+    const MAP: Mapping = Mapping { prefixes: &["bare."], rules: &[], ignore: &["*.extra"] };
+    let tensors = [tensor("bare.x", &[1], 1.0), tensor("y", &[1], 2.0), tensor("bare.z.extra", &[1], 0.0)];
     let w = open(&tensors, &MAP);
     assert_eq!(values(&w, "x", &[1]), [1.0]);
     assert_eq!(values(&w, "bare.y", &[1]), [2.0]);
@@ -164,46 +90,26 @@ fn prefixes_may_be_there_or_not() {
 fn ties_share_memory_and_may_be_stored_twice() {
     const MAP: Mapping = Mapping {
         prefixes: &[],
-        rules: &[Rule {
-            target: "head.weight",
-            source: Source::Name("embed.weight"),
-        }],
+        rules: &[Rule { target: "head.weight", source: Source::Name("embed.weight") }],
         ignore: &[],
     };
-    let tensors = [
-        tensor("embed.weight", &[2, 2], 0.0),
-        tensor("head.weight", &[2, 2], 9.0),
-    ];
+    let tensors = [tensor("embed.weight", &[2, 2], 0.0), tensor("head.weight", &[2, 2], 9.0)];
     let w = open(&tensors, &MAP);
-    let (a, b) = (
-        w.param("embed.weight", &[2, 2]),
-        w.param("head.weight", &[2, 2]),
-    );
+    let (a, b) = (w.param("embed.weight", &[2, 2]), w.param("head.weight", &[2, 2]));
     assert_eq!(a.bytes().as_ptr(), b.bytes().as_ptr());
     w.finish().unwrap();
 }
 
 #[test]
 fn all_problems_are_reported_at_once() {
-    let integers = Output {
-        name: "i".to_string(),
-        dims: vec![1],
-        numbers: Numbers::Integers(vec![1]),
-    };
+    let integers = Output { name: "i".to_string(), dims: vec![1], numbers: Numbers::Integers(vec![1]) };
     let tensors = [
         tensor("layer.0.q_proj.weight", &[3, 2], 0.0),
         tensor("layer.0.norm.weight", &[4], 0.0),
         tensor("spare", &[1], 0.0),
         integers,
     ];
-    let w = open(
-        &tensors,
-        &Mapping {
-            prefixes: &[],
-            rules: &[],
-            ignore: &[],
-        },
-    );
+    let w = open(&tensors, &Mapping { prefixes: &[], rules: &[], ignore: &[] });
     let layer = w.at("layer.0");
     layer.linear("q_proj", 3, 2);
     layer.linear("qproj", 3, 2);

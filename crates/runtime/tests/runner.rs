@@ -22,11 +22,7 @@ fn run(arguments: &[&str], folder: &Path) -> Result<()> {
 }
 
 fn integers(name: &str, dims: &[usize], data: &[i64]) -> Output {
-    Output {
-        name: name.to_string(),
-        dims: dims.to_vec(),
-        numbers: Numbers::Integers(data.to_vec()),
-    }
+    Output { name: name.to_string(), dims: dims.to_vec(), numbers: Numbers::Integers(data.to_vec()) }
 }
 
 /// A folder with weights and inputs: two rows, and a sub-case that pads the second.
@@ -54,27 +50,13 @@ fn case(folder: &Path, change: impl Fn(&str, &mut Vec<f32>)) {
                     Numbers::Floats(floats)
                 }
             };
-            outputs.push(Output {
-                name: name.to_string(),
-                dims,
-                numbers,
-            });
+            outputs.push(Output { name: name.to_string(), dims, numbers });
         }
     }
     write(&folder.join("case"), &outputs).unwrap();
 }
 
-const FORWARD: [&str; 9] = [
-    "forward",
-    "--weights",
-    "@",
-    "--input",
-    "@in",
-    "--output",
-    "@out",
-    "--greedy",
-    "5",
-];
+const FORWARD: [&str; 9] = ["forward", "--weights", "@", "--input", "@in", "--output", "@out", "--greedy", "5"];
 const VERIFY: [&str; 5] = ["verify", "--weights", "@", "--input", "@case"];
 
 #[test]
@@ -89,11 +71,7 @@ fn forward_writes_what_verify_accepts() {
     assert_eq!(out.describe("greedy.logits").unwrap().1, [5, 112]);
     case(folder.path(), |_, _| {});
     run(&VERIFY, folder.path()).unwrap();
-    assert_eq!(
-        std::fs::read_dir(folder.path()).unwrap().count(),
-        4,
-        "no temporary file is left"
-    );
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 4, "no temporary file is left");
 }
 
 #[test]
@@ -118,11 +96,7 @@ fn verify_names_the_first_layer_that_diverges() {
     let error = run(&VERIFY, folder.path()).unwrap_err();
     assert_eq!((error.code, error.exit), ("diverges", 3));
     assert!(error.message.contains("first `hidden_states.1`"), "{error}");
-    run(
-        &[&VERIFY[..], &["--tolerance", "0.2"]].concat(),
-        folder.path(),
-    )
-    .unwrap();
+    run(&[&VERIFY[..], &["--tolerance", "0.2"]].concat(), folder.path()).unwrap();
 }
 
 #[test]
@@ -154,35 +128,13 @@ fn wrong_command_lines_are_usage_errors() {
         &["forward", "--wieghts", "x"],
         &["verify", "--greedy", "3"],
         &["forward", "--weights"],
-        &[
-            "forward",
-            "--weights",
-            "@",
-            "--input",
-            "@in",
-            "--output",
-            "@out",
-            "--threads",
-            "0",
-        ],
-        &[
-            "verify",
-            "--weights",
-            "@",
-            "--input",
-            "@in",
-            "--tolerance",
-            "nan",
-        ],
+        &["forward", "--weights", "@", "--input", "@in", "--output", "@out", "--threads", "0"],
+        &["verify", "--weights", "@", "--input", "@in", "--tolerance", "nan"],
         &["generate", "--weights", "@", "--top-k", "-1"],
     ];
     for arguments in table {
         let error = run(arguments, folder.path()).unwrap_err();
-        assert_eq!(
-            (error.code, error.exit),
-            ("usage", 2),
-            "{arguments:?}: {error}"
-        );
+        assert_eq!((error.code, error.exit), ("usage", 2), "{arguments:?}: {error}");
     }
     run(&["info"], folder.path()).unwrap();
     run(&["--help"], folder.path()).unwrap();
@@ -200,20 +152,10 @@ fn wrong_inputs_have_their_codes() {
     assert_eq!(code(&[ids(&[1, -1])]), "token-out-of-range");
     assert_eq!(code(&[ids(&[1; 65])]), "context-too-long");
     assert_eq!(code(&[integers("other", &[1], &[1])]), "missing-input");
-    assert_eq!(
-        code(&[ids(&[1, 2]), integers("attention_mask", &[1, 3], &[1; 3])]),
-        "mask-shape"
-    );
-    assert_eq!(
-        code(&[integers("input_ids", &[1, 1, 1], &[1])]),
-        "input-shape"
-    );
+    assert_eq!(code(&[ids(&[1, 2]), integers("attention_mask", &[1, 3], &[1; 3])]), "mask-shape");
+    assert_eq!(code(&[integers("input_ids", &[1, 1, 1], &[1])]), "input-shape");
     let floats = Numbers::Floats(vec![1.0]);
-    let floats = Output {
-        name: "input_ids".to_string(),
-        dims: vec![1, 1],
-        numbers: floats,
-    };
+    let floats = Output { name: "input_ids".to_string(), dims: vec![1, 1], numbers: floats };
     assert_eq!(code(&[floats]), "input-dtype");
     assert!(!folder.path().join("out").exists());
 }

@@ -5,8 +5,8 @@ use std::path::Path;
 use formwork_runtime::weights::SafeTensors;
 use formwork_runtime::weights::writer::{Numbers, Output, write};
 use formwork_runtime::{
-    Attention, Context, Embedding, Info, Inputs, KvCache, Linear, Mapping, Mask, Model, Once,
-    RelativeBias, Result, Tensor, Weights, runner,
+    Attention, Context, Embedding, Info, Inputs, KvCache, Linear, Mapping, Mask, Model, Once, RelativeBias, Result,
+    Tensor, Weights, runner,
 };
 
 const VOCAB: usize = 13;
@@ -34,11 +34,7 @@ impl Model for Translator {
         vocab_size: VOCAB,
         max_positions: None,
         parameters: 184,
-        mapping: Mapping {
-            prefixes: &[],
-            rules: &[],
-            ignore: &[],
-        },
+        mapping: Mapping { prefixes: &[], rules: &[], ignore: &[] },
     };
     type Cache = Cache;
 
@@ -52,22 +48,14 @@ impl Model for Translator {
 
     fn cache(batch: usize, capacity: usize) -> Cache {
         let d = D_MODEL / N_HEADS;
-        Cache {
-            memory: Once::new(),
-            decoder: KvCache::new(batch, N_HEADS, d, d, capacity),
-        }
+        Cache { memory: Once::new(), decoder: KvCache::new(batch, N_HEADS, d, d, capacity) }
     }
 
     fn forward(&self, ctx: &Context, inputs: &Inputs, cache: &mut Cache) -> Tensor {
-        let (source, tokens) = (
-            inputs.tokens("input_ids"),
-            inputs.tokens("decoder_input_ids"),
-        );
+        let (source, tokens) = (inputs.tokens("input_ids"), inputs.tokens("decoder_input_ids"));
         let memory = cache.memory.get(|| {
             let x = self.shared.forward(ctx, &source.ids).split_heads(N_HEADS);
-            let y = Attention::new(Mask::Full, 0.5)
-                .run(ctx, &x, &x, &x, source)
-                .merge_heads();
+            let y = Attention::new(Mask::Full, 0.5).run(ctx, &x, &x, &x, source).merge_heads();
             ctx.probe("encoder_hidden_states", 0, &y);
             y.split_heads(N_HEADS)
         });
@@ -75,9 +63,7 @@ impl Model for Translator {
         let v = self.v_proj.forward(ctx, &x).split_heads(N_HEADS);
         let x = x.split_heads(N_HEADS);
         let bias = self.relative_attention_bias.forward(ctx, tokens, tokens);
-        let attention = Attention::new(Mask::Causal, 0.5)
-            .bias(&bias)
-            .cached(&mut cache.decoder);
+        let attention = Attention::new(Mask::Causal, 0.5).bias(&bias).cached(&mut cache.decoder);
         let y = &x + attention.run(ctx, &x, &x, &v, tokens);
         let y = &y + Attention::new(Mask::Full, 0.5).run(ctx, &y, memory, memory, source);
         self.shared.as_linear().forward(ctx, &y.merge_heads())
@@ -85,11 +71,7 @@ impl Model for Translator {
 }
 
 fn integers(name: &str, dims: &[usize], data: &[i64]) -> Output {
-    Output {
-        name: name.to_string(),
-        dims: dims.to_vec(),
-        numbers: Numbers::Integers(data.to_vec()),
-    }
+    Output { name: name.to_string(), dims: dims.to_vec(), numbers: Numbers::Integers(data.to_vec()) }
 }
 
 fn weights(path: &Path) {
@@ -99,14 +81,8 @@ fn weights(path: &Path) {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             (state >> 8) as f32 / (1 << 23) as f32 - 1.0
         };
-        let data = std::iter::repeat_with(number)
-            .take(dims.iter().product())
-            .collect();
-        Output {
-            name: name.to_string(),
-            dims: dims.to_vec(),
-            numbers: Numbers::Floats(data),
-        }
+        let data = std::iter::repeat_with(number).take(dims.iter().product()).collect();
+        Output { name: name.to_string(), dims: dims.to_vec(), numbers: Numbers::Floats(data) }
     };
     let tensors = [
         tensor("shared.weight", &[VOCAB, D_MODEL]),
@@ -123,12 +99,7 @@ fn forward(inputs: &[Output]) -> Result<SafeTensors> {
     weights(&path("model.safetensors"));
     write(&path("in"), inputs)?;
     let words = ["forward", "--hidden", "--greedy", "6", "--weights"].map(Into::into);
-    let files = [
-        path("").into(),
-        "--input".into(),
-        path("in").into(),
-        "--output".into(),
-    ];
+    let files = [path("").into(), "--input".into(), path("in").into(), "--output".into()];
     runner::run::<Translator>([&words[..], &files, &[path("out").into()]].concat())?;
     SafeTensors::open(&path("out"))
 }
@@ -140,16 +111,9 @@ fn floats(file: &SafeTensors, name: &str) -> Vec<f32> {
 #[test]
 fn the_decoder_continues_what_the_encoder_read() {
     let source = integers("input_ids", &[1, 5], &[3, 1, 4, 1, 5]);
-    let out = forward(&[
-        source.clone(),
-        integers("decoder_input_ids", &[1, 3], &[2, 7, 1]),
-    ])
-    .unwrap();
+    let out = forward(&[source.clone(), integers("decoder_input_ids", &[1, 3], &[2, 7, 1])]).unwrap();
     assert_eq!(out.describe("logits").unwrap().1, [1, 3, VOCAB]);
-    assert_eq!(
-        out.describe("encoder_hidden_states.0").unwrap().1,
-        [1, 5, D_MODEL]
-    );
+    assert_eq!(out.describe("encoder_hidden_states.0").unwrap().1, [1, 5, D_MODEL]);
     let ids = out.integers("greedy.ids").unwrap();
     // What was generated step by step, decoded in one pass.
     let decoded = [&[2], &ids[..5]].concat();
@@ -175,15 +139,6 @@ fn both_streams_are_needed_and_fit() {
     let source = integers("input_ids", &[1, 3], &[3, 1, 4]);
     let code = |inputs: &[Output]| forward(inputs).err().unwrap().code;
     assert_eq!(code(std::slice::from_ref(&source)), "missing-input");
-    assert_eq!(
-        code(&[
-            source.clone(),
-            integers("decoder_input_ids", &[2, 1], &[1, 2])
-        ]),
-        "input-shape"
-    );
-    assert_eq!(
-        code(&[source, integers("decoder_input_ids", &[1, 1], &[13])]),
-        "token-out-of-range"
-    );
+    assert_eq!(code(&[source.clone(), integers("decoder_input_ids", &[2, 1], &[1, 2])]), "input-shape");
+    assert_eq!(code(&[source, integers("decoder_input_ids", &[1, 1], &[13])]), "token-out-of-range");
 }

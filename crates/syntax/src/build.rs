@@ -6,8 +6,8 @@ use formwork_diag::{Diagnostic, FileId, Span};
 use pest::iterators::{Pair, Pairs};
 
 use crate::ast::{
-    Block, BlockParam, Body, Enum, Family, Field, Function, Hf, HfRule, IgnoreKeys, IgnoreSet, KeySet, Let, Name, Record, Repeat, Require,
-    Shared, Statement, Type, TypeKind, WeightRule,
+    Block, BlockParam, Body, Enum, Family, Field, Function, Hf, HfRule, IgnoreKeys, IgnoreSet, KeySet, Let, Name,
+    Record, Repeat, Require, Shared, Statement, Type, TypeKind, WeightRule,
 };
 use crate::parse::Rule;
 
@@ -145,7 +145,8 @@ impl Builder {
             Rule::key_set => {
                 let mut parts = children(pair).skip(1);
                 let name = self.name(&parts.next().ok_or_else(missing)?);
-                let rules = parts.map(|p| self.hf_rule(children(p).next().ok_or_else(missing)?)).collect::<Result<_>>()?;
+                let rules =
+                    parts.map(|p| self.hf_rule(children(p).next().ok_or_else(missing)?)).collect::<Result<_>>()?;
                 Shared::Keys(KeySet { name, rules })
             }
             _ => return Err(missing()),

@@ -72,7 +72,8 @@ impl Page {
             Some(before) if piece.token.breaks > 0 || before.role == Role::Comment => {
                 let blank = match (self.starts.contains(&at), before.role, piece.role) {
                     (true, ..) => true,
-                    (_, Role::OpenBrace | Role::Open | Role::OpenAttached, _) | (.., Role::CloseBrace | Role::Close) => false,
+                    (_, Role::OpenBrace | Role::Open | Role::OpenAttached, _)
+                    | (.., Role::CloseBrace | Role::Close) => false,
                     _ => piece.token.breaks > 1,
                 };
                 self.out.push_str(if blank { "\n\n" } else { "\n" });

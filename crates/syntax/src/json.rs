@@ -45,7 +45,11 @@ fn check_depth(file: FileId, text: &str) -> Result<(), Diagnostic> {
             b'{' | b'[' if !in_string => {
                 depth += 1;
                 if depth > MAX_DEPTH {
-                    return Err(Diagnostic::new("too-deep", Span::new(file, at, at + 1), format!("values nest deeper than {MAX_DEPTH}")));
+                    return Err(Diagnostic::new(
+                        "too-deep",
+                        Span::new(file, at, at + 1),
+                        format!("values nest deeper than {MAX_DEPTH}"),
+                    ));
                 }
             }
             b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
@@ -82,10 +86,10 @@ fn convert(file: FileId, value: &Value<'_>) -> Result<Data, Diagnostic> {
                 }
                 entries.push(Entry { key, key_span, value: convert(file, &property.value)? });
             }
-            if let [Entry { key, value, .. }] = entries.as_slice() {
-                if key == "__float__" {
-                    return Ok(Data { kind: special_float(value), span });
-                }
+            if let [Entry { key, value, .. }] = entries.as_slice()
+                && key == "__float__"
+            {
+                return Ok(Data { kind: special_float(value), span });
             }
             DataKind::Table(entries)
         }

@@ -23,7 +23,10 @@ pub fn parse_file(file: FileId, text: &str) -> (File, Diagnostics) {
     let mut out = File::default();
     let mut errors = Diagnostics::new();
     if text.len() > MAX_FILE_BYTES {
-        errors.push(Diagnostic::plain("too-large", format!("a spec may have {MAX_FILE_BYTES} bytes, this one has {}", text.len())));
+        errors.push(Diagnostic::plain(
+            "too-large",
+            format!("a spec may have {MAX_FILE_BYTES} bytes, this one has {}", text.len()),
+        ));
         return (out, errors);
     }
     let pieces = match split(text, file, 0, text.len()) {
@@ -56,7 +59,11 @@ pub fn parse_file(file: FileId, text: &str) -> (File, Diagnostics) {
 /// Returns the syntax error with its place.
 pub fn parse_expr(file: FileId, text: &str, offset: usize) -> Result<Expr, Diagnostic> {
     if text.len() > 4096 {
-        return Err(Diagnostic::new("too-long", Span::new(file, offset, offset + 1), "an expression may have 4096 bytes"));
+        return Err(Diagnostic::new(
+            "too-long",
+            Span::new(file, offset, offset + 1),
+            "an expression may have 4096 bytes",
+        ));
     }
     split(text, file, text.len(), text.len())?;
     let depth = text.bytes().filter(|b| b"([{".contains(b)).count();
@@ -74,7 +81,11 @@ fn begins_family(source: &str) -> bool {
 
 fn parse_family(file: FileId, text: &str, piece: Piece, errors: &mut Diagnostics) -> Option<Family> {
     let Some(open) = piece.open else {
-        errors.push(Diagnostic::new("syntax", Span::new(file, piece.start, piece.end), "a family needs a body `{ .. }`"));
+        errors.push(Diagnostic::new(
+            "syntax",
+            Span::new(file, piece.start, piece.end),
+            "a family needs a body `{ .. }`",
+        ));
         return None;
     };
     let close = text[..piece.end].rfind('}')?;
@@ -139,7 +150,11 @@ fn check_operators(pair: &Pair<'_, Rule>, file: FileId, offset: usize) -> Result
         if matches!(pair.as_rule(), Rule::expr | Rule::plain_expr | Rule::postfix) && children.len() > MAX_OPERATORS {
             let span = pair.as_span();
             let place = Span::new(file, offset + span.start(), offset + span.start() + 1);
-            return Err(Diagnostic::new("too-long", place, format!("an expression may have {MAX_OPERATORS} operators")));
+            return Err(Diagnostic::new(
+                "too-long",
+                place,
+                format!("an expression may have {MAX_OPERATORS} operators"),
+            ));
         }
         stack.extend(children);
     }
@@ -147,7 +162,11 @@ fn check_operators(pair: &Pair<'_, Rule>, file: FileId, offset: usize) -> Result
 }
 
 fn too_deep(at: usize, file: FileId, offset: usize) -> Diagnostic {
-    Diagnostic::new("too-deep", Span::new(file, offset + at, offset + at + 1), "this nests too deeply without a bracket")
+    Diagnostic::new(
+        "too-deep",
+        Span::new(file, offset + at, offset + at + 1),
+        "this nests too deeply without a bracket",
+    )
 }
 
 /// Parses again with every attempt recorded: the furthest place, and what could have stood there.

@@ -16,9 +16,8 @@ pub(crate) struct Piece {
 }
 
 /// Words that begin an item or a family's member.
-const HEADS: &[&str] = &[
-    "family", "param", "let", "require", "model", "block", "fn", "record", "enum", "ignore", "keys", "hf", "weights",
-];
+const HEADS: &[&str] =
+    &["family", "param", "let", "require", "model", "block", "fn", "record", "enum", "ignore", "keys", "hf", "weights"];
 
 /// The items between `start` and `end`: a doc comment or a head word at depth 0 begins one.
 pub(crate) fn split(text: &str, file: FileId, start: usize, end: usize) -> Result<Vec<Piece>, Diagnostic> {
@@ -39,12 +38,17 @@ pub(crate) fn split(text: &str, file: FileId, start: usize, end: usize) -> Resul
             b'"' => at = string_end(text, file, at, end)?,
             open @ (b'{' | b'(' | b'[') => {
                 if depth.len() >= MAX_DEPTH {
-                    return Err(Diagnostic::new("too-deep", Span::new(file, at, at + 1), format!("brackets nest deeper than {MAX_DEPTH}")));
+                    return Err(Diagnostic::new(
+                        "too-deep",
+                        Span::new(file, at, at + 1),
+                        format!("brackets nest deeper than {MAX_DEPTH}"),
+                    ));
                 }
-                if open == b'{' && depth.is_empty() {
-                    if let Some(piece) = pieces.last_mut() {
-                        piece.open.get_or_insert(at);
-                    }
+                if open == b'{'
+                    && depth.is_empty()
+                    && let Some(piece) = pieces.last_mut()
+                {
+                    piece.open.get_or_insert(at);
                 }
                 depth.push(at);
                 at += 1;
@@ -54,11 +58,19 @@ pub(crate) fn split(text: &str, file: FileId, start: usize, end: usize) -> Resul
                 match (opened, close) {
                     (Some((_, b'{')), b'}') | (Some((_, b'(')), b')') | (Some((_, b'[')), b']') => at += 1,
                     (Some((o, _)), _) => {
-                        return Err(Diagnostic::new("unbalanced", Span::new(file, at, at + 1), format!("`{}` does not close what is open", close as char))
-                            .because(Span::new(file, o, o + 1), "opened here"));
+                        return Err(Diagnostic::new(
+                            "unbalanced",
+                            Span::new(file, at, at + 1),
+                            format!("`{}` does not close what is open", close as char),
+                        )
+                        .because(Span::new(file, o, o + 1), "opened here"));
                     }
                     (None, _) => {
-                        return Err(Diagnostic::new("unbalanced", Span::new(file, at, at + 1), format!("`{}` closes nothing", close as char)));
+                        return Err(Diagnostic::new(
+                            "unbalanced",
+                            Span::new(file, at, at + 1),
+                            format!("`{}` closes nothing", close as char),
+                        ));
                     }
                 }
             }
@@ -71,8 +83,12 @@ pub(crate) fn split(text: &str, file: FileId, start: usize, end: usize) -> Resul
                 }
                 if depth.is_empty() {
                     if pieces.is_empty() {
-                        return Err(Diagnostic::new("syntax", Span::new(file, at, word_end), format!("`{word}` does not begin an item"))
-                            .maybe_help(formwork_diag::did_you_mean(word, HEADS.iter().copied())));
+                        return Err(Diagnostic::new(
+                            "syntax",
+                            Span::new(file, at, word_end),
+                            format!("`{word}` does not begin an item"),
+                        )
+                        .maybe_help(formwork_diag::did_you_mean(word, HEADS.iter().copied())));
                     }
                     docs_start = None;
                 }
@@ -80,7 +96,11 @@ pub(crate) fn split(text: &str, file: FileId, start: usize, end: usize) -> Resul
             }
             c if pieces.is_empty() && !c.is_ascii_whitespace() && !text[at..end].starts_with('\u{feff}') => {
                 let wide = text[at..end].chars().next().map_or(1, char::len_utf8);
-                return Err(Diagnostic::new("syntax", Span::new(file, at, at + wide), "an item begins with a word such as `family` or `fn`"));
+                return Err(Diagnostic::new(
+                    "syntax",
+                    Span::new(file, at, at + wide),
+                    "an item begins with a word such as `family` or `fn`",
+                ));
             }
             c => at += if c == 0xef && text[at..end].starts_with('\u{feff}') { 3 } else { 1 },
         }
@@ -93,7 +113,11 @@ pub(crate) fn split(text: &str, file: FileId, start: usize, end: usize) -> Resul
         piece.end = next;
     }
     if let Some(long) = pieces.iter().find(|p| p.end - p.start > MAX_ITEM_BYTES && p.open.is_none()) {
-        return Err(Diagnostic::new("too-long", Span::new(file, long.start, long.start + 1), format!("one item is longer than {MAX_ITEM_BYTES} bytes")));
+        return Err(Diagnostic::new(
+            "too-long",
+            Span::new(file, long.start, long.start + 1),
+            format!("one item is longer than {MAX_ITEM_BYTES} bytes"),
+        ));
     }
     Ok(pieces)
 }

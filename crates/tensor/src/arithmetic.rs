@@ -20,17 +20,13 @@ fn into_left(mut left: Tensor, right: &Tensor, name: &str, f: fn(f32, f32) -> f3
     let (data, device) = left.split_device();
     if data.len() == period {
         device.threads().rows(data, 1, |first, part| {
-            part.iter_mut()
-                .zip(&right.data()[first..])
-                .for_each(|(x, y)| *x = f(*x, *y));
+            part.iter_mut().zip(&right.data()[first..]).for_each(|(x, y)| *x = f(*x, *y));
         });
         return left;
     }
     device.threads().rows(data, period, |_, rows| {
         for row in rows.chunks_exact_mut(period.max(1)) {
-            row.iter_mut()
-                .zip(right.data())
-                .for_each(|(x, y)| *x = f(*x, *y));
+            row.iter_mut().zip(right.data()).for_each(|(x, y)| *x = f(*x, *y));
         }
     });
     left
@@ -41,18 +37,18 @@ fn into_right(left: &Tensor, mut right: Tensor, name: &str, f: fn(f32, f32) -> f
     if left.shape() != right.shape() {
         return into_left(left.clone(), &right, name, f);
     }
-    right
-        .data_mut()
-        .iter_mut()
-        .zip(left.data())
-        .for_each(|(y, x)| *y = f(*x, *y));
+    right.data_mut().iter_mut().zip(left.data()).for_each(|(y, x)| *y = f(*x, *y));
     right
 }
 
 /// Whether `right` has one number for each row of `left`.
 fn is_column(left: &Tensor, right: &Tensor) -> bool {
     let (n, m) = (left.shape().len(), right.shape().len());
-    n == m && n > 0 && right.shape()[n - 1] == 1 && left.shape()[n - 1] != 1 && left.shape()[..n - 1] == right.shape()[..n - 1]
+    n == m
+        && n > 0
+        && right.shape()[n - 1] == 1
+        && left.shape()[n - 1] != 1
+        && left.shape()[..n - 1] == right.shape()[..n - 1]
 }
 
 fn check(left: &Tensor, right: &Tensor, name: &str) {

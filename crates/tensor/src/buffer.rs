@@ -1,8 +1,5 @@
 //! Memory aligned to cache lines, and the pool that hands it out again.
-#![allow(
-    unsafe_code,
-    reason = "views a vector of aligned lines as floats or bytes"
-)]
+#![allow(unsafe_code, reason = "views a vector of aligned lines as floats or bytes")]
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -23,9 +20,7 @@ pub(crate) struct Buffer {
 impl Buffer {
     /// At least `len` zeros.
     pub(crate) fn zeros(len: usize) -> Self {
-        Self {
-            lines: vec![Line([0.0; LANES]); len.div_ceil(LANES)],
-        }
+        Self { lines: vec![Line([0.0; LANES]); len.div_ceil(LANES)] }
     }
 
     pub(crate) fn capacity(&self) -> usize {
@@ -67,10 +62,7 @@ impl Pool {
     /// A buffer of at least `len` floats; its contents are unspecified.
     pub(crate) fn take(&self, len: usize) -> Buffer {
         let class = size_class(len);
-        let mut free = self
-            .free
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut free = self.free.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         if let Ok(at) = free.binary_search_by_key(&class, |entry| entry.0)
             && let Some(buffer) = free[at].1.pop()
         {
@@ -82,10 +74,7 @@ impl Pool {
 
     pub(crate) fn give(&self, buffer: Buffer) {
         let class = buffer.capacity();
-        let mut free = self
-            .free
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut free = self.free.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         match free.binary_search_by_key(&class, |entry| entry.0) {
             Ok(at) => free[at].1.push(buffer),
             Err(at) => free.insert(at, (class, vec![buffer])),
@@ -112,10 +101,7 @@ mod tests {
     fn classes_waste_little() {
         for len in 1..5000 {
             let class = size_class(len);
-            assert!(
-                class >= len && class.is_multiple_of(16) && class <= len + len / 8 + 16,
-                "{len}: {class}"
-            );
+            assert!(class >= len && class.is_multiple_of(16) && class <= len + len / 8 + 16, "{len}: {class}");
             assert_eq!(size_class(class), class);
         }
     }

@@ -29,10 +29,7 @@ pub const CODES: &[(&str, &str)] = &[
         "A header names a tensor twice, or two shards hold a tensor of one name. Which one \
          counts would be a guess, so neither is used.",
     ),
-    (
-        "empty-input",
-        "There are no ids to run on: an empty prompt, or an input without elements.",
-    ),
+    ("empty-input", "There are no ids to run on: an empty prompt, or an input without elements."),
     (
         "input-dtype",
         "A tensor of an input file has a type that its role does not allow: ids and masks are \
@@ -53,10 +50,7 @@ pub const CODES: &[(&str, &str)] = &[
         "An attention mask has one number for every id of its input, 1 for a token and 0 for \
          padding; this one has another shape.",
     ),
-    (
-        "missing-input",
-        "The model reads an input that is not there. `info` lists the inputs of a model.",
-    ),
+    ("missing-input", "The model reads an input that is not there. `info` lists the inputs of a model."),
     (
         "missing-shard",
         "The index lists a file that is not in its folder: a download that stopped early. \

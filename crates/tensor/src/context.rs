@@ -96,17 +96,10 @@ impl Context {
     /// this step under this key, else a new one.
     pub fn table(&self, step: u64, key: TableKey, make: impl FnOnce() -> Tensor) -> Arc<Tensor> {
         let mut tables = self.tables.borrow_mut();
-        let at = tables
-            .iter()
-            .position(|table| table.key == key)
-            .unwrap_or_else(|| {
-                tables.push(Table {
-                    key,
-                    step,
-                    data: None,
-                });
-                tables.len() - 1
-            });
+        let at = tables.iter().position(|table| table.key == key).unwrap_or_else(|| {
+            tables.push(Table { key, step, data: None });
+            tables.len() - 1
+        });
         let table = &mut tables[at];
         if table.step != step {
             table.data = None; // its buffer serves the new table
@@ -123,9 +116,7 @@ impl Context {
     /// Keeps a copy of `x` as `{name}.{index}` when everything is recorded.
     pub fn probe(&self, name: &str, index: usize, x: &Tensor) {
         if self.record.get() == Record::Everything {
-            self.probes
-                .borrow_mut()
-                .push((format!("{name}.{index}"), x.clone()));
+            self.probes.borrow_mut().push((format!("{name}.{index}"), x.clone()));
         }
     }
 

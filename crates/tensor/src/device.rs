@@ -17,11 +17,7 @@ pub struct Device {
 
 impl Device {
     pub(crate) fn new(threads: usize, simd: Simd) -> Self {
-        Self {
-            pool: Pool::default(),
-            threads: Threads::new(threads),
-            simd,
-        }
+        Self { pool: Pool::default(), threads: Threads::new(threads), simd }
     }
 
     /// The threads that kernels run on.

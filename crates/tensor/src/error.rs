@@ -23,36 +23,22 @@ pub struct Error {
 impl Error {
     /// Wrong inputs or weights: exit status 1.
     pub fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            message: message.into(),
-            help: None,
-            exit: 1,
-        }
+        Self { code, message: message.into(), help: None, exit: 1 }
     }
 
     /// A wrong command line or setting: exit status 2.
     pub fn usage(code: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            exit: 2,
-            ..Self::new(code, message)
-        }
+        Self { exit: 2, ..Self::new(code, message) }
     }
 
     /// A result that differs from its reference: exit status 3.
     pub fn verification(code: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            exit: 3,
-            ..Self::new(code, message)
-        }
+        Self { exit: 3, ..Self::new(code, message) }
     }
 
     /// A file that cannot be read or written: exit status 4.
     pub fn io(path: &std::path::Path, error: &std::io::Error) -> Self {
-        Self {
-            exit: 4,
-            ..Self::new("io", format!("{}: {error}", path.display()))
-        }
+        Self { exit: 4, ..Self::new("io", format!("{}: {error}", path.display())) }
     }
 
     /// Adds what to do about it.
@@ -81,13 +67,7 @@ mod tests {
     #[test]
     fn errors_print_their_code_and_help() {
         let error = Error::new("io", "no such file").help("look again");
-        assert_eq!(
-            error.to_string(),
-            "error[io]: no such file\nhelp: look again"
-        );
-        assert!(
-            CODES.is_sorted_by_key(|entry| entry.0),
-            "codes are sorted and unique"
-        );
+        assert_eq!(error.to_string(), "error[io]: no such file\nhelp: look again");
+        assert!(CODES.is_sorted_by_key(|entry| entry.0), "codes are sorted and unique");
     }
 }

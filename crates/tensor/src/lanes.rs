@@ -68,10 +68,7 @@ pub fn load<const N: usize, E: Element>(from: &[E]) -> [f32; N] {
 #[inline(always)]
 pub fn load_tail<const N: usize, E: Element>(from: &[E]) -> [f32; N] {
     let mut lanes = [0.0; N];
-    lanes
-        .iter_mut()
-        .zip(from)
-        .for_each(|(lane, x)| *lane = x.widen());
+    lanes.iter_mut().zip(from).for_each(|(lane, x)| *lane = x.widen());
     lanes
 }
 
@@ -107,13 +104,7 @@ pub fn exp<const FMA: bool>(x: f32) -> f32 {
     let r = mul_add::<FMA>(power, -0.693_359_4, clamped);
     let r = mul_add::<FMA>(power, 2.121_944_4e-4, r);
     let mut p = 1.987_569_1e-4;
-    for c in [
-        1.398_199_9e-3,
-        8.333_452e-3,
-        4.166_579_6e-2,
-        1.666_666_5e-1,
-        0.5,
-    ] {
+    for c in [1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5] {
         p = mul_add::<FMA>(p, r, c);
     }
     let fraction = mul_add::<FMA>(p, r * r, r) + 1.0;
@@ -135,8 +126,7 @@ pub fn tanh<const FMA: bool>(x: f32) -> f32 {
     let large = 1.0 - 2.0 / (e + 1.0);
     // Near zero the difference above cancels; the series does not.
     let s = x * x;
-    let small =
-        x * (1.0 + s * (-1.0 / 3.0 + s * (2.0 / 15.0 + s * (-17.0 / 315.0 + s * (62.0 / 2835.0)))));
+    let small = x * (1.0 + s * (-1.0 / 3.0 + s * (2.0 / 15.0 + s * (-17.0 / 315.0 + s * (62.0 / 2835.0)))));
     if x.abs() < 0.25 { small } else { large }
 }
 
@@ -147,23 +137,11 @@ pub fn erf<const FMA: bool>(x: f32) -> f32 {
     let x = if x < -4.0 { -4.0 } else { x };
     let s = x * x;
     let mut p = -2.726_142_3e-10;
-    for c in [
-        2.770_681_4e-8,
-        -2.101_024e-6,
-        -5.692_506_5e-5,
-        -7.349_906_3e-4,
-        -2.954_6e-3,
-        -1.609_603_3e-2,
-    ] {
+    for c in [2.770_681_4e-8, -2.101_024e-6, -5.692_506_5e-5, -7.349_906_3e-4, -2.954_6e-3, -1.609_603_3e-2] {
         p = mul_add::<FMA>(p, s, c);
     }
     let mut q = -1.456_607_2e-5;
-    for c in [
-        -2.133_740_6e-4,
-        -1.682_827e-3,
-        -7.373_329_2e-3,
-        -1.426_474e-2,
-    ] {
+    for c in [-2.133_740_6e-4, -1.682_827e-3, -7.373_329_2e-3, -1.426_474e-2] {
         q = mul_add::<FMA>(q, s, c);
     }
     x * p / q

@@ -25,19 +25,12 @@ pub struct Matrix {
 impl Matrix {
     /// A matrix over a parameter of two axes.
     pub fn new(param: Param, layout: Layout) -> Self {
-        let &[rows, columns] = param.shape() else {
-            panic!("a matrix has two axes, not {:?}", param.shape())
-        };
+        let &[rows, columns] = param.shape() else { panic!("a matrix has two axes, not {:?}", param.shape()) };
         let (d_out, d_in) = match layout {
             Layout::OutIn => (rows, columns),
             Layout::InOut => (columns, rows),
         };
-        Self {
-            param,
-            layout,
-            d_in,
-            d_out,
-        }
+        Self { param, layout, d_in, d_out }
     }
 
     /// The number of inputs.
@@ -54,28 +47,10 @@ impl Matrix {
     pub fn multiply(&self, x: &Tensor, bias: Option<&[f32]>, y: &mut Tensor) {
         let (d_in, d_out) = (self.d_in, self.d_out);
         let rows = x.dims().rows();
-        assert_eq!(
-            x.dims().width(),
-            d_in,
-            "a matrix of {d_in} inputs cannot map {:?}",
-            x.shape()
-        );
-        assert_eq!(
-            (y.dims().rows(), y.dims().width()),
-            (rows, d_out),
-            "output of a product"
-        );
-        assert!(
-            bias.is_none_or(|bias| bias.len() == d_out),
-            "one bias per output"
-        );
-        let product = matmul::Product {
-            x: x.data(),
-            bias,
-            rows,
-            d_in,
-            d_out,
-        };
+        assert_eq!(x.dims().width(), d_in, "a matrix of {d_in} inputs cannot map {:?}", x.shape());
+        assert_eq!((y.dims().rows(), y.dims().width()), (rows, d_out), "output of a product");
+        assert!(bias.is_none_or(|bias| bias.len() == d_out), "one bias per output");
+        let product = matmul::Product { x: x.data(), bias, rows, d_in, d_out };
         let (y, device) = y.split_device();
         match (self.param.values(), self.layout) {
             (Values::F32(w), Layout::OutIn) => product.out_in(device, w, y),

@@ -71,20 +71,11 @@ impl Param {
     pub fn new(dims: &[usize], dtype: DType, owner: Arc<dyn Owner>, bytes: Range<usize>) -> Self {
         let shape = Shape::new(dims);
         let data = &owner.bytes()[bytes.clone()];
-        assert_eq!(
-            data.len(),
-            shape.elements() * dtype.size(),
-            "bytes of a parameter {shape:?}"
-        );
+        assert_eq!(data.len(), shape.elements() * dtype.size(), "bytes of a parameter {shape:?}");
         if data.as_ptr().align_offset(dtype.size()) != 0 {
             return Self::from_bytes(dims, dtype, data);
         }
-        Self {
-            shape,
-            dtype,
-            owner,
-            bytes,
-        }
+        Self { shape, dtype, owner, bytes }
     }
 
     /// A copy of little-endian bytes.
@@ -124,26 +115,14 @@ impl Param {
     /// The same numbers under another shape of as many elements.
     pub fn reshape(&self, dims: &[usize]) -> Self {
         let shape = Shape::new(dims);
-        assert_eq!(
-            shape.elements(),
-            self.shape.elements(),
-            "cannot reshape to {dims:?}"
-        );
-        Self {
-            shape,
-            ..self.clone()
-        }
+        assert_eq!(shape.elements(), self.shape.elements(), "cannot reshape to {dims:?}");
+        Self { shape, ..self.clone() }
     }
 
     /// A range of the first axis; shares the memory.
     pub fn rows(&self, range: Range<usize>) -> Self {
-        let [length, rest @ ..] = &*self.shape else {
-            panic!("rows needs an axis")
-        };
-        assert!(
-            range.end <= *length,
-            "rows {range:?} of an axis of {length}"
-        );
+        let [length, rest @ ..] = &*self.shape else { panic!("rows needs an axis") };
+        assert!(range.end <= *length, "rows {range:?} of an axis of {length}");
         let stride = rest.iter().product::<usize>() * self.dtype.size();
         let start = self.bytes.start;
         let bytes = start + range.start * stride..start + range.end * stride;

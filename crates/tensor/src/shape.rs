@@ -19,14 +19,8 @@ impl Shape {
     /// # Panics
     /// If there are more than four.
     pub fn new(dims: &[usize]) -> Self {
-        assert!(
-            dims.len() <= MAX_RANK,
-            "a tensor has at most {MAX_RANK} axes, not {dims:?}"
-        );
-        let mut shape = Self {
-            dims: [0; MAX_RANK],
-            rank: dims.len(),
-        };
+        assert!(dims.len() <= MAX_RANK, "a tensor has at most {MAX_RANK} axes, not {dims:?}");
+        let mut shape = Self { dims: [0; MAX_RANK], rank: dims.len() };
         shape.dims[..dims.len()].copy_from_slice(dims);
         shape
     }
@@ -86,9 +80,6 @@ mod tests {
         let shape = Shape::new(&[2, 3, 5]);
         assert_eq!((shape.elements(), shape.rows(), shape.width()), (30, 6, 5));
         assert_eq!(&*shape.with_width(7), &[2, 3, 7]);
-        assert_eq!(
-            (Shape::new(&[]).elements(), Shape::new(&[4]).rows()),
-            (1, 1)
-        );
+        assert_eq!((Shape::new(&[]).elements(), Shape::new(&[4]).rows()), (1, 1));
     }
 }

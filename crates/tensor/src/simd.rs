@@ -1,8 +1,5 @@
 //! SIMD levels: one kernel in plain Rust, compiled for each level, chosen once at run time.
-#![allow(
-    unsafe_code,
-    reason = "calls functions compiled for CPU features that were detected"
-)]
+#![allow(unsafe_code, reason = "calls functions compiled for CPU features that were detected")]
 
 use crate::error::{Error, Result};
 
@@ -31,9 +28,7 @@ impl Simd {
     /// The levels this CPU supports, best first.
     pub fn supported() -> Vec<Self> {
         let all = [Self::Avx512, Self::Avx2, Self::Portable];
-        all.into_iter()
-            .filter(|level| level.is_supported())
-            .collect()
+        all.into_iter().filter(|level| level.is_supported()).collect()
     }
 
     /// The level named by `FORMWORK_SIMD`, else the best that this CPU supports.
@@ -51,19 +46,15 @@ impl Simd {
             "avx2" => Self::Avx2,
             "portable" => Self::Portable,
             _ => {
-                return Err(
-                    Error::usage("unknown-simd", format!("unknown SIMD level `{name}`"))
-                        .help("FORMWORK_SIMD is one of avx512, avx2, portable"),
-                );
+                return Err(Error::usage("unknown-simd", format!("unknown SIMD level `{name}`"))
+                    .help("FORMWORK_SIMD is one of avx512, avx2, portable"));
             }
         };
         if level.is_supported() {
             return Ok(level);
         }
-        Err(
-            Error::usage("unsupported-simd", format!("this CPU lacks `{name}`"))
-                .help("unset FORMWORK_SIMD to use the best level this CPU has"),
-        )
+        Err(Error::usage("unsupported-simd", format!("this CPU lacks `{name}`"))
+            .help("unset FORMWORK_SIMD to use the best level this CPU has"))
     }
 
     #[cfg(target_arch = "x86_64")]

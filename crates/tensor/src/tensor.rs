@@ -17,11 +17,7 @@ pub struct Tensor {
 
 impl Tensor {
     pub(crate) fn from_parts(shape: Shape, buffer: Buffer, device: Arc<Device>) -> Self {
-        Self {
-            shape,
-            buffer,
-            device,
-        }
+        Self { shape, buffer, device }
     }
 
     /// The axis lengths, outermost first.
@@ -51,21 +47,13 @@ impl Tensor {
 
     /// The elements together with the device, for kernels that work in place.
     pub fn split_device(&mut self) -> (&mut [f32], &Device) {
-        (
-            &mut self.buffer.floats_mut()[..self.shape.elements()],
-            &self.device,
-        )
+        (&mut self.buffer.floats_mut()[..self.shape.elements()], &self.device)
     }
 
     /// The same elements under another shape of as many elements.
     pub fn reshape(mut self, dims: &[usize]) -> Self {
         let shape = Shape::new(dims);
-        assert_eq!(
-            shape.elements(),
-            self.shape.elements(),
-            "cannot reshape {:?} to {dims:?}",
-            self.shape
-        );
+        assert_eq!(shape.elements(), self.shape.elements(), "cannot reshape {:?} to {dims:?}", self.shape);
         self.shape = shape;
         self
     }
@@ -73,10 +61,7 @@ impl Tensor {
     /// `[B, S, n·d]` to `[B, S, n, d]`; free.
     pub fn split_heads(self, heads: usize) -> Self {
         let [b, s, width] = self.axes("split_heads");
-        assert!(
-            heads > 0 && width % heads == 0,
-            "{width} channels do not divide into {heads} heads"
-        );
+        assert!(heads > 0 && width % heads == 0, "{width} channels do not divide into {heads} heads");
         self.reshape(&[b, s, heads, width / heads])
     }
 
@@ -89,12 +74,7 @@ impl Tensor {
     /// Cuts the last axis into pieces of the given widths, which sum to its length.
     pub fn split<const N: usize>(self, widths: [usize; N]) -> [Self; N] {
         let total: usize = widths.iter().sum();
-        assert_eq!(
-            total,
-            self.shape.width(),
-            "cannot split {:?} into {widths:?}",
-            self.shape
-        );
+        assert_eq!(total, self.shape.width(), "cannot split {:?} into {widths:?}", self.shape);
         let mut start = 0;
         widths.map(|width| {
             let piece = self.columns(start..start + width);
@@ -122,11 +102,7 @@ impl Tensor {
         let mut start = 0;
         for part in parts {
             let own = part.shape.width();
-            assert_eq!(
-                part.shape.with_width(0),
-                first.shape.with_width(0),
-                "concat joins the last axis"
-            );
+            assert_eq!(part.shape.with_width(0), first.shape.with_width(0), "concat joins the last axis");
             let rows = part.data().chunks_exact(own.max(1));
             for (to, from) in joined.data_mut().chunks_exact_mut(width.max(1)).zip(rows) {
                 to[start..start + own].copy_from_slice(from);
@@ -140,11 +116,7 @@ impl Tensor {
     pub fn first_token(&self) -> Self {
         let [b, s, d] = self.axes("first_token");
         let mut first = self.device.tensor(&[b, d]);
-        for (to, from) in first
-            .data_mut()
-            .chunks_exact_mut(d)
-            .zip(self.data().chunks_exact(s * d))
-        {
+        for (to, from) in first.data_mut().chunks_exact_mut(d).zip(self.data().chunks_exact(s * d)) {
             to.copy_from_slice(&from[..d]);
         }
         first
@@ -152,20 +124,13 @@ impl Tensor {
 
     /// A copy of a range of the first axis.
     pub fn rows(&self, range: Range<usize>) -> Self {
-        let [length, rest @ ..] = &*self.shape else {
-            panic!("rows needs an axis")
-        };
-        assert!(
-            range.end <= *length,
-            "rows {range:?} of an axis of {length}"
-        );
+        let [length, rest @ ..] = &*self.shape else { panic!("rows needs an axis") };
+        assert!(range.end <= *length, "rows {range:?} of an axis of {length}");
         let stride: usize = rest.iter().product();
         let mut dims = self.shape.to_vec();
         dims[0] = range.len();
         let mut piece = self.device.tensor(&dims);
-        piece
-            .data_mut()
-            .copy_from_slice(&self.data()[range.start * stride..range.end * stride]);
+        piece.data_mut().copy_from_slice(&self.data()[range.start * stride..range.end * stride]);
         piece
     }
 

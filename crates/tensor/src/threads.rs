@@ -2,10 +2,7 @@
 //!
 //! Work is cut into tasks that own disjoint parts of the output, so results never depend on the
 //! number of threads or on which of them ran a task.
-#![allow(
-    unsafe_code,
-    reason = "hands disjoint parts of one output to several threads"
-)]
+#![allow(unsafe_code, reason = "hands disjoint parts of one output to several threads")]
 
 use std::cell::RefCell;
 use std::marker::PhantomData;
@@ -29,9 +26,7 @@ impl Threads {
             0 | 1 => None,
             _ => builder.num_threads(count - 1).build().ok(),
         };
-        let count = workers
-            .as_ref()
-            .map_or(1, |pool| pool.current_num_threads() + 1);
+        let count = workers.as_ref().map_or(1, |pool| pool.current_num_threads() + 1);
         Self { workers, count }
     }
 
@@ -66,12 +61,7 @@ impl Threads {
 
     /// Cuts `data` into pieces of `size` elements (the last may be shorter) and runs
     /// `task(index, piece)` on each.
-    pub fn chunks<T: Send>(
-        &self,
-        data: &mut [T],
-        size: usize,
-        task: impl Fn(usize, &mut [T]) + Sync,
-    ) {
+    pub fn chunks<T: Send>(&self, data: &mut [T], size: usize, task: impl Fn(usize, &mut [T]) + Sync) {
         let size = size.max(1);
         let columns = Columns::new(data, 1, 1);
         self.run(columns.len.div_ceil(size), |index| {
@@ -86,12 +76,8 @@ impl Threads {
     /// the calling thread. `task(first_row, rows)`.
     pub fn rows(&self, data: &mut [f32], width: usize, task: impl Fn(usize, &mut [f32]) + Sync) {
         let rows = data.len() / width.max(1);
-        let per_task = rows
-            .div_ceil(self.count * 2)
-            .max(SMALL.div_ceil(width.max(1)));
-        self.chunks(data, per_task * width, |index, piece| {
-            task(index * per_task, piece)
-        });
+        let per_task = rows.div_ceil(self.count * 2).max(SMALL.div_ceil(width.max(1)));
+        self.chunks(data, per_task * width, |index, piece| task(index * per_task, piece));
     }
 
     /// Visits an output `[outer, length, inner, width]` in blocks of `block` steps along `length`,
@@ -105,26 +91,14 @@ impl Threads {
         work: usize,
         task: impl Fn(usize, usize, GridRows) + Sync,
     ) {
-        assert_eq!(
-            data.len(),
-            outer * length * inner * width,
-            "the grid covers the output"
-        );
+        assert_eq!(data.len(), outer * length * inner * width, "the grid covers the output");
         let columns = Columns::new(data, inner, width);
         let blocks = length.div_ceil(block.max(1));
         let visit = |index: usize| {
             let (o, rest) = (index / (inner * blocks), index % (inner * blocks));
             let (i, start) = (rest / blocks, rest % blocks * block);
             let range = start..(start + block).min(length);
-            task(
-                o,
-                i,
-                GridRows {
-                    columns: &columns,
-                    base: o * length * inner + i,
-                    range,
-                },
-            );
+            task(o, i, GridRows { columns: &columns, base: o * length * inner + i, range });
         };
         let tasks = outer * inner * blocks;
         if outer * inner * length * work < SMALL {
@@ -135,21 +109,12 @@ impl Threads {
     }
 
     /// Cuts the columns of an output `[rows, width]` into blocks of `step`: `task(block)`.
-    pub fn columns(
-        &self,
-        data: &mut [f32],
-        width: usize,
-        step: usize,
-        task: impl Fn(ColumnBlock) + Sync,
-    ) {
+    pub fn columns(&self, data: &mut [f32], width: usize, step: usize, task: impl Fn(ColumnBlock) + Sync) {
         let step = step.max(1);
         let columns = Columns::new(data, 1, width);
         self.run(width.div_ceil(step), |index| {
             let start = index * step;
-            task(ColumnBlock {
-                columns: &columns,
-                range: start..(start + step).min(width),
-            });
+            task(ColumnBlock { columns: &columns, range: start..(start + step).min(width) });
         });
     }
 }
@@ -170,12 +135,7 @@ impl ColumnBlock<'_> {
     #[inline(always)]
     pub fn row(&mut self, row: usize) -> &mut [f32] {
         // SAFETY: the column range is this task's alone, and `self` is borrowed exclusively.
-        unsafe {
-            self.columns.slice(
-                row * self.columns.width + self.range.start,
-                self.range.len(),
-            )
-        }
+        unsafe { self.columns.slice(row * self.columns.width + self.range.start, self.range.len()) }
     }
 }
 
@@ -194,16 +154,10 @@ impl GridRows<'_> {
 
     /// The output row of a step of [`range`](Self::range).
     pub fn row(&mut self, step: usize) -> &mut [f32] {
-        assert!(
-            self.range.contains(&step),
-            "row {step} belongs to another task"
-        );
+        assert!(self.range.contains(&step), "row {step} belongs to another task");
         let row = self.base + step * self.columns.inner;
         // SAFETY: `base` and `range` are this task's alone, and `self` is borrowed exclusively.
-        unsafe {
-            self.columns
-                .slice(row * self.columns.width, self.columns.width)
-        }
+        unsafe { self.columns.slice(row * self.columns.width, self.columns.width) }
     }
 }
 
@@ -221,13 +175,7 @@ unsafe impl<T: Send> Sync for Columns<'_, T> {}
 
 impl<'a, T> Columns<'a, T> {
     pub(crate) fn new(data: &'a mut [T], inner: usize, width: usize) -> Self {
-        Self {
-            start: data.as_mut_ptr(),
-            len: data.len(),
-            inner,
-            width,
-            slice: PhantomData,
-        }
+        Self { start: data.as_mut_ptr(), len: data.len(), inner, width, slice: PhantomData }
     }
 
     /// # Safety
@@ -265,18 +213,12 @@ mod tests {
         for count in [1, 2, 3] {
             let threads = Threads::new(count);
             let mut data = vec![0.0; 2 * 7 * 3 * 5];
-            threads.grid(
-                &mut data,
-                [2, 7, 3, 5],
-                2,
-                SMALL,
-                |outer, inner, mut rows| {
-                    for step in rows.range() {
-                        let value = (outer * 100 + step * 10 + inner) as f32;
-                        rows.row(step).iter_mut().for_each(|x| *x += value);
-                    }
-                },
-            );
+            threads.grid(&mut data, [2, 7, 3, 5], 2, SMALL, |outer, inner, mut rows| {
+                for step in rows.range() {
+                    let value = (outer * 100 + step * 10 + inner) as f32;
+                    rows.row(step).iter_mut().for_each(|x| *x += value);
+                }
+            });
             for (at, x) in data.iter().enumerate() {
                 let row = at / 5;
                 assert_eq!(*x, (row / 21 * 100 + row / 3 % 7 * 10 + row % 3) as f32);

@@ -21,10 +21,7 @@ impl Ids {
             return Err(Error::new("empty-input", "there are no ids").help("give at least one id"));
         }
         if !data.len().is_multiple_of(batch) {
-            let message = format!(
-                "{} ids do not form {batch} rows of equal length",
-                data.len()
-            );
+            let message = format!("{} ids do not form {batch} rows of equal length", data.len());
             return Err(Error::new("input-shape", message));
         }
         Ok(Self { data, batch })
@@ -38,10 +35,7 @@ impl Ids {
 
     /// Zeros `[batch, len]`.
     pub fn zeros(batch: usize, len: usize) -> Self {
-        Self {
-            data: vec![0; batch * len],
-            batch,
-        }
+        Self { data: vec![0; batch * len], batch }
     }
 
     /// All ids, row by row.
@@ -72,10 +66,7 @@ impl Ids {
 
     /// Every id plus `by`: learned positions that start above zero.
     pub fn offset(&self, by: u32) -> Self {
-        Self {
-            data: self.data.iter().map(|id| id + by).collect(),
-            batch: self.batch,
-        }
+        Self { data: self.data.iter().map(|id| id + by).collect(), batch: self.batch }
     }
 }
 
@@ -108,10 +99,7 @@ impl Tokens {
         match &mask {
             None => (0..batch).for_each(|_| positions.extend(past as u32..slots as u32)),
             Some(mask) if mask.len() != batch * slots => {
-                let message = format!(
-                    "the mask has {} elements, not {batch} x {slots}",
-                    mask.len()
-                );
+                let message = format!("the mask has {} elements, not {batch} x {slots}", mask.len());
                 return Err(Error::new("mask-shape", message));
             }
             Some(mask) => {
@@ -125,17 +113,8 @@ impl Tokens {
                 }
             }
         }
-        let positions = Ids {
-            data: positions,
-            batch,
-        };
-        Ok(Self {
-            ids,
-            positions,
-            valid: mask,
-            past,
-            step: STEP.fetch_add(1, Ordering::Relaxed),
-        })
+        let positions = Ids { data: positions, batch };
+        Ok(Self { ids, positions, valid: mask, past, step: STEP.fetch_add(1, Ordering::Relaxed) })
     }
 
     /// The number of sequences, `B`.
@@ -157,9 +136,7 @@ impl Tokens {
     /// Which slots of one sequence hold tokens; `None`: all.
     pub fn valid_row(&self, batch: usize) -> Option<&[bool]> {
         let slots = self.slots();
-        self.valid
-            .as_ref()
-            .map(|valid| &valid[batch * slots..][..slots])
+        self.valid.as_ref().map(|valid| &valid[batch * slots..][..slots])
     }
 
     /// A number that no other step has: the key of what is computed once per step.
@@ -174,38 +151,22 @@ mod tests {
 
     fn positions(past: usize, mask: Option<Vec<bool>>) -> Vec<u32> {
         let ids = Ids::new(vec![7; 4], 1).unwrap();
-        Tokens::new(ids, past, mask)
-            .unwrap()
-            .positions
-            .data()
-            .to_vec()
+        Tokens::new(ids, past, mask).unwrap().positions.data().to_vec()
     }
 
     #[test]
     fn positions_count_valid_tokens() {
         assert_eq!(positions(0, None), [0, 1, 2, 3]);
         assert_eq!(positions(3, None), [3, 4, 5, 6]);
-        assert_eq!(
-            positions(0, Some(vec![false, false, true, true])),
-            [0, 0, 0, 1]
-        );
-        assert_eq!(
-            positions(0, Some(vec![true, true, false, false])),
-            [0, 1, 1, 1]
-        );
-        assert_eq!(
-            positions(2, Some(vec![false, true, true, true, true, true])),
-            [1, 2, 3, 4]
-        );
+        assert_eq!(positions(0, Some(vec![false, false, true, true])), [0, 0, 0, 1]);
+        assert_eq!(positions(0, Some(vec![true, true, false, false])), [0, 1, 1, 1]);
+        assert_eq!(positions(2, Some(vec![false, true, true, true, true, true])), [1, 2, 3, 4]);
     }
 
     #[test]
     fn a_mask_of_another_shape_is_refused() {
         let ids = Ids::new(vec![7; 4], 2).unwrap();
-        assert_eq!(
-            Tokens::new(ids, 1, Some(vec![true; 4])).unwrap_err().code,
-            "mask-shape"
-        );
+        assert_eq!(Tokens::new(ids, 1, Some(vec![true; 4])).unwrap_err().code, "mask-shape");
         assert_eq!(Ids::new(vec![], 1).unwrap_err().code, "empty-input");
         assert_eq!(Ids::new(vec![1, 2, 3], 2).unwrap_err().code, "input-shape");
     }

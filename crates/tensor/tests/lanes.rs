@@ -16,10 +16,7 @@ fn exact_erf(x: f64) -> f64 {
 fn close(name: &str, x: f32, found: f32, exact: f64, relative: bool) {
     let scale = if relative { exact.abs() } else { 1.0 };
     let error = (f64::from(found) - exact).abs();
-    assert!(
-        error <= 1e-6 * scale + 1e-38,
-        "{name}({x}) = {found}, not {exact}"
-    );
+    assert!(error <= 1e-6 * scale + 1e-38, "{name}({x}) = {found}, not {exact}");
 }
 
 #[test]
@@ -30,13 +27,7 @@ fn functions_are_accurate() {
         close("exp", x, exp::<true>(x), wide.exp(), true);
         close("exp", x, exp::<false>(x), wide.exp(), true);
         close("tanh", x, tanh::<true>(x), wide.tanh(), false);
-        close(
-            "sigmoid",
-            x,
-            sigmoid::<false>(x),
-            1.0 / (1.0 + (-wide).exp()),
-            false,
-        );
+        close("sigmoid", x, sigmoid::<false>(x), 1.0 / (1.0 + (-wide).exp()), false);
         if x.abs() < 4.5 {
             close("erf", x, erf::<true>(x), exact_erf(wide), false);
         }
@@ -45,10 +36,7 @@ fn functions_are_accurate() {
 
 #[test]
 fn extremes_stay_in_range() {
-    assert_eq!(
-        (exp::<true>(-200.0), exp::<true>(f32::NEG_INFINITY)),
-        (0.0, 0.0)
-    );
+    assert_eq!((exp::<true>(-200.0), exp::<true>(f32::NEG_INFINITY)), (0.0, 0.0));
     assert!(exp::<true>(1000.0).is_finite() && exp::<true>(f32::NAN).is_nan());
     assert_eq!((tanh::<true>(50.0), tanh::<true>(-50.0)), (1.0, -1.0));
     assert!(tanh::<true>(f32::NAN).is_nan() && erf::<true>(f32::NAN).is_nan());
@@ -58,22 +46,10 @@ fn extremes_stay_in_range() {
 #[test]
 fn all_halves_widen_exactly() {
     for bits in 0..=u16::MAX {
-        let (ours, theirs) = (
-            half::f16::from_bits(bits).widen(),
-            half::f16::from_bits(bits).to_f32(),
-        );
-        assert!(
-            ours == theirs || ours.is_nan() && theirs.is_nan(),
-            "f16 {bits:#06x}"
-        );
-        let (ours, theirs) = (
-            half::bf16::from_bits(bits).widen(),
-            half::bf16::from_bits(bits).to_f32(),
-        );
-        assert!(
-            ours == theirs || ours.is_nan() && theirs.is_nan(),
-            "bf16 {bits:#06x}"
-        );
+        let (ours, theirs) = (half::f16::from_bits(bits).widen(), half::f16::from_bits(bits).to_f32());
+        assert!(ours == theirs || ours.is_nan() && theirs.is_nan(), "f16 {bits:#06x}");
+        let (ours, theirs) = (half::bf16::from_bits(bits).widen(), half::bf16::from_bits(bits).to_f32());
+        assert!(ours == theirs || ours.is_nan() && theirs.is_nan(), "bf16 {bits:#06x}");
     }
 }
 
@@ -99,18 +75,10 @@ fn axes_split_and_join() {
     let ctx = Context::with(1, Simd::Portable);
     let data: Vec<f32> = (0..24).map(|x| x as f32).collect();
     let x = ctx.from_slice(&[2, 2, 6], &data);
-    assert_eq!(
-        x.first_token().data(),
-        [
-            0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 12.0, 13.0, 14.0, 15.0, 16.0, 17.0
-        ]
-    );
+    assert_eq!(x.first_token().data(), [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 12.0, 13.0, 14.0, 15.0, 16.0, 17.0]);
     assert_eq!(x.rows(1..2).data(), &data[12..]);
     let [a, b] = x.clone().split([2, 4]);
-    assert_eq!(
-        (a.shape(), &a.data()[..4]),
-        (&[2, 2, 2][..], &[0.0, 1.0, 6.0, 7.0][..])
-    );
+    assert_eq!((a.shape(), &a.data()[..4]), (&[2, 2, 2][..], &[0.0, 1.0, 6.0, 7.0][..]));
     assert_eq!(formwork_tensor::Tensor::concat(&[&a, &b]).data(), x.data());
     let heads = x.split_heads(3);
     assert_eq!(heads.shape(), [2, 2, 3, 2]);

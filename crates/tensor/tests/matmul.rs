@@ -6,9 +6,7 @@ use formwork_tensor::{Context, DType, Layout, Matrix, Param, Simd};
 fn numbers(count: usize, seed: u64) -> Vec<f32> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let next = || {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         ((state >> 56) as f32 - 128.0) / 128.0
     };
     std::iter::repeat_with(next).take(count).collect()
@@ -17,14 +15,8 @@ fn numbers(count: usize, seed: u64) -> Vec<f32> {
 fn param(dims: &[usize], dtype: DType, data: &[f32]) -> Param {
     let bytes: Vec<u8> = match dtype {
         DType::F32 => return Param::from_f32(dims, data),
-        DType::Bf16 => data
-            .iter()
-            .flat_map(|x| half::bf16::from_f32(*x).to_le_bytes())
-            .collect(),
-        DType::F16 => data
-            .iter()
-            .flat_map(|x| half::f16::from_f32(*x).to_le_bytes())
-            .collect(),
+        DType::Bf16 => data.iter().flat_map(|x| half::bf16::from_f32(*x).to_le_bytes()).collect(),
+        DType::F16 => data.iter().flat_map(|x| half::f16::from_f32(*x).to_le_bytes()).collect(),
     };
     Param::from_bytes(dims, dtype, &bytes)
 }
@@ -103,11 +95,7 @@ fn a_row_does_not_depend_on_its_neighbours() {
     for simd in Simd::supported() {
         let ctx = Context::with(1, simd);
         for layout in [Layout::OutIn, Layout::InOut] {
-            let dims = if layout == Layout::OutIn {
-                [d_out, d_in]
-            } else {
-                [d_in, d_out]
-            };
+            let dims = if layout == Layout::OutIn { [d_out, d_in] } else { [d_in, d_out] };
             let matrix = Matrix::new(Param::from_f32(&dims, &numbers(d_in * d_out, 5)), layout);
             let x = ctx.from_slice(&[11, d_in], &numbers(11 * d_in, 6));
             let mut all = ctx.tensor(&[11, d_out]);
@@ -115,11 +103,7 @@ fn a_row_does_not_depend_on_its_neighbours() {
             for count in 1..11 {
                 let mut some = ctx.tensor(&[count, d_out]);
                 matrix.multiply(&x.rows(11 - count..11), None, &mut some);
-                assert_eq!(
-                    some.data(),
-                    &all.data()[(11 - count) * d_out..],
-                    "{simd:?} {count}"
-                );
+                assert_eq!(some.data(), &all.data()[(11 - count) * d_out..], "{simd:?} {count}");
             }
         }
     }

@@ -26,31 +26,19 @@ fn model(model: Option<&Value>) -> Result<(), Error> {
     };
     for (token, id) in vocab {
         if id.as_u64().and_then(|id| u32::try_from(id).ok()).is_none() {
-            return Err(Error::bad(format!(
-                "the id of `{token}` is {id}, which is no id"
-            )));
+            return Err(Error::bad(format!("the id of `{token}` is {id}, which is no id")));
         }
     }
-    let prefix = model
-        .get("continuing_subword_prefix")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
-    for merge in model
-        .get("merges")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-    {
-        let (left, right) = pair(merge)
-            .ok_or_else(|| Error::bad(format!("`{merge}` in `merges` is no pair of tokens")))?;
+    let prefix = model.get("continuing_subword_prefix").and_then(Value::as_str).unwrap_or_default();
+    for merge in model.get("merges").and_then(Value::as_array).into_iter().flatten() {
+        let (left, right) =
+            pair(merge).ok_or_else(|| Error::bad(format!("`{merge}` in `merges` is no pair of tokens")))?;
         let tail = if prefix.is_empty() {
             right
         } else {
-            right.strip_prefix(prefix).ok_or_else(|| {
-                Error::bad(format!(
-                    "the merge ({left}, {right}) lacks the prefix `{prefix}`"
-                ))
-            })?
+            right
+                .strip_prefix(prefix)
+                .ok_or_else(|| Error::bad(format!("the merge ({left}, {right}) lacks the prefix `{prefix}`")))?
         };
         for token in [left, right, &format!("{left}{tail}")] {
             if !vocab.contains_key(token) {
@@ -78,9 +66,9 @@ fn pair(merge: &Value) -> Option<(&str, &str)> {
 fn truncation(truncation: Option<&Value>) -> Result<(), Error> {
     let number = |name: &str| truncation.and_then(|t| t.get(name)).and_then(Value::as_u64);
     match (number("stride"), number("max_length")) {
-        (Some(stride), Some(max)) if stride >= max && max > 0 => Err(Error::bad(format!(
-            "the truncation's stride {stride} is not below its length {max}"
-        ))),
+        (Some(stride), Some(max)) if stride >= max && max > 0 => {
+            Err(Error::bad(format!("the truncation's stride {stride} is not below its length {max}")))
+        }
         (_, Some(0)) => Err(Error::bad("the truncation leaves no ids")),
         _ => Ok(()),
     }
@@ -88,11 +76,7 @@ fn truncation(truncation: Option<&Value>) -> Result<(), Error> {
 
 fn added(tokens: Option<&Value>) -> Result<(), Error> {
     for token in tokens.and_then(Value::as_array).into_iter().flatten() {
-        if token
-            .get("content")
-            .and_then(Value::as_str)
-            .is_none_or(str::is_empty)
-        {
+        if token.get("content").and_then(Value::as_str).is_none_or(str::is_empty) {
             return Err(Error::bad("an added token has no content"));
         }
     }
@@ -104,30 +88,16 @@ fn processor(processor: Option<&Value>) -> Result<(), Error> {
     let Some(processor) = processor else {
         return Ok(());
     };
-    for inner in processor
-        .get("processors")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-    {
+    for inner in processor.get("processors").and_then(Value::as_array).into_iter().flatten() {
         self::processor(Some(inner))?;
     }
     if processor.get("type").and_then(Value::as_str) != Some("TemplateProcessing") {
         return Ok(());
     }
-    let described: BTreeSet<&String> = processor
-        .get("special_tokens")
-        .and_then(Value::as_object)
-        .into_iter()
-        .flat_map(|m| m.keys())
-        .collect();
+    let described: BTreeSet<&String> =
+        processor.get("special_tokens").and_then(Value::as_object).into_iter().flat_map(|m| m.keys()).collect();
     for template in ["single", "pair"] {
-        for piece in processor
-            .get(template)
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-        {
+        for piece in processor.get(template).and_then(Value::as_array).into_iter().flatten() {
             let name = piece.pointer("/SpecialToken/id").and_then(Value::as_str);
             if let Some(name) = name.filter(|name| !described.contains(&name.to_string())) {
                 return Err(Error::bad(format!(

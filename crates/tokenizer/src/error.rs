@@ -16,19 +16,11 @@ pub struct Error {
 impl Error {
     pub(crate) fn bad(message: impl Into<String>) -> Self {
         let message: String = message.into();
-        Self {
-            code: "bad-tokenizer",
-            message: message.trim_end_matches('.').to_string(),
-            exit: 1,
-        }
+        Self { code: "bad-tokenizer", message: message.trim_end_matches('.').to_string(), exit: 1 }
     }
 
     pub(crate) fn io(message: String) -> Self {
-        Self {
-            code: "io",
-            message,
-            exit: 4,
-        }
+        Self { code: "io", message, exit: 4 }
     }
 }
 

@@ -38,10 +38,8 @@ impl Tokenizer {
             )));
         }
         let bytes = std::fs::read(path).map_err(io)?;
-        Self::from_bytes(&bytes).map_err(|error| Error {
-            message: format!("`{}`: {}", path.display(), error.message),
-            ..error
-        })
+        Self::from_bytes(&bytes)
+            .map_err(|error| Error { message: format!("`{}`: {}", path.display(), error.message), ..error })
     }
 
     /// Reads the content of a `tokenizer.json`.
@@ -49,8 +47,7 @@ impl Tokenizer {
     /// # Errors
     /// If it is no tokenizer that works.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
-        let json = serde_json::from_slice(bytes)
-            .map_err(|error| Error::bad(format!("not JSON: {error}")))?;
+        let json = serde_json::from_slice(bytes).map_err(|error| Error::bad(format!("not JSON: {error}")))?;
         check::tokenizer(&json)?;
         let mut inner = guard::run("loading", || tokenizers::Tokenizer::from_bytes(bytes))?;
         inner.with_padding(None);
@@ -64,18 +61,11 @@ impl Tokenizer {
     pub fn truncate(&mut self, limit: Option<usize>) -> Result<(), Error> {
         let needed = self.special_tokens_per_text();
         if let Some(limit) = limit.filter(|limit| *limit <= needed) {
-            return Err(Error::bad(format!(
-                "a limit of {limit} ids leaves no room beside {needed} special tokens"
-            )));
+            return Err(Error::bad(format!("a limit of {limit} ids leaves no room beside {needed} special tokens")));
         }
-        let params = limit.map(|max_length| tokenizers::TruncationParams {
-            max_length,
-            stride: 0,
-            ..Default::default()
-        });
-        guard::run("setting the truncation", || {
-            self.inner.with_truncation(params).map(|_| ())
-        })
+        let params =
+            limit.map(|max_length| tokenizers::TruncationParams { max_length, stride: 0, ..Default::default() });
+        guard::run("setting the truncation", || self.inner.with_truncation(params).map(|_| ()))
     }
 
     /// The most ids of a text, as set by the file or by [`Tokenizer::truncate`].
@@ -115,8 +105,6 @@ impl Tokenizer {
 
     fn special_tokens_per_text(&self) -> usize {
         use tokenizers::PostProcessor as _;
-        self.inner
-            .get_post_processor()
-            .map_or(0, |it| it.added_tokens(false))
+        self.inner.get_post_processor().map_or(0, |it| it.added_tokens(false))
     }
 }

@@ -24,12 +24,7 @@ impl<'t> Stream<'t> {
     pub(crate) fn new(tokenizer: &'t Tokenizer, prompt: &[u32]) -> Result<Self, Error> {
         let window = prompt[prompt.len().saturating_sub(CONTEXT)..].to_vec();
         let text = tokenizer.decode(&window)?;
-        Ok(Self {
-            tokenizer,
-            given: window.len(),
-            window,
-            text,
-        })
+        Ok(Self { tokenizer, given: window.len(), window, text })
     }
 
     /// The text that an id completes; empty where a character is still incomplete.
@@ -46,11 +41,8 @@ impl<'t> Stream<'t> {
         // Ids before those just given out have no more influence, unless these have no text of their own.
         let kept = &self.window[self.given..];
         let kept_text = self.tokenizer.decode(kept)?;
-        (self.window, self.text) = if kept_text.is_empty() {
-            (std::mem::take(&mut self.window), text)
-        } else {
-            (kept.to_vec(), kept_text)
-        };
+        (self.window, self.text) =
+            if kept_text.is_empty() { (std::mem::take(&mut self.window), text) } else { (kept.to_vec(), kept_text) };
         self.given = self.window.len();
         Ok(fresh)
     }

@@ -8,12 +8,7 @@ fn tiny() -> Value {
     let mut vocab = serde_json::Map::new();
     let words = ["<unk>", "<s>", "▁", "a", "b", "ab", "▁a"];
     let bytes = (0..=255).map(|b| format!("<0x{b:02X}>"));
-    for (id, token) in words
-        .iter()
-        .map(ToString::to_string)
-        .chain(bytes)
-        .enumerate()
-    {
+    for (id, token) in words.iter().map(ToString::to_string).chain(bytes).enumerate() {
         vocab.insert(token, json!(id));
     }
     let special = |id: u32, content: &str| json!({"id": id, "content": content, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": true});
@@ -45,11 +40,7 @@ fn load(json: &Value) -> Result<Tokenizer, formwork_tokenizer::Error> {
 #[test]
 fn texts_come_back() {
     let tokenizer = load(&tiny()).unwrap();
-    assert_eq!(
-        tokenizer.encode("").unwrap()[0],
-        1,
-        "an empty text is its start token"
-    );
+    assert_eq!(tokenizer.encode("").unwrap()[0], 1, "an empty text is its start token");
     for text in ["ab a b", "é 東京", "🦀ab"] {
         let ids = tokenizer.encode(text).unwrap();
         assert_eq!(tokenizer.decode(&ids).unwrap(), text);
@@ -70,17 +61,11 @@ fn a_stream_says_the_same_and_splits_no_character() {
         if prompt <= 1 {
             assert_eq!(text, "ab 東 🦀 a");
         }
-        assert!(
-            !text.is_empty() && (prompt > 2 || !text.contains('\u{FFFD}')),
-            "{prompt}: {text}"
-        );
+        assert!(!text.is_empty() && (prompt > 2 || !text.contains('\u{FFFD}')), "{prompt}: {text}");
     }
     let mut stream = tokenizer.stream(&[1]).unwrap();
     let crab = tokenizer.encode("🦀").unwrap();
-    let pieces: Vec<String> = crab[1..]
-        .iter()
-        .map(|id| stream.push(*id).unwrap())
-        .collect();
+    let pieces: Vec<String> = crab[1..].iter().map(|id| stream.push(*id).unwrap()).collect();
     assert_eq!(pieces.concat(), "🦀");
     assert_eq!(pieces.iter().filter(|p| !p.is_empty()).count(), 1);
 }
@@ -92,20 +77,8 @@ fn padding_is_ignored_and_truncation_is_kept() {
     let mut tokenizer = load(&json).unwrap();
     assert!(tokenizer.encode("a b").unwrap().len() < 10);
     tokenizer.truncate(Some(3)).unwrap();
-    assert_eq!(
-        (
-            tokenizer.limit(),
-            tokenizer.encode("a b a b a b").unwrap().len()
-        ),
-        (Some(3), 3)
-    );
-    assert!(
-        tokenizer
-            .truncate(Some(1))
-            .unwrap_err()
-            .message
-            .contains("no room")
-    );
+    assert_eq!((tokenizer.limit(), tokenizer.encode("a b a b a b").unwrap().len()), (Some(3), 3));
+    assert!(tokenizer.truncate(Some(1)).unwrap_err().message.contains("no room"));
 }
 
 #[test]
@@ -117,19 +90,15 @@ fn broken_files_are_errors() {
     };
     assert!(broken(&|j| j["model"]["merges"] = json!([["ab", "zzzzzzzz"]])).contains("zzzzzzzz"));
     assert!(broken(&|j| j["model"]["merges"] = json!(["a"])).contains("no pair"));
-    assert!(broken(&|j| j["truncation"] = json!({"direction": "Right", "max_length": 4, "strategy": "LongestFirst", "stride": 4})).contains("stride"));
+    assert!(
+        broken(&|j| j["truncation"] =
+            json!({"direction": "Right", "max_length": 4, "strategy": "LongestFirst", "stride": 4}))
+        .contains("stride")
+    );
     assert!(broken(&|j| j["post_processor"]["special_tokens"] = json!({})).contains("<s>"));
     assert!(broken(&|j| j["model"] = json!(3)).contains("model"));
     assert!(broken(&|j| j["model"]["vocab"]["a"] = json!(-1)).contains("no id"));
     assert!(broken(&|j| j["model"]["type"] = json!("Nonsense")).contains("failed"));
-    assert!(
-        Tokenizer::from_bytes(b"{")
-            .unwrap_err()
-            .message
-            .contains("not JSON")
-    );
-    assert_eq!(
-        Tokenizer::open("no/such/file".as_ref()).unwrap_err().exit,
-        4
-    );
+    assert!(Tokenizer::from_bytes(b"{").unwrap_err().message.contains("not JSON"));
+    assert_eq!(Tokenizer::open("no/such/file".as_ref()).unwrap_err().exit, 4);
 }

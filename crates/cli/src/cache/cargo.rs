@@ -24,14 +24,9 @@ const FOREIGN: &[&str] = &[
 
 /// Builds the crate in `home`; gives the path of its executable.
 pub(crate) fn build(home: &Path, target: &Path, name: &str) -> Result<PathBuf, Problem> {
-    let program = std::env::var_os("CARGO")
-        .filter(|v| !v.is_empty())
-        .unwrap_or_else(|| OsString::from("cargo"));
+    let program = std::env::var_os("CARGO").filter(|v| !v.is_empty()).unwrap_or_else(|| OsString::from("cargo"));
     let mut command = Command::new(&program);
-    command
-        .args(["build", "--release", "--quiet"])
-        .current_dir(home)
-        .env("CARGO_TARGET_DIR", target);
+    command.args(["build", "--release", "--quiet"]).current_dir(home).env("CARGO_TARGET_DIR", target);
     for variable in FOREIGN {
         command.env_remove(variable);
     }
@@ -39,24 +34,21 @@ pub(crate) fn build(home: &Path, target: &Path, name: &str) -> Result<PathBuf, P
     let output = command.stdin(Stdio::null()).output();
     progress.finish_and_clear();
     let output = output.map_err(|error| {
-        Problem::tool("no-cargo", format!("cargo cannot be run: {error}"))
-            .help("models run as compiled crates: install Rust from https://rustup.rs, or set CARGO to the path of cargo")
+        Problem::tool("no-cargo", format!("cargo cannot be run: {error}")).help(
+            "models run as compiled crates: install Rust from https://rustup.rs, or set CARGO to the path of cargo",
+        )
     })?;
     if !output.status.success() {
         return Err(failure(home, &String::from_utf8_lossy(&output.stderr)));
     }
-    Ok(target
-        .join("release")
-        .join(format!("{name}{}", std::env::consts::EXE_SUFFIX)))
+    Ok(target.join("release").join(format!("{name}{}", std::env::consts::EXE_SUFFIX)))
 }
 
 /// A crate that does not compile is a bug; one whose dependencies cannot be had is not.
 fn failure(home: &Path, stderr: &str) -> Problem {
     let what = format!("the crate in `{}` does not build", home.display());
     if stderr.contains("error[E") || stderr.contains("could not compile") {
-        return Problem::bug(what)
-            .note(stderr.trim())
-            .help("please report it with the spec");
+        return Problem::bug(what).note(stderr.trim()).help("please report it with the spec");
     }
     Problem::tool("build-failed", what).note(stderr.trim())
 }

@@ -28,11 +28,7 @@ pub(crate) fn of(files: &BTreeMap<String, String>, runtime: &Source) -> Result<S
         let content = std::fs::read(&path).map_err(|e| Problem::io(&path, &e))?;
         add(&path.display().to_string(), &content);
     }
-    let mut key: String = hash
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let mut key: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
     key.truncate(DIGITS);
     Ok(key)
 }

@@ -31,11 +31,7 @@ codegen-units = 16
 ";
 
 /// The executable of a model's crate; builds it unless it is there.
-pub(crate) fn executable(
-    model: &Model,
-    runtime: &Source,
-    verbose: bool,
-) -> Result<PathBuf, Problem> {
+pub(crate) fn executable(model: &Model, runtime: &Source, verbose: bool) -> Result<PathBuf, Problem> {
     let options = CrateOptions {
         name: crate_name(&model.name),
         spec: model.name.clone(),
@@ -49,14 +45,9 @@ pub(crate) fn executable(
     }
     let key = key::of(&files, runtime)?;
     let cache = folder()?;
-    let executable = cache
-        .join("bin")
-        .join(format!("{key}{}", std::env::consts::EXE_SUFFIX));
+    let executable = cache.join("bin").join(format!("{key}{}", std::env::consts::EXE_SUFFIX));
     if verbose {
-        note(&format!(
-            "runtime: {runtime}\nexecutable: {}",
-            executable.display()
-        ));
+        note(&format!("runtime: {runtime}\nexecutable: {}", executable.display()));
     }
     if executable.is_file() {
         return Ok(executable);
@@ -76,17 +67,12 @@ pub(crate) fn executable(
 
 /// `$FORMWORK_CACHE`, else `$XDG_CACHE_HOME/formwork`, else `~/.cache/formwork`.
 fn folder() -> Result<PathBuf, Problem> {
-    let variable = |name: &str| {
-        std::env::var_os(name)
-            .filter(|v| !v.is_empty())
-            .map(PathBuf::from)
-    };
+    let variable = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
     let xdg = || variable("XDG_CACHE_HOME").map(|p| p.join("formwork"));
     let home = || std::env::home_dir().map(|p| p.join(".cache/formwork"));
     let Some(folder) = variable("FORMWORK_CACHE").or_else(xdg).or_else(home) else {
         return Err(
-            Problem::tool("no-cache", "there is no home folder to build in")
-                .help("set FORMWORK_CACHE to a folder"),
+            Problem::tool("no-cache", "there is no home folder to build in").help("set FORMWORK_CACHE to a folder")
         );
     };
     let folder = std::path::absolute(&folder).map_err(|e| Problem::io(&folder, &e))?;
@@ -97,11 +83,7 @@ fn folder() -> Result<PathBuf, Problem> {
 fn lock(cache: &Path) -> Result<File, Problem> {
     let path = cache.join("lock");
     let io = |error: std::io::Error| Problem::io(&path, &error);
-    let file = File::options()
-        .create(true)
-        .append(true)
-        .open(&path)
-        .map_err(io)?;
+    let file = File::options().create(true).append(true).open(&path).map_err(io)?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {

@@ -23,10 +23,7 @@ impl Source {
         if let Some(path) = asked {
             let path = fs::canonicalize(path).map_err(|e| Problem::io(path, &e))?;
             if !path.join("Cargo.toml").is_file() {
-                return Err(Problem::wrong(
-                    "no-runtime",
-                    format!("`{}` is no crate's folder", path.display()),
-                ));
+                return Err(Problem::wrong("no-runtime", format!("`{}` is no crate's folder", path.display())));
             }
             return Ok(Self::Path(path));
         }
@@ -51,15 +48,13 @@ impl Source {
         };
         let workspace = path.parent().and_then(Path::parent);
         match (workspace, std::path::absolute(folder)) {
-            (Some(workspace), Ok(folder)) => {
-                match (folder.strip_prefix(workspace), path.strip_prefix(workspace)) {
-                    (Ok(down), Ok(to)) => {
-                        let up = "../".repeat(down.components().count());
-                        Runtime::Path(format!("{up}{}", to.display()))
-                    }
-                    _ => self.dependency(),
+            (Some(workspace), Ok(folder)) => match (folder.strip_prefix(workspace), path.strip_prefix(workspace)) {
+                (Ok(down), Ok(to)) => {
+                    let up = "../".repeat(down.components().count());
+                    Runtime::Path(format!("{up}{}", to.display()))
                 }
-            }
+                _ => self.dependency(),
+            },
             _ => self.dependency(),
         }
     }
@@ -67,11 +62,7 @@ impl Source {
     /// The lock file of the runtime's workspace, so that builds use the versions that it was tested with.
     pub(crate) fn lock_file(&self) -> Option<PathBuf> {
         let Self::Path(path) = self else { return None };
-        path.ancestors()
-            .skip(1)
-            .take(3)
-            .map(|p| p.join("Cargo.lock"))
-            .find(|p| p.is_file())
+        path.ancestors().skip(1).take(3).map(|p| p.join("Cargo.lock")).find(|p| p.is_file())
     }
 
     /// Every file that decides how the runtime compiles: its own, and those of the crates beside it that it depends on.
@@ -104,14 +95,8 @@ fn collect(krate: &Path, seen: &mut BTreeSet<PathBuf>, out: &mut Vec<PathBuf>) -
     let text = fs::read_to_string(&manifest)?;
     out.push(manifest);
     rust_files(&krate.join("src"), out)?;
-    for name in text
-        .lines()
-        .filter_map(|line| line.strip_prefix("formwork-"))
-    {
-        let name = name
-            .split(|c: char| !(c.is_ascii_alphanumeric() || "-_".contains(c)))
-            .next()
-            .unwrap_or_default();
+    for name in text.lines().filter_map(|line| line.strip_prefix("formwork-")) {
+        let name = name.split(|c: char| !(c.is_ascii_alphanumeric() || "-_".contains(c))).next().unwrap_or_default();
         let sibling = krate.with_file_name(name);
         if sibling.join("Cargo.toml").is_file() {
             collect(&sibling, seen, out)?;

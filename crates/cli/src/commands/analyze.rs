@@ -12,24 +12,15 @@ use crate::specs;
 
 pub(super) fn run(options: &Analyze, global: &Global) -> Outcome {
     let questions = questions(options)?;
-    let assertions = options
-        .assertions
-        .iter()
-        .map(|text| Assertion::parse(text))
-        .collect::<Result<Vec<_>, _>>();
-    let assertions =
-        assertions.map_err(|error| Problem::usage("bad-assertion", error.to_string()))?;
+    let assertions = options.assertions.iter().map(|text| Assertion::parse(text)).collect::<Result<Vec<_>, _>>();
+    let assertions = assertions.map_err(|error| Problem::usage("bad-assertion", error.to_string()))?;
     let model = specs::load(&options.spec, global)?.model;
     let report = formwork_analysis::report(&model, &questions).map_err(refused)?;
     let text = match &options.diff {
         Some(other) => compare(&report, other, options.json, global)?,
         None if options.explain => {
             let waterfall = formwork_analysis::explain(&model).map_err(refused)?;
-            if options.json {
-                waterfall.figures().json()
-            } else {
-                waterfall.text()
-            }
+            if options.json { waterfall.figures().json() } else { waterfall.text() }
         }
         None if options.json => report.json(),
         None => report.table(),
@@ -43,10 +34,7 @@ fn questions(options: &Analyze) -> Result<Questions, Problem> {
         Counted::Dense => AttentionCount::Dense,
         Counted::Masked => AttentionCount::Masked,
     };
-    let machine = options
-        .machine
-        .as_deref()
-        .map_or_else(|| Ok(Machine::default()), machine)?;
+    let machine = options.machine.as_deref().map_or_else(|| Ok(Machine::default()), machine)?;
     Ok(Questions {
         batch: options.batch,
         seq: options.seq,
@@ -62,9 +50,8 @@ fn machine(text: &str) -> Result<Machine, Problem> {
     if let Some(machine) = Machine::named(text) {
         return Ok(machine);
     }
-    let peaks = text
-        .split_once(',')
-        .and_then(|(flops, bytes)| Some((flops.trim().parse().ok()?, bytes.trim().parse().ok()?)));
+    let peaks =
+        text.split_once(',').and_then(|(flops, bytes)| Some((flops.trim().parse().ok()?, bytes.trim().parse().ok()?)));
     if let Some((flops, bytes)) = peaks {
         return Ok(Machine::custom(flops, bytes));
     }
@@ -72,29 +59,20 @@ fn machine(text: &str) -> Result<Machine, Problem> {
     let near = did_you_mean(text, known.iter().copied());
     let problem = Problem::usage("unknown-machine", format!("no machine is called `{text}`"))
         .note(format!("known: {}", known.join(", ")));
-    Err(problem.help(
-        near.unwrap_or_else(|| "give its peaks: FLOP/s and bytes/s, as in `1e12,90e9`".to_string()),
-    ))
+    Err(problem.help(near.unwrap_or_else(|| "give its peaks: FLOP/s and bytes/s, as in `1e12,90e9`".to_string())))
 }
 
 fn compare(report: &Report, other: &Path, json: bool, global: &Global) -> Result<String, Problem> {
     let model = specs::load(other, global)?.model;
     let other = formwork_analysis::report(&model, &report.questions).map_err(refused)?;
     let comparison = formwork_analysis::diff(report, &other).map_err(refused)?;
-    Ok(if json {
-        comparison.json()
-    } else {
-        comparison.text()
-    })
+    Ok(if json { comparison.json() } else { comparison.text() })
 }
 
 fn check(assertions: &[Assertion], report: &Report) -> Outcome {
     let figures = report.figures();
-    let failed: Vec<String> = assertions
-        .iter()
-        .filter_map(|a| a.check(&figures).err())
-        .map(|e| e.to_string())
-        .collect();
+    let failed: Vec<String> =
+        assertions.iter().filter_map(|a| a.check(&figures).err()).map(|e| e.to_string()).collect();
     if failed.is_empty() {
         return Ok(0);
     }

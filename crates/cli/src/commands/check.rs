@@ -16,8 +16,7 @@ pub(super) fn run(paths: &[PathBuf], global: &Global) -> Outcome {
         match specs::load(path, global) {
             Ok(compiled) => {
                 let model = &compiled.model;
-                let parameters =
-                    specs::parameter_count(model).ok_or_else(|| too_many(&model.name))?;
+                let parameters = specs::parameter_count(model).ok_or_else(|| too_many(&model.name))?;
                 let line = match global.message_format {
                     MessageFormat::Human => {
                         format!(
@@ -48,8 +47,5 @@ pub(super) fn run(paths: &[PathBuf], global: &Global) -> Outcome {
 }
 
 fn too_many(name: &str) -> Problem {
-    Problem::wrong(
-        "number-range",
-        format!("the parameters of `{name}` exceed 128 bits"),
-    )
+    Problem::wrong("number-range", format!("the parameters of `{name}` exceed 128 bits"))
 }

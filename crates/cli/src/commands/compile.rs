@@ -30,30 +30,15 @@ pub(super) fn run(options: &Compile, global: &Global) -> Outcome {
     for spec in &options.specs {
         let (folder, made) = make(spec, options, global, &runtime)?;
         if let Some(other) = ready.insert(folder.clone(), made) {
-            let message = format!(
-                "`{}` and `{}` both give `{}`",
-                other.spec.display(),
-                spec.display(),
-                folder.display()
-            );
-            return Err(
-                Problem::wrong("same-crate", message).help("give one of them another `name`")
-            );
+            let message =
+                format!("`{}` and `{}` both give `{}`", other.spec.display(), spec.display(), folder.display());
+            return Err(Problem::wrong("same-crate", message).help("give one of them another `name`"));
         }
     }
-    if options.check {
-        check(&ready)
-    } else {
-        write(&ready)
-    }
+    if options.check { check(&ready) } else { write(&ready) }
 }
 
-fn make(
-    spec: &Path,
-    options: &Compile,
-    global: &Global,
-    runtime: &Source,
-) -> Result<(PathBuf, Ready), Problem> {
+fn make(spec: &Path, options: &Compile, global: &Global, runtime: &Source) -> Result<(PathBuf, Ready), Problem> {
     let model = specs::load(spec, global)?.model;
     let name = crate_name(&model.name);
     let folder = options.output.join(&name);
@@ -68,14 +53,7 @@ fn make(
         member: in_workspace && !options.standalone,
     });
     let files = rustfmt::crate_files(files)?;
-    Ok((
-        folder,
-        Ready {
-            spec: spec.to_path_buf(),
-            files,
-            parameters: generated.parameters(),
-        },
-    ))
+    Ok((folder, Ready { spec: spec.to_path_buf(), files, parameters: generated.parameters() }))
 }
 
 fn write(ready: &BTreeMap<PathBuf, Ready>) -> Outcome {
@@ -105,13 +83,6 @@ fn check(ready: &BTreeMap<PathBuf, Ready>) -> Outcome {
     if stale.is_empty() {
         return Ok(0);
     }
-    Err(Problem::wrong(
-        "stale-crate",
-        format!(
-            "{} of {} crates differ from their specs",
-            stale.len(),
-            ready.len()
-        ),
-    )
-    .help(format!("run `formwork compile {}`", stale.join(" "))))
+    Err(Problem::wrong("stale-crate", format!("{} of {} crates differ from their specs", stale.len(), ready.len()))
+        .help(format!("run `formwork compile {}`", stale.join(" "))))
 }

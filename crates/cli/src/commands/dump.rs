@@ -29,28 +29,16 @@ fn ast(spec: &Path) -> Result<String, Problem> {
     let mut sources = SourceMap::default();
     let file = sources.add(spec.display().to_string(), text.as_str());
     let tree = match surface {
-        Surface::Instance => {
-            formwork_syntax::read_toml(file, &text).map(|data| tree_text::data(&data))
-        }
-        Surface::Config => {
-            formwork_syntax::read_json(file, &text).map(|data| tree_text::data(&data))
-        }
+        Surface::Instance => formwork_syntax::read_toml(file, &text).map(|data| tree_text::data(&data)),
+        Surface::Config => formwork_syntax::read_json(file, &text).map(|data| tree_text::data(&data)),
         Surface::Family => match formwork_syntax::parse_file(file, &text) {
             (tree, errors) if errors.is_empty() => Ok(tree_text::debug(&tree)),
             (_, diagnostics) => {
-                return Err(Problem {
-                    exit: 1,
-                    diagnostics,
-                    sources,
-                });
+                return Err(Problem { exit: 1, diagnostics, sources });
             }
         },
     };
-    tree.map_err(|error| Problem {
-        exit: 1,
-        diagnostics: vec![error],
-        sources,
-    })
+    tree.map_err(|error| Problem { exit: 1, diagnostics: vec![error], sources })
 }
 
 /// The rewrites, and the model that code is generated from.
@@ -58,10 +46,7 @@ fn passes(model: &Model) -> String {
     let plan = formwork_ir::plan::plan(model);
     let mut out = String::new();
     for change in &plan.changes {
-        out += &format!(
-            "{} in {}\n  - {}\n  + {}\n",
-            change.pass, change.module, change.before, change.after
-        );
+        out += &format!("{} in {}\n  - {}\n  + {}\n", change.pass, change.module, change.before, change.after);
     }
     if plan.changes.is_empty() {
         out += "no pass changes this model\n";
@@ -79,9 +64,6 @@ fn code(spec: &Path, global: &Global) -> Result<String, Problem> {
         member: false,
     });
     let files = rustfmt::crate_files(files)?;
-    let parts: Vec<String> = files
-        .into_iter()
-        .map(|(path, text)| format!("==> {path}\n{text}"))
-        .collect();
+    let parts: Vec<String> = files.into_iter().map(|(path, text)| format!("==> {path}\n{text}")).collect();
     Ok(parts.join("\n"))
 }

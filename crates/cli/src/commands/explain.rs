@@ -23,8 +23,7 @@ pub(super) fn run(code: Option<&str>) -> Outcome {
         None => {
             let near = did_you_mean(code, all.iter().map(|(name, _)| *name));
             let problem = Problem::wrong("unknown-code", format!("no error has the code `{code}`"));
-            Err(problem
-                .help(near.unwrap_or_else(|| "`formwork explain` lists every code".to_string())))
+            Err(problem.help(near.unwrap_or_else(|| "`formwork explain` lists every code".to_string())))
         }
     }
 }

@@ -12,12 +12,7 @@ pub(super) fn run(as_json: bool, global: &Global) -> Outcome {
     let mut text = String::new();
     let mut values: Vec<Value> = Vec::new();
     for family in library.families() {
-        let types: Vec<&str> = family
-            .hf
-            .iter()
-            .flat_map(|hf| &hf.model_types)
-            .map(|t| t.text.as_str())
-            .collect();
+        let types: Vec<&str> = family.hf.iter().flat_map(|hf| &hf.model_types).map(|t| t.text.as_str()).collect();
         let tasks: Vec<&str> = family.models.iter().map(|m| m.name.text.as_str()).collect();
         let doc = family.doc.lines().next().unwrap_or_default();
         values.push(json!({"name": family.name.text, "doc": family.doc, "model_types": types, "tasks": tasks}));

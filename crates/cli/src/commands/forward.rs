@@ -10,12 +10,8 @@ use crate::problem::{Outcome, Problem};
 use crate::specs;
 
 pub(super) fn run(options: &Forward, global: &Global) -> Outcome {
-    let mut arguments = vec![
-        "--input".into(),
-        options.input.clone().into(),
-        "--output".into(),
-        options.output.clone().into(),
-    ];
+    let mut arguments =
+        vec!["--input".into(), options.input.clone().into(), "--output".into(), options.output.clone().into()];
     if let Some(count) = options.greedy {
         arguments.extend(["--greedy".into(), count.to_string().into()]);
     }
@@ -26,17 +22,10 @@ pub(super) fn run(options: &Forward, global: &Global) -> Outcome {
 }
 
 /// Runs a command of the generated crate; its output and its exit status are ours.
-pub(super) fn pass(
-    name: &str,
-    target: &Target,
-    arguments: Vec<OsString>,
-    global: &Global,
-) -> Outcome {
+pub(super) fn pass(name: &str, target: &Target, arguments: Vec<OsString>, global: &Global) -> Outcome {
     let executable = built(target, global)?;
-    let status = command(&executable, name, target)
-        .args(arguments)
-        .status()
-        .map_err(|e| Problem::io(&executable, &e))?;
+    let status =
+        command(&executable, name, target).args(arguments).status().map_err(|e| Problem::io(&executable, &e))?;
     status_of(status.code())
 }
 

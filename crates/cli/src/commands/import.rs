@@ -17,10 +17,7 @@ pub(super) fn run(config: &Path, output: Option<&Path>, global: &Global) -> Outc
     let again = formwork_compiler::load_text("spec.toml", &text, Surface::Instance, &options)?;
     let counts = [&compiled.model, &again.model].map(specs::parameter_count);
     if counts[0] != counts[1] {
-        return Err(Problem::bug(format!(
-            "the spec has {:?} parameters, the config {:?}",
-            counts[1], counts[0]
-        )));
+        return Err(Problem::bug(format!("the spec has {:?} parameters, the config {:?}", counts[1], counts[0])));
     }
     match output {
         None => say(&text)?,

@@ -24,9 +24,7 @@ pub(super) fn run(options: &Run, global: &Global) -> Outcome {
     let prompt = prompt(&options.prompt, &tokenizer, &folder)?;
     let mut child = command(&executable, "generate", &options.target);
     sampling(&mut child, options);
-    child
-        .arg("-n")
-        .arg(count(options, &facts, prompt.len()).to_string());
+    child.arg("-n").arg(count(options, &facts, prompt.len()).to_string());
     for id in folder.stop_ids()? {
         child.arg("--stop-id").arg(id.to_string());
     }
@@ -44,11 +42,7 @@ pub(super) fn run(options: &Run, global: &Global) -> Outcome {
         prompt.clone()
     };
     let io = |error: std::io::Error| Problem::io(&executable, &error);
-    let mut child = child
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .map_err(io)?;
+    let mut child = child.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().map_err(io)?;
     feed(&mut child, &prompt);
     print(&mut child, &tokenizer, &seen, &executable)?;
     status_of(child.wait().map_err(io)?.code())
@@ -61,61 +55,36 @@ fn prompt(text: &str, tokenizer: &Tokenizer, folder: &Folder) -> Result<Vec<u32>
     let adds = settings.get("add_bos_token").and_then(Value::as_bool);
     let start = start_token(&settings, tokenizer, folder)?;
     match start {
-        Some(start) if ids.is_empty() || (adds == Some(true) && ids[0] != start) => {
-            ids.insert(0, start)
-        }
+        Some(start) if ids.is_empty() || (adds == Some(true) && ids[0] != start) => ids.insert(0, start),
         _ => {}
     }
     if ids.is_empty() {
-        return Err(Problem::wrong(
-            "empty-input",
-            "the prompt is empty, and no config names a start token",
-        ));
+        return Err(Problem::wrong("empty-input", "the prompt is empty, and no config names a start token"));
     }
     Ok(ids)
 }
 
-fn start_token(
-    settings: &Value,
-    tokenizer: &Tokenizer,
-    folder: &Folder,
-) -> Result<Option<u32>, Problem> {
+fn start_token(settings: &Value, tokenizer: &Tokenizer, folder: &Folder) -> Result<Option<u32>, Problem> {
     if let Some(id) = folder.number("bos_token_id")? {
         return Ok(Some(id));
     }
-    let token = settings
-        .get("bos_token")
-        .map(|token| token.get("content").unwrap_or(token));
-    Ok(token
-        .and_then(Value::as_str)
-        .and_then(|token| tokenizer.id(token)))
+    let token = settings.get("bos_token").map(|token| token.get("content").unwrap_or(token));
+    Ok(token.and_then(Value::as_str).and_then(|token| tokenizer.id(token)))
 }
 
 /// As many as asked for; by default no more than there is room for.
 fn count(options: &Run, facts: &Facts, prompt: usize) -> usize {
-    let room = facts
-        .max_positions
-        .filter(|_| !facts.decodes())
-        .map(|max| max.saturating_sub(prompt).max(1));
-    options
-        .count
-        .unwrap_or_else(|| room.map_or(COUNT, |room| room.min(COUNT)))
+    let room = facts.max_positions.filter(|_| !facts.decodes()).map(|max| max.saturating_sub(prompt).max(1));
+    options.count.unwrap_or_else(|| room.map_or(COUNT, |room| room.min(COUNT)))
 }
 
 fn sampling(child: &mut Command, options: &Run) {
-    child
-        .arg("--temperature")
-        .arg(options.temperature.to_string())
-        .arg("--seed")
-        .arg(options.seed.to_string());
+    child.arg("--temperature").arg(options.temperature.to_string()).arg("--seed").arg(options.seed.to_string());
     let given = [
         ("--top-k", options.top_k.map(|x| x.to_string())),
         ("--top-p", options.top_p.map(|x| x.to_string())),
         ("--min-p", options.min_p.map(|x| x.to_string())),
-        (
-            "--repetition-penalty",
-            options.repetition_penalty.map(|x| x.to_string()),
-        ),
+        ("--repetition-penalty", options.repetition_penalty.map(|x| x.to_string())),
     ];
     for (name, value) in given {
         if let Some(value) = value {
@@ -132,12 +101,7 @@ fn feed(child: &mut Child, ids: &[u32]) {
     }
 }
 
-fn print(
-    child: &mut Child,
-    tokenizer: &Tokenizer,
-    seen: &[u32],
-    executable: &Path,
-) -> Result<(), Problem> {
+fn print(child: &mut Child, tokenizer: &Tokenizer, seen: &[u32], executable: &Path) -> Result<(), Problem> {
     let Some(stdout) = child.stdout.take() else {
         return Ok(());
     };
@@ -145,18 +109,13 @@ fn print(
     let mut some = false;
     for line in BufReader::new(stdout).lines() {
         let line = line.map_err(|e| Problem::io(&PathBuf::from(executable), &e))?;
-        let id = line.trim().parse().map_err(|_| {
-            Problem::bug(format!(
-                "the model's program printed `{line}`, which is no id"
-            ))
-        })?;
+        let id = line
+            .trim()
+            .parse()
+            .map_err(|_| Problem::bug(format!("the model's program printed `{line}`, which is no id")))?;
         say(&stream.push(id)?)?;
         some = true;
     }
     let rest = stream.finish()?;
-    if some {
-        say(&format!("{rest}\n"))
-    } else {
-        Ok(())
-    }
+    if some { say(&format!("{rest}\n")) } else { Ok(()) }
 }

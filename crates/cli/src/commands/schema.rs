@@ -13,13 +13,8 @@ pub(super) fn run(family: &str, global: &Global) -> Outcome {
         let names: Vec<&str> = library.families().map(|f| f.name.text.as_str()).collect();
         let near = did_you_mean(family, names.iter().copied());
         let problem = Problem::wrong("unknown-family", format!("no family is called `{family}`"));
-        return Err(
-            problem.help(near.unwrap_or_else(|| format!("known families: {}", names.join(", "))))
-        );
+        return Err(problem.help(near.unwrap_or_else(|| format!("known families: {}", names.join(", ")))));
     };
-    say(&format!(
-        "{:#}\n",
-        formwork_ir::json_schema(&library, found)
-    ))?;
+    say(&format!("{:#}\n", formwork_ir::json_schema(&library, found)))?;
     Ok(0)
 }

@@ -12,16 +12,11 @@ fn a_crate_is_written_compared_and_renewed() {
     assert_eq!(ran.status, 0, "{}", ran.err);
     let home = folder.path().join("gqa-window");
     assert!(
-        ran.out.contains("gqa-window")
-            && ran.out.contains("parameters")
-            && ran.out.contains("next: cargo run"),
+        ran.out.contains("gqa-window") && ran.out.contains("parameters") && ran.out.contains("next: cargo run"),
         "{}",
         ran.out
     );
-    assert_eq!(
-        formwork(&["compile", &spec, "-o", out, "--check"]).status,
-        0
-    );
+    assert_eq!(formwork(&["compile", &spec, "-o", out, "--check"]).status, 0);
 
     // What is edited or left over shows as a diff; the rest of the folder is the user's.
     let model = home.join("src/model.rs");
@@ -31,21 +26,13 @@ fn a_crate_is_written_compared_and_renewed() {
     fs::write(home.join("notes.txt"), "mine").unwrap();
     let ran = formwork(&["compile", &spec, "-o", out, "--check"]);
     assert_eq!(ran.status, 1);
-    assert!(
-        ran.out.contains("-//! edited") && ran.out.contains("left_over.rs"),
-        "{}",
-        ran.out
-    );
+    assert!(ran.out.contains("-//! edited") && ran.out.contains("left_over.rs"), "{}", ran.out);
     assert!(ran.err.contains("stale-crate"));
     assert_eq!(formwork(&["compile", &spec, "-o", out]).status, 0);
     assert_eq!(fs::read_to_string(&model).unwrap(), text);
     assert!(!home.join("src/left_over.rs").exists());
     assert_eq!(fs::read_to_string(home.join("notes.txt")).unwrap(), "mine");
-    assert_eq!(
-        fs::read_dir(folder.path()).unwrap().count(),
-        1,
-        "no temporary folder stays"
-    );
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary folder stays");
 }
 
 #[test]
@@ -56,31 +43,17 @@ fn foreign_folders_and_shared_names_are_refused() {
     fs::create_dir(&home).unwrap();
     fs::write(home.join("thesis.txt"), "years of work").unwrap();
     let ran = formwork(&["compile", &spec, "-o", out]);
-    assert!(
-        ran.status == 1 && ran.err.contains("foreign-folder"),
-        "{}",
-        ran.err
-    );
+    assert!(ran.status == 1 && ran.err.contains("foreign-folder"), "{}", ran.err);
     assert_eq!(fs::read_dir(&home).unwrap().count(), 1);
     let ran = formwork(&["compile", &spec, &spec, "-o", out]);
-    assert!(
-        ran.status == 1 && ran.err.contains("same-crate"),
-        "{}",
-        ran.err
-    );
+    assert!(ran.status == 1 && ran.err.contains("same-crate"), "{}", ran.err);
 }
 
 #[test]
 fn nothing_is_written_where_one_spec_is_wrong() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out");
-    let ran = formwork(&[
-        "compile",
-        &fixture("knobs/gqa_window"),
-        "no/such.toml",
-        "-o",
-        out.to_str().unwrap(),
-    ]);
+    let ran = formwork(&["compile", &fixture("knobs/gqa_window"), "no/such.toml", "-o", out.to_str().unwrap()]);
     assert_eq!(ran.status, 4);
     assert!(!out.exists());
 }

@@ -11,39 +11,22 @@ fn a_fixture_is_built_once_and_verified() {
     let case = format!("{folder}/case.safetensors");
     let run = |cargo: &str, arguments: &[&str]| -> Ran {
         let mut command = Command::new(env!("CARGO_BIN_EXE_formwork"));
-        command
-            .args(arguments)
-            .args([&folder, "--weights", &folder])
-            .env("FORMWORK_CACHE", cache.path());
+        command.args(arguments).args([&folder, "--weights", &folder]).env("FORMWORK_CACHE", cache.path());
         if !cargo.is_empty() {
             command.env("CARGO", cargo);
         }
         ran(&mut command)
     };
     let without = run("/no/such/cargo", &["verify", "--input", &case]);
-    assert!(
-        without.status == 4 && without.err.contains("no-cargo"),
-        "{}",
-        without.err
-    );
+    assert!(without.status == 4 && without.err.contains("no-cargo"), "{}", without.err);
     let first = run("", &["verify", "--input", &case]);
     assert_eq!(first.status, 0, "{}{}", first.out, first.err);
     assert!(first.err.contains("building gqa-window") && first.out.contains("logits"));
     // From now on there is nothing to build.
     let second = run("/no/such/cargo", &["verify", "--input", &case]);
     assert_eq!((second.status, second.err.as_str()), (0, ""));
-    let strict = run(
-        "/no/such/cargo",
-        &["verify", "--input", &case, "--tolerance", "0"],
-    );
-    assert!(
-        strict.status == 3 && strict.err.contains("diverges"),
-        "{}",
-        strict.err
-    );
-    let missing = run(
-        "/no/such/cargo",
-        &["forward", "--input", "no/such/file", "--output", "nowhere"],
-    );
+    let strict = run("/no/such/cargo", &["verify", "--input", &case, "--tolerance", "0"]);
+    assert!(strict.status == 3 && strict.err.contains("diverges"), "{}", strict.err);
+    let missing = run("/no/such/cargo", &["forward", "--input", "no/such/file", "--output", "nowhere"]);
     assert_eq!(missing.status, 4, "{}", missing.err);
 }

@@ -17,11 +17,7 @@ pub(crate) fn root() -> PathBuf {
 
 /// A folder of the reference fixtures.
 pub(crate) fn fixture(name: &str) -> String {
-    root()
-        .join("tests/fixtures")
-        .join(name)
-        .display()
-        .to_string()
+    root().join("tests/fixtures").join(name).display().to_string()
 }
 
 /// Runs the tool.
@@ -31,11 +27,7 @@ pub(crate) fn formwork(arguments: &[&str]) -> Ran {
 
 /// Runs a command.
 pub(crate) fn ran(command: &mut Command) -> Ran {
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = command.output().unwrap();
+    let Output { status, stdout, stderr } = command.output().unwrap();
     Ran {
         status: status.code().unwrap(),
         out: String::from_utf8(stdout).unwrap(),

@@ -8,7 +8,6 @@ use crate::attention::row::Row;
 use crate::rope::{Rope, RopeConfig};
 
 /// `q` `[B, S, H, e]`, `k` `[B, S, K, e]` (neither rotated) and `v` `[B, S, K, d]` to `[B, S, H, d]`.
-#[expect(clippy::too_many_arguments, reason = "operands, numbers, stream and state")]
 pub fn dual_chunk_attention(
     ctx: &Context,
     q: &Tensor,

@@ -12,7 +12,6 @@ const NONE: u32 = u32::MAX;
 
 /// Index queries `[B, S, H, d]`, keys `[B, S, 1, d]` and weights `[B, S, H]` to the slots of the best `n` keys of each token, in
 /// order: rows of `n`, one for each sequence and token.
-#[expect(clippy::too_many_arguments, reason = "operands, numbers, stream and state")]
 pub fn top_keys(
     ctx: &Context,
     q: &Tensor,
@@ -105,7 +104,6 @@ fn sink(heap: &mut [u32], better: &impl Fn(u32, u32) -> bool) {
 }
 
 /// Attention over `q` `[B, S, H, e]`, `k` `[B, S, K, e]` and `v` `[B, S, K, d]` to the `keys` that [`top_keys`] gave.
-#[expect(clippy::too_many_arguments, reason = "operands, numbers, stream and state")]
 pub fn chosen_attention(
     ctx: &Context,
     q: &Tensor,

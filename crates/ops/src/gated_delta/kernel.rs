@@ -15,7 +15,6 @@ use crate::recurrent::RecurrentState;
 const EPS: f32 = 1e-6;
 
 /// `q` and `k` `[B, S, K, e]`, `v` `[B, S, H, d]`, `log_decay` and `beta` `[B, S, H]` to `[B, S, H, d]`; padding changes nothing.
-#[expect(clippy::too_many_arguments, reason = "operands, stream and state")]
 pub fn gated_delta(
     ctx: &Context,
     q: &Tensor,

@@ -27,7 +27,6 @@ impl GroupCache {
 }
 
 /// Causal attention over `q` `[B, S, H, e]`, `k` `[B, S, K, e]` and `v` `[B, S, K, d]`.
-#[expect(clippy::too_many_arguments, reason = "operands, numbers, stream and state")]
 pub fn multi_scale_attention(
     ctx: &Context,
     q: &Tensor,

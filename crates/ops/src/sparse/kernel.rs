@@ -7,7 +7,6 @@ use crate::attention::KvCache;
 use crate::attention::listed::{Source, attend};
 
 /// Causal attention over `q` `[B, S, H, e]`, `k` `[B, S, K, e]` and `v` `[B, S, K, d]`.
-#[expect(clippy::too_many_arguments, reason = "operands, numbers, stream and state")]
 pub fn sparse_attention(
     ctx: &Context,
     q: &Tensor,

@@ -28,21 +28,15 @@ pub(super) struct Options {
 
 impl Options {
     pub(super) fn weights(&self) -> Result<&Path> {
-        self.weights
-            .as_deref()
-            .ok_or_else(|| usage("--weights is missing"))
+        self.weights.as_deref().ok_or_else(|| usage("--weights is missing"))
     }
 
     pub(super) fn input(&self) -> Result<&Path> {
-        self.input
-            .as_deref()
-            .ok_or_else(|| usage("--input is missing"))
+        self.input.as_deref().ok_or_else(|| usage("--input is missing"))
     }
 
     pub(super) fn output(&self) -> Result<&Path> {
-        self.output
-            .as_deref()
-            .ok_or_else(|| usage("--output is missing"))
+        self.output.as_deref().ok_or_else(|| usage("--output is missing"))
     }
 
     /// The context that the options ask for.
@@ -84,17 +78,9 @@ pub(super) fn parse(arguments: Vec<OsString>) -> Result<(String, Options)> {
     Ok((command, options))
 }
 
-fn set(
-    command: &str,
-    name: &str,
-    parser: &mut lexopt::Parser,
-    options: &mut Options,
-) -> Result<()> {
+fn set(command: &str, name: &str, parser: &mut lexopt::Parser, options: &mut Options) -> Result<()> {
     let known = match command {
-        "forward" => matches!(
-            name,
-            "weights" | "input" | "output" | "greedy" | "hidden" | "threads"
-        ),
+        "forward" => matches!(name, "weights" | "input" | "output" | "greedy" | "hidden" | "threads"),
         "verify" => matches!(name, "weights" | "input" | "tolerance" | "threads"),
         "generate" => !matches!(name, "input" | "output" | "greedy" | "hidden" | "tolerance"),
         _ => false,
@@ -130,6 +116,5 @@ fn set(
 
 fn number<T: FromStr>(name: &str, value: &OsString) -> Result<T> {
     let text = value.to_string_lossy();
-    text.parse()
-        .map_err(|_| usage(format!("`{text}` is no value for `{name}`")))
+    text.parse().map_err(|_| usage(format!("`{text}` is no value for `{name}`")))
 }

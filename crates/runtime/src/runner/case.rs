@@ -12,12 +12,7 @@ use crate::weights::SafeTensors;
 use crate::weights::writer::{Numbers, Output};
 
 /// What a case may hold for a model to read.
-const INPUTS: [&str; 4] = [
-    "input_ids",
-    "attention_mask",
-    "token_type_ids",
-    "decoder_input_ids",
-];
+const INPUTS: [&str; 4] = ["input_ids", "attention_mask", "token_type_ids", "decoder_input_ids"];
 
 /// The inputs of one case.
 pub(super) struct Case {
@@ -40,10 +35,7 @@ pub(super) fn read(file: &SafeTensors) -> Result<Vec<Case>> {
         let message = format!("{} holds no input_ids", file.path().display());
         return Err(Error::new("missing-input", message));
     }
-    prefixes
-        .into_iter()
-        .map(|prefix| case(file, prefix))
-        .collect()
+    prefixes.into_iter().map(|prefix| case(file, prefix)).collect()
 }
 
 /// One case; what it lacks it takes from the main one.
@@ -54,16 +46,10 @@ fn case(file: &SafeTensors, prefix: &str) -> Result<Case> {
             None => ids(file, input),
         }
     };
-    let [Some(ids), mask, types, decoder] = [
-        find("input_ids")?,
-        find("attention_mask")?,
-        find("token_type_ids")?,
-        find("decoder_input_ids")?,
-    ] else {
-        return Err(Error::new(
-            "missing-input",
-            format!("there is no `{prefix}input_ids`"),
-        ));
+    let [Some(ids), mask, types, decoder] =
+        [find("input_ids")?, find("attention_mask")?, find("token_type_ids")?, find("decoder_input_ids")?]
+    else {
+        return Err(Error::new("missing-input", format!("there is no `{prefix}input_ids`")));
     };
     if let Some(mask) = &mask
         && (mask.batch(), mask.len()) != (ids.batch(), ids.len())
@@ -72,13 +58,7 @@ fn case(file: &SafeTensors, prefix: &str) -> Result<Case> {
         return Err(Error::new("mask-shape", message));
     }
     let mask = mask.map(|mask| mask.data().iter().map(|x| *x != 0).collect());
-    Ok(Case {
-        prefix: prefix.to_string(),
-        ids,
-        mask,
-        types,
-        decoder,
-    })
+    Ok(Case { prefix: prefix.to_string(), ids, mask, types, decoder })
 }
 
 /// Integers `[B, S]` (or `[S]`) of a file as ids.
@@ -94,10 +74,7 @@ fn ids(file: &SafeTensors, name: &str) -> Result<Option<Ids>> {
         [_] => 1,
         [batch, _] => *batch,
         _ => {
-            return Err(Error::new(
-                "input-shape",
-                format!("`{name}` is {dims:?}, not [B, S]"),
-            ));
+            return Err(Error::new("input-shape", format!("`{name}` is {dims:?}, not [B, S]")));
         }
     };
     let id = |x: i64| {
@@ -111,17 +88,8 @@ fn ids(file: &SafeTensors, name: &str) -> Result<Option<Ids>> {
 impl Case {
     /// The model's outputs for the whole case under the case's prefix: its result, its other named
     /// outputs, and with `hidden` every probe.
-    pub(super) fn answer<M: Model>(
-        &self,
-        model: &M,
-        ctx: &Context,
-        hidden: bool,
-    ) -> Result<Vec<Output>> {
-        ctx.record(if hidden {
-            Record::Everything
-        } else {
-            Record::Outputs
-        });
+    pub(super) fn answer<M: Model>(&self, model: &M, ctx: &Context, hidden: bool) -> Result<Vec<Output>> {
+        ctx.record(if hidden { Record::Everything } else { Record::Outputs });
         let (batch, inputs, len) = self.request::<M>()?;
         let mut cache = M::cache(batch, len);
         let output = model.forward(ctx, &inputs, &mut cache);
@@ -153,10 +121,7 @@ impl Case {
                 request
             }
             (true, None) => {
-                return Err(Error::new(
-                    "missing-input",
-                    "the model needs decoder_input_ids",
-                ));
+                return Err(Error::new("missing-input", "the model needs decoder_input_ids"));
             }
         };
         let (batch, len) = (request.ids.batch(), request.ids.len().max(self.ids.len()));
@@ -164,30 +129,19 @@ impl Case {
     }
 
     /// Row 0 continued by `count` likeliest ids: `greedy.ids` and `greedy.logits`.
-    pub(super) fn greedy<M: Model>(
-        &self,
-        model: &M,
-        ctx: &Context,
-        count: usize,
-    ) -> Result<Vec<Output>> {
+    pub(super) fn greedy<M: Model>(&self, model: &M, ctx: &Context, count: usize) -> Result<Vec<Output>> {
         let row = match &self.mask {
             None => self.ids.row(0).to_vec(),
             Some(mask) => {
                 let tokens = self.ids.row(0).iter().zip(mask);
-                tokens
-                    .filter(|token| *token.1)
-                    .map(|token| *token.0)
-                    .collect()
+                tokens.filter(|token| *token.1).map(|token| *token.0).collect()
             }
         };
         let prompt = match (decodes::<M>(), &self.decoder) {
             (false, _) => row.clone(),
             (true, Some(decoder)) => decoder.row(0)[..1].to_vec(),
             (true, None) => {
-                return Err(Error::new(
-                    "missing-input",
-                    "the model needs decoder_input_ids",
-                ));
+                return Err(Error::new("missing-input", "the model needs decoder_input_ids"));
             }
         };
         let mut session = Session::new(model, ctx, prompt.len() + count)?;

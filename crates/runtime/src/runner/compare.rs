@@ -30,31 +30,16 @@ pub(super) fn compare(
     }
     let limit = tolerance * largest;
     let difference = if nan { f32::NAN } else { difference };
-    Line {
-        name: name.to_string(),
-        difference,
-        limit,
-        ok: difference <= limit,
-    }
+    Line { name: name.to_string(), difference, limit, ok: difference <= limit }
 }
 
 /// The table of all lines.
 pub(super) fn table(lines: &[Line]) -> String {
-    let width = lines
-        .iter()
-        .map(|line| line.name.len())
-        .max()
-        .unwrap_or(0)
-        .max(4);
+    let width = lines.iter().map(|line| line.name.len()).max().unwrap_or(0).max(4);
     let mut text = format!("{:width$}  {:>9}  {:>9}  ok", "name", "max|d|", "limit");
     for line in lines {
         let ok = if line.ok { "yes" } else { "NO" };
-        let Line {
-            name,
-            difference,
-            limit,
-            ..
-        } = line;
+        let Line { name, difference, limit, .. } = line;
         text += &format!("\n{name:width$}  {difference:>9.2e}  {limit:>9.2e}  {ok}");
     }
     text
@@ -65,11 +50,7 @@ pub(super) fn first_divergence(lines: &[Line]) -> &str {
     let place = |line: &&Line| match line.name.rsplit_once('.') {
         Some((kind, layer)) if kind.ends_with("hidden_states") => {
             let layer = layer.parse().unwrap_or(usize::MAX);
-            (
-                kind.matches('.').count(),
-                kind.starts_with("decoder"),
-                layer,
-            )
+            (kind.matches('.').count(), kind.starts_with("decoder"), layer)
         }
         _ => (usize::MAX, true, 0),
     };
@@ -86,24 +67,13 @@ mod tests {
         let ok = |x: &[f32], y: &[f32], mask| compare("x", x, y, mask, 2, 1e-4).ok;
         assert!(ok(&[1.0, 2.0], &[1.0, 2.0001], None));
         assert!(!ok(&[1.0, 2.0], &[1.0, 2.1], None));
-        assert!(
-            !ok(&[f32::NAN, 2.0], &[1.0, 2.0], None) && !ok(&[1.0, 2.0], &[f32::NAN, 2.0], None)
-        );
-        assert!(ok(
-            &[9.0, 9.0, 1.0, 2.0],
-            &[0.0, 0.0, 1.0, 2.0],
-            Some(&[false, true])
-        ));
+        assert!(!ok(&[f32::NAN, 2.0], &[1.0, 2.0], None) && !ok(&[1.0, 2.0], &[f32::NAN, 2.0], None));
+        assert!(ok(&[9.0, 9.0, 1.0, 2.0], &[0.0, 0.0, 1.0, 2.0], Some(&[false, true])));
     }
 
     #[test]
     fn layers_diverge_before_outputs() {
-        let line = |name: &str, ok| Line {
-            name: name.to_string(),
-            difference: 0.0,
-            limit: 0.0,
-            ok,
-        };
+        let line = |name: &str, ok| Line { name: name.to_string(), difference: 0.0, limit: 0.0, ok };
         let lines = [
             line("logits", false),
             line("hidden_states.10", false),

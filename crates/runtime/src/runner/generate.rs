@@ -42,13 +42,10 @@ pub(super) fn run<M: Model>(options: &Options) -> Result<()> {
 /// The whitespace-separated ids of standard input.
 fn read_ids() -> Result<Vec<u32>> {
     let mut text = String::new();
-    std::io::stdin()
-        .read_to_string(&mut text)
-        .map_err(|error| Error::io("standard input".as_ref(), &error))?;
+    std::io::stdin().read_to_string(&mut text).map_err(|error| Error::io("standard input".as_ref(), &error))?;
     let parse = |word: &str| {
         let message = || format!("`{word}` in the prompt is no id");
-        word.parse()
-            .map_err(|_| Error::new("bad-prompt", message()))
+        word.parse().map_err(|_| Error::new("bad-prompt", message()))
     };
     text.split_whitespace().map(parse).collect()
 }

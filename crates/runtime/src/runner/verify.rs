@@ -25,19 +25,14 @@ pub(super) fn run<M: Model>(options: &Options) -> Result<()> {
             lines.extend(check::<M>(&file, case, &output, tolerance)?);
         }
     }
-    let greedy = file
-        .describe("greedy.ids")
-        .map(|(_, dims)| dims.iter().product::<usize>());
+    let greedy = file.describe("greedy.ids").map(|(_, dims)| dims.iter().product::<usize>());
     if let Some(count) = greedy.filter(|_| M::INFO.generates) {
         for output in cases[0].greedy(&model, &ctx, count)? {
             lines.extend(check::<M>(&file, &cases[0], &output, tolerance)?);
         }
     }
     if lines.is_empty() {
-        let message = format!(
-            "{} holds nothing that this model produces",
-            file.path().display()
-        );
+        let message = format!("{} holds nothing that this model produces", file.path().display());
         return Err(Error::new("nothing-to-verify", message));
     }
     print(&table(&lines))?;
@@ -46,20 +41,12 @@ pub(super) fn run<M: Model>(options: &Options) -> Result<()> {
         return Ok(());
     }
     let first = first_divergence(&lines);
-    let message = format!(
-        "{failed} of {} outputs differ, first `{first}`",
-        lines.len()
-    );
+    let message = format!("{failed} of {} outputs differ, first `{first}`", lines.len());
     Err(Error::verification("diverges", message))
 }
 
 /// Compares one output with the one of its name in the case, if there is one.
-fn check<M: Model>(
-    file: &SafeTensors,
-    case: &Case,
-    output: &Output,
-    tolerance: f32,
-) -> Result<Option<Line>> {
+fn check<M: Model>(file: &SafeTensors, case: &Case, output: &Output, tolerance: f32) -> Result<Option<Line>> {
     let Some((dtype, dims)) = file.describe(&output.name) else {
         return Ok(None);
     };
@@ -68,19 +55,9 @@ fn check<M: Model>(
             // Where the reference's own cache is at fault, its continuation without one counts.
             let names = ["greedy.uncached_ids", output.name.as_str()];
             let right = names.into_iter().find_map(|name| file.integers(name));
-            let wrong = right
-                .iter()
-                .flatten()
-                .zip(ids)
-                .filter(|(right, id)| right != id)
-                .count();
+            let wrong = right.iter().flatten().zip(ids).filter(|(right, id)| right != id).count();
             let ok = right.is_some_and(|right| right.len() == ids.len()) && wrong == 0;
-            Ok(Some(Line {
-                name: output.name.clone(),
-                difference: wrong as f32,
-                limit: 0.0,
-                ok,
-            }))
+            Ok(Some(Line { name: output.name.clone(), difference: wrong as f32, limit: 0.0, ok }))
         }
         Numbers::Floats(_) if output.name == "greedy.logits" && cache_at_fault(file) => Ok(None),
         Numbers::Floats(floats) => {
@@ -92,22 +69,12 @@ fn check<M: Model>(
                 let message = format!("`{}` is {dims:?}, not {:?}", output.name, output.dims);
                 return Err(Error::verification("diverges", message));
             }
-            let own = output
-                .name
-                .strip_prefix(&case.prefix)
-                .unwrap_or(&output.name);
+            let own = output.name.strip_prefix(&case.prefix).unwrap_or(&output.name);
             let follows = dims.len() == 3 && (!decodes::<M>() || own.starts_with("encoder_"));
             let mask = case.mask.as_deref().filter(|_| follows);
             let width = dims.last().copied().unwrap_or(1);
             let reference = reference.to_f32();
-            Ok(Some(compare(
-                &output.name,
-                floats,
-                &reference,
-                mask,
-                width,
-                tolerance,
-            )))
+            Ok(Some(compare(&output.name, floats, &reference, mask, width, tolerance)))
         }
     }
 }

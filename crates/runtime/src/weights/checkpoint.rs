@@ -26,20 +26,14 @@ impl Checkpoint {
                 false => Self::from_files(vec![SafeTensors::open(path)?]),
             };
         }
-        let (single, index) = (
-            path.join("model.safetensors"),
-            path.join("model.safetensors.index.json"),
-        );
+        let (single, index) = (path.join("model.safetensors"), path.join("model.safetensors.index.json"));
         if single.exists() {
             return Self::from_files(vec![SafeTensors::open(&single)?]);
         }
         if index.exists() {
             return Self::sharded(&index);
         }
-        let message = format!(
-            "{} holds no model.safetensors and no index of shards",
-            path.display()
-        );
+        let message = format!("{} holds no model.safetensors and no index of shards", path.display());
         let error = Error::new("no-weights", message);
         Err(match path.join("pytorch_model.bin").exists() {
             true => error.help("convert pytorch_model.bin with safetensors.torch.save_file"),
@@ -53,8 +47,7 @@ impl Checkpoint {
             for name in file.names() {
                 if let Some(first) = tensors.insert(name.to_string(), index) {
                     let first = files[first].path().display();
-                    let message =
-                        format!("`{name}` is in {first} and in {}", file.path().display());
+                    let message = format!("`{name}` is in {first} and in {}", file.path().display());
                     return Err(Error::new("duplicate-tensor", message));
                 }
             }
@@ -78,11 +71,7 @@ impl Checkpoint {
                 return Err(Error::new("missing-tensor", message));
             }
         }
-        if let Some(extra) = checkpoint
-            .tensors
-            .keys()
-            .find(|name| !listed.contains_key(*name))
-        {
+        if let Some(extra) = checkpoint.tensors.keys().find(|name| !listed.contains_key(*name)) {
             let message = format!("`{extra}` is in a shard but not in the index");
             return Err(Error::new("unlisted-tensor", message));
         }
@@ -114,11 +103,8 @@ fn read_index(path: &Path) -> Result<BTreeMap<String, String>> {
     let wrong = |what: &str| Error::new("bad-index", format!("{}: {what}", path.display()));
     let text = std::fs::read(path).map_err(|error| Error::io(path, &error))?;
     let index: Value = serde_json::from_slice(&text).map_err(|error| wrong(&error.to_string()))?;
-    let map = index
-        .get("weight_map")
-        .ok_or_else(|| wrong("there is no `weight_map`"))?;
-    let Pairs(pairs) =
-        serde_json::from_value(map.clone()).map_err(|_| wrong("`weight_map` is not an object"))?;
+    let map = index.get("weight_map").ok_or_else(|| wrong("there is no `weight_map`"))?;
+    let Pairs(pairs) = serde_json::from_value(map.clone()).map_err(|_| wrong("`weight_map` is not an object"))?;
     let shard = |(name, value): (String, Value)| match value {
         Value::String(shard) => Ok((name, shard)),
         _ => Err(wrong(&format!("`{name}` has no shard name"))),
@@ -141,9 +127,7 @@ fn shard_path(folder: &Path, shard: &str) -> Result<PathBuf> {
         true => Path::new("."),
         false => folder,
     };
-    let home = folder
-        .canonicalize()
-        .map_err(|error| Error::io(folder, &error))?;
+    let home = folder.canonicalize().map_err(|error| Error::io(folder, &error))?;
     if real.starts_with(&home) || hub_blobs(&home).is_some_and(|blobs| real.starts_with(blobs)) {
         return Ok(path);
     }
@@ -154,9 +138,5 @@ fn shard_path(folder: &Path, shard: &str) -> Result<PathBuf> {
 fn hub_blobs(folder: &Path) -> Option<PathBuf> {
     let snapshots = folder.parent()?;
     let is_cache = snapshots.file_name()? == "snapshots";
-    is_cache.then(|| {
-        snapshots
-            .parent()
-            .map(|repository| repository.join("blobs"))
-    })?
+    is_cache.then(|| snapshots.parent().map(|repository| repository.join("blobs")))?
 }

@@ -17,10 +17,7 @@ pub(crate) struct Piece {
 
 impl Piece {
     fn plain(param: Param) -> Self {
-        Self {
-            param,
-            transposed: false,
-        }
+        Self { param, transposed: false }
     }
 
     /// The axes of the parameter that this stands for.
@@ -34,11 +31,7 @@ impl Piece {
 
     /// The parameter itself, copied if it was transposed.
     pub(crate) fn settle(self) -> Param {
-        if self.transposed {
-            transpose(&self.param)
-        } else {
-            self.param
-        }
+        if self.transposed { transpose(&self.param) } else { self.param }
     }
 }
 
@@ -51,10 +44,7 @@ impl Shared {
             Source::Transpose(source) => {
                 let param = settle(source)?;
                 if param.shape().len() == 2 {
-                    return Ok(Piece {
-                        param,
-                        transposed: true,
-                    });
+                    return Ok(Piece { param, transposed: true });
                 }
                 transpose(&param)
             }
@@ -65,13 +55,7 @@ impl Shared {
             }
             Source::Columns { source, start, len } => {
                 let param = settle(source)?;
-                fits(
-                    &param,
-                    param.shape().len().saturating_sub(1),
-                    start + len,
-                    source,
-                    captures,
-                )?;
+                fits(&param, param.shape().len().saturating_sub(1), start + len, source, captures)?;
                 columns(&param, start, len)
             }
             Source::Concat(parts) => {
@@ -96,11 +80,7 @@ impl Shared {
             }
             Source::PermuteRope { source, heads } => {
                 let param = settle(source)?;
-                if param
-                    .shape()
-                    .first()
-                    .is_none_or(|rows| rows % (2 * heads) != 0)
-                {
+                if param.shape().first().is_none_or(|rows| rows % (2 * heads) != 0) {
                     return Err(mismatch(source, &param, &[2 * heads]));
                 }
                 permute_rope(&param, heads)
@@ -127,7 +107,11 @@ impl Shared {
             Source::Transpose(inner) => {
                 let mut pieces = self.evaluate_pieces(inner, captures)?;
                 if pieces.iter().any(|piece| piece.param.shape().len() != 2) {
-                    return Err(Problem::Shape { name: format!("{source:?}"), expected: vec![0; 3], found: Vec::new() });
+                    return Err(Problem::Shape {
+                        name: format!("{source:?}"),
+                        expected: vec![0; 3],
+                        found: Vec::new(),
+                    });
                 }
                 pieces.iter_mut().for_each(|piece| piece.transposed = !piece.transposed);
                 Ok(pieces)
@@ -169,20 +153,10 @@ pub(crate) fn cut(param: &Param) -> Vec<Piece> {
 }
 
 fn mismatch(source: &Source, param: &Param, expected: &[usize]) -> Problem {
-    Problem::Shape {
-        name: format!("{source:?}"),
-        expected: expected.to_vec(),
-        found: param.shape().to_vec(),
-    }
+    Problem::Shape { name: format!("{source:?}"), expected: expected.to_vec(), found: param.shape().to_vec() }
 }
 
-fn fits(
-    param: &Param,
-    axis: usize,
-    end: usize,
-    source: &Source,
-    captures: &Captures,
-) -> Result<(), Problem> {
+fn fits(param: &Param, axis: usize, end: usize, source: &Source, captures: &Captures) -> Result<(), Problem> {
     match param.shape().get(axis) {
         Some(length) if end <= *length => Ok(()),
         _ => {
@@ -190,11 +164,7 @@ fn fits(
                 Source::Name(name) => captures.expand(name),
                 other => format!("{other:?}"),
             };
-            Err(Problem::Shape {
-                name,
-                expected: vec![end],
-                found: param.shape().to_vec(),
-            })
+            Err(Problem::Shape { name, expected: vec![end], found: param.shape().to_vec() })
         }
     }
 }
@@ -225,10 +195,7 @@ fn columns(param: &Param, start: usize, len: usize) -> Param {
     let size = param.dtype().size();
     let last = dims.last_mut().expect("checked by `fits`");
     let rows = param.bytes().chunks_exact(*last * size);
-    let bytes: Vec<u8> = rows
-        .flat_map(|row| &row[start * size..][..len * size])
-        .copied()
-        .collect();
+    let bytes: Vec<u8> = rows.flat_map(|row| &row[start * size..][..len * size]).copied().collect();
     *last = len;
     Param::from_bytes(&dims, param.dtype(), &bytes)
 }
@@ -236,26 +203,16 @@ fn columns(param: &Param, start: usize, len: usize) -> Param {
 /// Joins along the first axis; parts of several types become floats.
 fn concat(parts: &[Param], source: &Source) -> Result<Param, Problem> {
     let first = parts.first().expect("a concatenation has parts");
-    if let Some(odd) = parts
-        .iter()
-        .find(|part| part.shape()[1..] != first.shape()[1..])
-    {
+    if let Some(odd) = parts.iter().find(|part| part.shape()[1..] != first.shape()[1..]) {
         return Err(mismatch(source, odd, first.shape()));
     }
     let mut dims = first.shape().to_vec();
     dims[0] = parts.iter().map(|part| part.shape()[0]).sum();
     if parts.iter().all(|part| part.dtype() == first.dtype()) {
-        let bytes: Vec<u8> = parts
-            .iter()
-            .flat_map(|part| part.bytes())
-            .copied()
-            .collect();
+        let bytes: Vec<u8> = parts.iter().flat_map(|part| part.bytes()).copied().collect();
         return Ok(Param::from_bytes(&dims, first.dtype(), &bytes));
     }
-    let floats: Vec<f32> = parts
-        .iter()
-        .flat_map(|part| part.to_f32().into_owned())
-        .collect();
+    let floats: Vec<f32> = parts.iter().flat_map(|part| part.to_f32().into_owned()).collect();
     Ok(Param::from_f32(&dims, &floats))
 }
 
@@ -266,10 +223,7 @@ fn permute_rope(param: &Param, heads: usize) -> Param {
     let stride = param.bytes().len() / rows;
     let order = (0..rows).map(|row| (row / d, row % d));
     let order = order.map(|(head, i)| head * d + i % (d / 2) * 2 + i / (d / 2));
-    let bytes: Vec<u8> = order
-        .flat_map(|row| &param.bytes()[row * stride..][..stride])
-        .copied()
-        .collect();
+    let bytes: Vec<u8> = order.flat_map(|row| &param.bytes()[row * stride..][..stride]).copied().collect();
     Param::from_bytes(param.shape(), param.dtype(), &bytes)
 }
 

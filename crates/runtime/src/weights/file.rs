@@ -47,15 +47,8 @@ impl SafeTensors {
             return Err(named(path, error));
         }
         let entries = header::parse(data.bytes()).map_err(|error| named(path, error))?;
-        let entries = entries
-            .into_iter()
-            .map(|entry| (entry.name.clone(), entry))
-            .collect();
-        Ok(Self {
-            path: path.to_path_buf(),
-            data: Arc::new(data),
-            entries,
-        })
+        let entries = entries.into_iter().map(|entry| (entry.name.clone(), entry)).collect();
+        Ok(Self { path: path.to_path_buf(), data: Arc::new(data), entries })
     }
 
     /// Where the file is.
@@ -70,23 +63,17 @@ impl SafeTensors {
 
     /// The dtype and shape of a tensor.
     pub fn describe(&self, name: &str) -> Option<(&str, &[usize])> {
-        self.entries
-            .get(name)
-            .map(|entry| (&entry.dtype[..], &entry.dims[..]))
+        self.entries.get(name).map(|entry| (&entry.dtype[..], &entry.dims[..]))
     }
 
     /// The bytes of a tensor.
     pub fn bytes(&self, name: &str) -> Option<&[u8]> {
-        self.entries
-            .get(name)
-            .map(|entry| &self.data.bytes()[entry.bytes.clone()])
+        self.entries.get(name).map(|entry| &self.data.bytes()[entry.bytes.clone()])
     }
 
     /// A tensor of floats of up to four axes; mapped where type and alignment allow.
     pub fn param(&self, name: &str) -> Option<Param> {
-        let Entry {
-            dtype, dims, bytes, ..
-        } = self.entries.get(name)?;
+        let Entry { dtype, dims, bytes, .. } = self.entries.get(name)?;
         if dims.len() > 4 {
             return None;
         }
@@ -96,42 +83,20 @@ impl SafeTensors {
             "F16" => DType::F16,
             "F64" => {
                 let (doubles, _) = self.data.bytes()[bytes.clone()].as_chunks();
-                let floats: Vec<f32> = doubles
-                    .iter()
-                    .map(|x| f64::from_le_bytes(*x) as f32)
-                    .collect();
+                let floats: Vec<f32> = doubles.iter().map(|x| f64::from_le_bytes(*x) as f32).collect();
                 return Some(Param::from_f32(dims, &floats));
             }
             _ => return None,
         };
-        Some(Param::new(
-            dims,
-            dtype,
-            Arc::clone(&self.data),
-            bytes.clone(),
-        ))
+        Some(Param::new(dims, dtype, Arc::clone(&self.data), bytes.clone()))
     }
 
     /// A tensor of integers.
     pub fn integers(&self, name: &str) -> Option<Vec<i64>> {
         let bytes = self.bytes(name)?;
         match self.describe(name)?.0 {
-            "I64" => Some(
-                bytes
-                    .as_chunks()
-                    .0
-                    .iter()
-                    .map(|x| i64::from_le_bytes(*x))
-                    .collect(),
-            ),
-            "I32" => Some(
-                bytes
-                    .as_chunks()
-                    .0
-                    .iter()
-                    .map(|x| i32::from_le_bytes(*x).into())
-                    .collect(),
-            ),
+            "I64" => Some(bytes.as_chunks().0.iter().map(|x| i64::from_le_bytes(*x)).collect()),
+            "I32" => Some(bytes.as_chunks().0.iter().map(|x| i32::from_le_bytes(*x).into()).collect()),
             "BOOL" | "U8" => Some(bytes.iter().map(|x| i64::from(*x)).collect()),
             _ => None,
         }
@@ -140,40 +105,23 @@ impl SafeTensors {
 
 /// The same error, with the file's name in front.
 fn named(path: &Path, error: Error) -> Error {
-    Error {
-        message: format!("{}: {}", path.display(), error.message),
-        ..error
-    }
+    Error { message: format!("{}: {}", path.display(), error.message), ..error }
 }
 
 /// Recognises what people mistake for safetensors.
 fn sniff(bytes: &[u8]) -> Option<Error> {
     let start = &bytes[..bytes.len().min(512)];
-    let text = String::from_utf8_lossy(start)
-        .trim_start()
-        .to_ascii_lowercase();
+    let text = String::from_utf8_lossy(start).trim_start().to_ascii_lowercase();
     let (what, help) = if text.starts_with("version https://git-lfs") {
-        (
-            "a Git LFS pointer, not the weights",
-            "run `git lfs pull` in its folder",
-        )
+        ("a Git LFS pointer, not the weights", "run `git lfs pull` in its folder")
     } else if text.starts_with("<!doctype") || text.starts_with("<html") {
-        (
-            "an HTML page, not the weights",
-            "download it again, logged in if it needs that",
-        )
+        ("an HTML page, not the weights", "download it again, logged in if it needs that")
     } else if start.starts_with(b"PK\x03\x04") || start.starts_with(&[0x80, 2]) {
-        (
-            "a PyTorch pickle",
-            "convert it: load it with torch and save it with safetensors.torch.save_file",
-        )
+        ("a PyTorch pickle", "convert it: load it with torch and save it with safetensors.torch.save_file")
     } else if start.starts_with(&[0x1f, 0x8b]) {
         ("compressed with gzip", "decompress it first")
     } else if start.starts_with(b"GGUF") {
-        (
-            "a GGUF file",
-            "give the safetensors checkpoint that it was made from",
-        )
+        ("a GGUF file", "give the safetensors checkpoint that it was made from")
     } else {
         return None;
     };

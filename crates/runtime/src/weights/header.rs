@@ -36,26 +36,20 @@ pub(crate) fn parse(file: &[u8]) -> Result<Vec<Entry>> {
     }
     let length = length as usize;
     if length > rest.len() {
-        let message = format!(
-            "the header has {length} bytes, the file {} more",
-            rest.len()
-        );
+        let message = format!("the header has {length} bytes, the file {} more", rest.len());
         return Err(Error::new("truncated-safetensors", message).help("download it again"));
     }
     let (header, data) = rest.split_at(length);
     if header.first() != Some(&b'{') {
         return Err(malformed("the header is not a JSON object"));
     }
-    let Pairs(pairs) = serde_json::from_slice(header)
-        .map_err(|error| malformed(format!("the header is not valid JSON: {error}")))?;
+    let Pairs(pairs) =
+        serde_json::from_slice(header).map_err(|error| malformed(format!("the header is not valid JSON: {error}")))?;
     let mut names = HashSet::new();
     let mut entries = Vec::new();
     for (name, value) in &pairs {
         if !names.insert(name) {
-            return Err(Error::new(
-                "duplicate-tensor",
-                format!("`{name}` is named twice"),
-            ));
+            return Err(Error::new("duplicate-tensor", format!("`{name}` is named twice")));
         }
         match name.as_str() {
             "__metadata__" => check_metadata(value)?,
@@ -71,69 +65,41 @@ fn malformed(message: impl Into<String>) -> Error {
 }
 
 fn check_metadata(value: &Value) -> Result<()> {
-    let strings = value
-        .as_object()
-        .is_some_and(|map| map.values().all(Value::is_string));
-    if strings {
-        Ok(())
-    } else {
-        Err(malformed("`__metadata__` maps names to strings"))
-    }
+    let strings = value.as_object().is_some_and(|map| map.values().all(Value::is_string));
+    if strings { Ok(()) } else { Err(malformed("`__metadata__` maps names to strings")) }
 }
 
 /// One tensor; its range is relative to the file.
 fn entry(name: &str, value: &Value, base: usize) -> Result<Entry> {
     let wrong = |what: &str| malformed(format!("`{name}` has no valid {what}"));
     let fields = value.as_object().ok_or_else(|| wrong("description"))?;
-    if let Some(unknown) = fields
-        .keys()
-        .find(|key| !["dtype", "shape", "data_offsets"].contains(&key.as_str()))
-    {
-        return Err(malformed(format!(
-            "`{name}` has an unknown field `{unknown}`"
-        )));
+    if let Some(unknown) = fields.keys().find(|key| !["dtype", "shape", "data_offsets"].contains(&key.as_str())) {
+        return Err(malformed(format!("`{name}` has an unknown field `{unknown}`")));
     }
     let integers = |key: &str| -> Option<Vec<usize>> {
         let list = fields.get(key)?.as_array()?;
-        list.iter()
-            .map(|x| usize::try_from(x.as_u64()?).ok())
-            .collect()
+        list.iter().map(|x| usize::try_from(x.as_u64()?).ok()).collect()
     };
-    let dtype = fields
-        .get("dtype")
-        .and_then(Value::as_str)
-        .ok_or_else(|| wrong("dtype"))?;
+    let dtype = fields.get("dtype").and_then(Value::as_str).ok_or_else(|| wrong("dtype"))?;
     let dims = integers("shape").ok_or_else(|| wrong("shape"))?;
     let offsets = integers("data_offsets").ok_or_else(|| wrong("data_offsets"))?;
     let &[start, end] = &offsets[..] else {
         return Err(wrong("data_offsets"));
     };
     if dims.len() > MAX_AXES || dims.contains(&0) {
-        let message =
-            format!("`{name}` has shape {dims:?}; up to {MAX_AXES} axes above 0 are read");
+        let message = format!("`{name}` has shape {dims:?}; up to {MAX_AXES} axes above 0 are read");
         return Err(Error::new("tensor-shape", message));
     }
-    let size = dtype_size(dtype).ok_or_else(|| {
-        Error::new(
-            "tensor-dtype",
-            format!("`{name}` has the unknown dtype `{dtype}`"),
-        )
-    })?;
-    let bytes = dims
-        .iter()
-        .try_fold(size, |product, dim| product.checked_mul(*dim));
+    let size = dtype_size(dtype)
+        .ok_or_else(|| Error::new("tensor-dtype", format!("`{name}` has the unknown dtype `{dtype}`")))?;
+    let bytes = dims.iter().try_fold(size, |product, dim| product.checked_mul(*dim));
     if end.checked_sub(start).is_none() || bytes != Some(end - start) {
         let message = format!("`{name}`: bytes {start}..{end} do not hold {dtype} {dims:?}");
         return Err(Error::new("tensor-shape", message));
     }
     let place = |at: usize| at.checked_add(base).ok_or_else(|| wrong("data_offsets"));
     let bytes = place(start)?..place(end)?;
-    Ok(Entry {
-        name: name.to_string(),
-        dtype: dtype.to_string(),
-        dims,
-        bytes,
-    })
+    Ok(Entry { name: name.to_string(), dtype: dtype.to_string(), dims, bytes })
 }
 
 /// Tensors follow each other from the first byte of data to the last.
@@ -142,10 +108,7 @@ fn check_cover(entries: &mut [Entry], base: usize, data: usize) -> Result<()> {
     let mut end = base;
     for Entry { name, bytes, .. } in entries.iter() {
         if bytes.start < end {
-            return Err(Error::new(
-                "overlapping-tensors",
-                format!("`{name}` overlaps its neighbour"),
-            ));
+            return Err(Error::new("overlapping-tensors", format!("`{name}` overlaps its neighbour")));
         }
         if bytes.start > end {
             let message = format!("{} bytes before `{name}` belong to none", bytes.start - end);

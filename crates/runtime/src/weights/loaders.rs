@@ -123,8 +123,7 @@ impl Weights {
 
     /// A raw parameter under exactly this name.
     pub fn param(&self, name: &str, dims: &[usize]) -> Param {
-        self.table(&self.full(name), dims)
-            .unwrap_or_else(Param::empty)
+        self.table(&self.full(name), dims).unwrap_or_else(Param::empty)
     }
 
     pub(super) fn table(&self, full: &str, dims: &[usize]) -> Option<Param> {

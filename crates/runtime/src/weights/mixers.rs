@@ -9,7 +9,6 @@ use super::Weights;
 
 impl Weights {
     /// `name.weight` `[heads·(nope + d_v), latent]`.
-    #[expect(clippy::too_many_arguments, reason = "one for each number of the op")]
     pub fn mla(
         &self,
         name: &str,

@@ -77,24 +77,13 @@ impl Weights {
     }
 
     fn from_parts(checkpoint: Checkpoint, synthetic: Option<Synthetic>, mapping: &Mapping) -> Self {
-        let shared = Shared {
-            checkpoint,
-            mapping: *mapping,
-            synthetic,
-            state: RefCell::default(),
-        };
-        Self {
-            shared: Rc::new(shared),
-            prefix: String::new(),
-        }
+        let shared = Shared { checkpoint, mapping: *mapping, synthetic, state: RefCell::default() };
+        Self { shared: Rc::new(shared), prefix: String::new() }
     }
 
     /// The weights below `name`.
     pub fn at(&self, name: &str) -> Self {
-        Self {
-            shared: Rc::clone(&self.shared),
-            prefix: self.full(name),
-        }
+        Self { shared: Rc::clone(&self.shared), prefix: self.full(name) }
     }
 
     /// Every problem with the weights asked for, and every tensor that nothing asked for, in one
@@ -122,11 +111,7 @@ impl Weights {
         };
         let problem = match found {
             Ok(piece) if piece.dims() == dims => return Some(piece),
-            Ok(piece) => Problem::Shape {
-                name: name.to_string(),
-                expected: dims.to_vec(),
-                found: piece.dims(),
-            },
+            Ok(piece) => Problem::Shape { name: name.to_string(), expected: dims.to_vec(), found: piece.dims() },
             Err(problem) => problem,
         };
         self.shared.state.borrow_mut().problems.push(problem);
@@ -176,10 +161,7 @@ impl Shared {
     /// The parameter of this name, by the first rule that matches it.
     fn find(&self, name: &str) -> Result<Piece, Problem> {
         let Some((source, captures)) = self.rule(name) else {
-            return self.tensor(name).map(|param| Piece {
-                param,
-                transposed: false,
-            });
+            return self.tensor(name).map(|param| Piece { param, transposed: false });
         };
         if let Source::Name(_) | Source::FirstOf(_) = source {
             let own = self.resolve(name);
@@ -203,18 +185,12 @@ impl Shared {
     fn tensor(&self, name: &str) -> Result<Param, Problem> {
         let Some(found) = self.resolve(name) else {
             let nearest = report::nearest(name, self.checkpoint.names());
-            return Err(Problem::Missing {
-                name: name.to_string(),
-                nearest,
-            });
+            return Err(Problem::Missing { name: name.to_string(), nearest });
         };
         self.state.borrow_mut().used.insert(found.clone());
         self.checkpoint.param(&found).ok_or_else(|| {
             let (dtype, dims) = self.checkpoint.describe(&found).unwrap_or_default();
-            Problem::DType {
-                name: found.clone(),
-                found: format!("{dtype} {dims:?}"),
-            }
+            Problem::DType { name: found.clone(), found: format!("{dtype} {dims:?}") }
         })
     }
 
@@ -222,12 +198,8 @@ impl Shared {
     fn resolve(&self, name: &str) -> Option<String> {
         let prefixes = self.mapping.prefixes.iter();
         let longer = prefixes.clone().map(|prefix| format!("{prefix}{name}"));
-        let shorter = prefixes
-            .filter_map(|prefix| name.strip_prefix(prefix))
-            .map(str::to_string);
-        let mut names = std::iter::once(name.to_string())
-            .chain(longer)
-            .chain(shorter);
+        let shorter = prefixes.filter_map(|prefix| name.strip_prefix(prefix)).map(str::to_string);
+        let mut names = std::iter::once(name.to_string()).chain(longer).chain(shorter);
         names.find(|name| self.checkpoint.contains(name))
     }
 
@@ -235,23 +207,12 @@ impl Shared {
     fn unused(&self) -> impl Iterator<Item = String> {
         let state = self.state.borrow();
         let ignored = |name: &str| {
-            let stripped = self
-                .mapping
-                .prefixes
-                .iter()
-                .filter_map(|prefix| name.strip_prefix(prefix));
+            let stripped = self.mapping.prefixes.iter().filter_map(|prefix| name.strip_prefix(prefix));
             let mut names = std::iter::once(name).chain(stripped);
-            names.any(|name| {
-                self.mapping
-                    .ignore
-                    .iter()
-                    .any(|pattern| glob(pattern, name))
-            })
+            names.any(|name| self.mapping.ignore.iter().any(|pattern| glob(pattern, name)))
         };
         let names = self.checkpoint.names();
-        let unused = names.filter(|name| {
-            !state.used.contains(*name) && !state.tied.contains(*name) && !ignored(name)
-        });
+        let unused = names.filter(|name| !state.used.contains(*name) && !state.tied.contains(*name) && !ignored(name));
         unused.map(str::to_string).collect::<Vec<_>>().into_iter()
     }
 }

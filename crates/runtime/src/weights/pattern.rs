@@ -25,9 +25,7 @@ impl Captures {
             let (capture, after) = after.split_once('}').expect("a capture ends with `}`");
             let found = self.values.iter().rev().find(|value| value.0 == capture);
             name += before;
-            name += &found
-                .unwrap_or_else(|| panic!("`{{{capture}}}` in `{template}` is unbound"))
-                .1;
+            name += &found.unwrap_or_else(|| panic!("`{{{capture}}}` in `{template}` is unbound")).1;
             rest = after;
         }
         name + rest
@@ -53,11 +51,7 @@ fn step(target: &'static str, name: &str, captures: &mut Captures) -> bool {
         None => (capture, false),
     };
     let depth = captures.values.len();
-    let bound = captures
-        .values
-        .iter()
-        .find(|value| value.0 == label)
-        .map(|value| value.1.clone());
+    let bound = captures.values.iter().find(|value| value.0 == label).map(|value| value.1.clone());
     for (at, c) in name.char_indices() {
         if c == '.' && !dots {
             break;
@@ -98,10 +92,7 @@ mod tests {
         assert!(matches("h.{i}.weight", "h.1.2.weight").is_none());
         assert!(matches("h.{i}.weight", "h..weight").is_none());
         let captures = matches("{p*}.LayerNorm.weight", "a.b.LayerNorm.weight").unwrap();
-        assert_eq!(
-            captures.expand("{p}.LayerNorm.gamma"),
-            "a.b.LayerNorm.gamma"
-        );
+        assert_eq!(captures.expand("{p}.LayerNorm.gamma"), "a.b.LayerNorm.gamma");
         assert!(matches("{a}.{a}", "x.y").is_none() && matches("{a}.{a}", "x.x").is_some());
     }
 

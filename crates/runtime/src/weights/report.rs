@@ -11,16 +11,9 @@ const SHOWN: usize = 20;
 #[derive(Clone, Debug)]
 pub(crate) enum Problem {
     /// The checkpoint lacks it.
-    Missing {
-        name: String,
-        nearest: Option<String>,
-    },
+    Missing { name: String, nearest: Option<String> },
     /// It has another shape.
-    Shape {
-        name: String,
-        expected: Vec<usize>,
-        found: Vec<usize>,
-    },
+    Shape { name: String, expected: Vec<usize>, found: Vec<usize> },
     /// It does not hold floats that we read.
     DType { name: String, found: String },
     /// Nothing asked for it.
@@ -41,27 +34,13 @@ impl Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match self {
-            Self::Missing {
-                name,
-                nearest: None,
-            } => write!(f, "missing `{name}`"),
-            Self::Missing {
-                name,
-                nearest: Some(nearest),
-            } => {
+            Self::Missing { name, nearest: None } => write!(f, "missing `{name}`"),
+            Self::Missing { name, nearest: Some(nearest) } => {
                 write!(f, "missing `{name}`; the checkpoint has `{nearest}`")
             }
-            Self::Shape {
-                name,
-                expected,
-                found,
-            } => {
+            Self::Shape { name, expected, found } => {
                 let reversed = expected.iter().rev().eq(found);
-                let note = if reversed && expected != found {
-                    " (transposed)"
-                } else {
-                    ""
-                };
+                let note = if reversed && expected != found { " (transposed)" } else { "" };
                 write!(f, "`{name}` has shape {found:?}, not {expected:?}{note}")
             }
             Self::DType { name, found } => {
@@ -74,23 +53,13 @@ impl fmt::Display for Problem {
 
 /// One error for all problems; its code is that of the gravest kind.
 pub(crate) fn error(problems: &[Problem]) -> Option<Error> {
-    let kinds = [
-        "missing-weight",
-        "weight-shape",
-        "weight-dtype",
-        "unused-weight",
-    ];
-    let code = kinds
-        .into_iter()
-        .find(|code| problems.iter().any(|p| p.code() == *code))?;
+    let kinds = ["missing-weight", "weight-shape", "weight-dtype", "unused-weight"];
+    let code = kinds.into_iter().find(|code| problems.iter().any(|p| p.code() == *code))?;
     let count = problems.len();
     let noun = if count == 1 { "problem" } else { "problems" };
     let mut message = format!("the checkpoint does not fit this model: {count} {noun}");
     for kind in kinds {
-        let of_kind: Vec<_> = problems
-            .iter()
-            .filter(|problem| problem.code() == kind)
-            .collect();
+        let of_kind: Vec<_> = problems.iter().filter(|problem| problem.code() == kind).collect();
         for problem in of_kind.iter().take(SHOWN) {
             message += &format!("\n  {problem}");
         }
@@ -107,9 +76,7 @@ pub(crate) fn error(problems: &[Problem]) -> Option<Error> {
 
 /// The candidate with the fewest edits, if they are few for its length.
 pub(crate) fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<String> {
-    let best = candidates
-        .map(|candidate| (distance(name, candidate), candidate))
-        .min()?;
+    let best = candidates.map(|candidate| (distance(name, candidate), candidate)).min()?;
     (best.0 <= name.len().max(6) / 2).then(|| best.1.to_string())
 }
 

@@ -28,10 +28,7 @@ pub(crate) struct Synthetic {
 
 impl Synthetic {
     pub(crate) fn new(seed: u64) -> Self {
-        Self {
-            seed,
-            made: RefCell::default(),
-        }
+        Self { seed, made: RefCell::default() }
     }
 
     /// What was asked for, each name once, in order.
@@ -41,36 +38,20 @@ impl Synthetic {
     }
 
     /// The parameter of a name: the same numbers for the same seed, whatever was asked before.
-    pub(crate) fn piece(
-        &self,
-        name: &str,
-        dims: &[usize],
-        mapping: &Mapping,
-    ) -> Result<Piece, Problem> {
+    pub(crate) fn piece(&self, name: &str, dims: &[usize], mapping: &Mapping) -> Result<Piece, Problem> {
         let name = stored(name, mapping);
-        let plain = |param: &Param| Piece {
-            param: param.clone(),
-            transposed: false,
-        };
+        let plain = |param: &Param| Piece { param: param.clone(), transposed: false };
         let mut made = self.made.borrow_mut();
         if let Some((request, param)) = made.iter().find(|entry| entry.0.name == name) {
             return match request.dims == dims {
                 true => Ok(plain(param)),
-                false => Err(Problem::Shape {
-                    name,
-                    expected: dims.to_vec(),
-                    found: request.dims.clone(),
-                }),
+                false => Err(Problem::Shape { name, expected: dims.to_vec(), found: request.dims.clone() }),
             };
         }
         let param = Param::from_f32(dims, &numbers(self.seed, &name, dims));
         let piece = plain(&param);
         let buffer = is_buffer(&name);
-        let request = Request {
-            name,
-            dims: dims.to_vec(),
-            buffer,
-        };
+        let request = Request { name, dims: dims.to_vec(), buffer };
         made.push((request, param));
         Ok(piece)
     }
@@ -101,16 +82,11 @@ fn is_buffer(name: &str) -> bool {
 fn numbers(seed: u64, name: &str, dims: &[usize]) -> Vec<f32> {
     let mut state = name
         .bytes()
-        .fold(seed ^ 0xcbf2_9ce4_8422_2325, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
+        .fold(seed ^ 0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     let (center, spread) = match dims {
         [_] if name.ends_with("bias") => (0.0, 0.2),
         [_] => (1.0, 0.5),
-        _ => (
-            0.0,
-            (3.0 / dims.last().copied().unwrap_or(1).max(1) as f32).sqrt(),
-        ),
+        _ => (0.0, (3.0 / dims.last().copied().unwrap_or(1).max(1) as f32).sqrt()),
     };
     let count = dims.iter().product();
     let mut out = Vec::with_capacity(count);
@@ -134,37 +110,22 @@ mod tests {
 
     #[test]
     fn ties_are_one_request_and_order_does_not_matter() {
-        let rules = &[Rule {
-            target: "head.weight",
-            source: Source::Name("embed.weight"),
-        }];
-        let mapping = Mapping {
-            prefixes: &[],
-            rules,
-            ignore: &[],
-        };
+        let rules = &[Rule { target: "head.weight", source: Source::Name("embed.weight") }];
+        let mapping = Mapping { prefixes: &[], rules, ignore: &[] };
         let w = Weights::synthetic(7, &mapping);
         let head = w.param("head.weight", &[3, 2]);
         assert_eq!(head.to_f32(), w.param("embed.weight", &[3, 2]).to_f32());
         let variance = w.param("norm.running_var", &[4]);
         assert!(variance.to_f32().iter().all(|x| *x > 0.0));
         let requests = w.requests();
-        let names: Vec<_> = requests
-            .iter()
-            .map(|r| (r.name.as_str(), r.buffer))
-            .collect();
+        let names: Vec<_> = requests.iter().map(|r| (r.name.as_str(), r.buffer)).collect();
         assert_eq!(names, [("embed.weight", false), ("norm.running_var", true)]);
         assert!(w.finish().is_ok());
 
         let again = Weights::synthetic(7, &mapping);
         again.param("first", &[1]);
         assert_eq!(again.param("embed.weight", &[3, 2]).to_f32(), head.to_f32());
-        assert!(
-            Weights::synthetic(8, &mapping)
-                .param("embed.weight", &[3, 2])
-                .to_f32()
-                != head.to_f32()
-        );
+        assert!(Weights::synthetic(8, &mapping).param("embed.weight", &[3, 2]).to_f32() != head.to_f32());
         w.param("head.weight", &[2, 3]);
         assert!(w.finish().is_err());
     }

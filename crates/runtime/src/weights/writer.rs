@@ -41,12 +41,8 @@ pub fn write(path: &Path, outputs: &[Output]) -> Result<()> {
     let mut header = Map::new();
     let mut data = Vec::new();
     // Wider numbers first, so that all are aligned.
-    let integers = outputs
-        .iter()
-        .filter(|output| matches!(output.numbers, Numbers::Integers(_)));
-    let floats = outputs
-        .iter()
-        .filter(|output| matches!(output.numbers, Numbers::Floats(_)));
+    let integers = outputs.iter().filter(|output| matches!(output.numbers, Numbers::Integers(_)));
+    let floats = outputs.iter().filter(|output| matches!(output.numbers, Numbers::Floats(_)));
     for output in integers.chain(floats) {
         let start = data.len();
         data.extend(output.bytes());
@@ -54,8 +50,7 @@ pub fn write(path: &Path, outputs: &[Output]) -> Result<()> {
             Numbers::Floats(_) => "F32",
             Numbers::Integers(_) => "I64",
         };
-        let entry =
-            json!({ "dtype": dtype, "shape": output.dims, "data_offsets": [start, data.len()] });
+        let entry = json!({ "dtype": dtype, "shape": output.dims, "data_offsets": [start, data.len()] });
         header.insert(output.name.clone(), entry);
     }
     let mut header = serde_json::Value::Object(header).to_string();

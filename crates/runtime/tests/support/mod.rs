@@ -4,8 +4,8 @@
 pub(crate) mod weights;
 
 use formwork_runtime::{
-    Attention, Context, Embedding, Info, Inputs, KvCache, Linear, Mapping, Mask, Model, RmsNorm,
-    Rope, RopeConfig, RopeLayout, RopeScaling, Tensor, Tokens, Weights, ops,
+    Attention, Context, Embedding, Info, Inputs, KvCache, Linear, Mapping, Mask, Model, RmsNorm, Rope, RopeConfig,
+    RopeLayout, RopeScaling, Tensor, Tokens, Weights, ops,
 };
 
 pub(crate) const VOCAB: usize = 112;
@@ -63,11 +63,7 @@ impl Model for Decoder {
         vocab_size: VOCAB,
         max_positions: Some(64),
         parameters: 24_224,
-        mapping: Mapping {
-            prefixes: &[],
-            rules: &[],
-            ignore: &[],
-        },
+        mapping: Mapping { prefixes: &[], rules: &[], ignore: &[] },
     };
     type Cache = Vec<KvCache>;
 
@@ -75,18 +71,14 @@ impl Model for Decoder {
         let model = w.at("model");
         Self {
             embed_tokens: model.embedding("embed_tokens", VOCAB, D_MODEL),
-            layers: (0..N_LAYERS)
-                .map(|i| Layer::load(&model.at(&format!("layers.{i}"))))
-                .collect(),
+            layers: (0..N_LAYERS).map(|i| Layer::load(&model.at(&format!("layers.{i}")))).collect(),
             norm: model.rms_norm("norm", D_MODEL, EPS),
             lm_head: w.linear("lm_head", D_MODEL, VOCAB),
         }
     }
 
     fn cache(batch: usize, capacity: usize) -> Vec<KvCache> {
-        (0..N_LAYERS)
-            .map(|_| KvCache::new(batch, N_KV_HEADS, D_HEAD, D_HEAD, capacity))
-            .collect()
+        (0..N_LAYERS).map(|_| KvCache::new(batch, N_KV_HEADS, D_HEAD, D_HEAD, capacity)).collect()
     }
 
     fn forward(&self, ctx: &Context, inputs: &Inputs, cache: &mut Vec<KvCache>) -> Tensor {
@@ -137,9 +129,7 @@ impl SelfAttention {
         let k = self.k_proj.forward(ctx, &x).split_heads(N_KV_HEADS);
         let k = self.rope.apply(ctx, k, tokens);
         let v = self.v_proj.forward(ctx, &x).split_heads(N_KV_HEADS);
-        let y = Attention::new(Mask::Causal, SCALE)
-            .cached(cache)
-            .run(ctx, &q, &k, &v, tokens);
+        let y = Attention::new(Mask::Causal, SCALE).cached(cache).run(ctx, &q, &k, &v, tokens);
         self.o_proj.forward(ctx, &y.merge_heads())
     }
 }

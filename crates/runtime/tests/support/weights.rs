@@ -12,10 +12,7 @@ pub(crate) type Store = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
 /// Weights of every parameter.
 pub(crate) fn random() -> Store {
     let mut shapes = vec![
-        (
-            "model.embed_tokens.weight".to_string(),
-            vec![VOCAB, D_MODEL],
-        ),
+        ("model.embed_tokens.weight".to_string(), vec![VOCAB, D_MODEL]),
         ("model.norm.weight".to_string(), vec![D_MODEL]),
         ("lm_head.weight".to_string(), vec![VOCAB, D_MODEL]),
     ];
@@ -63,14 +60,9 @@ pub(crate) fn twin(store: &Store, ids: &[u32]) -> Vec<Vec<f64>> {
     let mut xs: Vec<Vec<f64>> = ids.iter().map(row).collect();
     for i in 0..N_LAYERS {
         let layer = |name: &str| weight(&format!("model.layers.{i}.{name}"));
-        let h: Vec<_> = xs
-            .iter()
-            .map(|x| rms(x, layer("input_layernorm")))
-            .collect();
+        let h: Vec<_> = xs.iter().map(|x| rms(x, layer("input_layernorm"))).collect();
         let project = |name: &str| -> Vec<Vec<f64>> {
-            h.iter()
-                .map(|h| linear(h, layer(&format!("self_attn.{name}"))))
-                .collect()
+            h.iter().map(|h| linear(h, layer(&format!("self_attn.{name}")))).collect()
         };
         let (mut q, mut k, v) = (project("q_proj"), project("k_proj"), project("v_proj"));
         for (position, (q, k)) in q.iter_mut().zip(&mut k).enumerate() {
@@ -78,24 +70,16 @@ pub(crate) fn twin(store: &Store, ids: &[u32]) -> Vec<Vec<f64>> {
             rotate(k, position);
         }
         for (s, x) in xs.iter_mut().enumerate() {
-            let y: Vec<f64> = (0..N_HEADS)
-                .flat_map(|h| attend(&q[s], &k[..=s], &v[..=s], h))
-                .collect();
+            let y: Vec<f64> = (0..N_HEADS).flat_map(|h| attend(&q[s], &k[..=s], &v[..=s], h)).collect();
             add(x, &linear(&y, layer("self_attn.o_proj")));
             let h = rms(x, layer("post_attention_layernorm"));
             let gate = linear(&h, layer("mlp.gate_proj"));
             let up = linear(&h, layer("mlp.up_proj"));
-            let y: Vec<f64> = gate
-                .iter()
-                .zip(&up)
-                .map(|(g, u)| g / (1.0 + (-g).exp()) * u)
-                .collect();
+            let y: Vec<f64> = gate.iter().zip(&up).map(|(g, u)| g / (1.0 + (-g).exp()) * u).collect();
             add(x, &linear(&y, layer("mlp.down_proj")));
         }
     }
-    xs.iter()
-        .map(|x| linear(&rms(x, weight("model.norm")), weight("lm_head")))
-        .collect()
+    xs.iter().map(|x| linear(&rms(x, weight("model.norm")), weight("lm_head"))).collect()
 }
 
 fn wide(x: &[f32]) -> Vec<f64> {
@@ -111,17 +95,12 @@ fn dot(x: &[f64], y: &[f64]) -> f64 {
 }
 
 fn linear(x: &[f64], w: &[f32]) -> Vec<f64> {
-    w.chunks_exact(x.len())
-        .map(|row| dot(x, &wide(row)))
-        .collect()
+    w.chunks_exact(x.len()).map(|row| dot(x, &wide(row))).collect()
 }
 
 fn rms(x: &[f64], w: &[f32]) -> Vec<f64> {
     let scale = (dot(x, x) / x.len() as f64 + f64::from(EPS)).sqrt();
-    x.iter()
-        .zip(w)
-        .map(|(x, w)| x / scale * f64::from(*w))
-        .collect()
+    x.iter().zip(w).map(|(x, w)| x / scale * f64::from(*w)).collect()
 }
 
 fn rotate(x: &mut [f64], position: usize) {
@@ -138,18 +117,8 @@ fn rotate(x: &mut [f64], position: usize) {
 fn attend(q: &[f64], k: &[Vec<f64>], v: &[Vec<f64>], head: usize) -> Vec<f64> {
     let q = &q[head * D_HEAD..][..D_HEAD];
     let at = head / (N_HEADS / N_KV_HEADS) * D_HEAD;
-    let weights: Vec<f64> = k
-        .iter()
-        .map(|k| (dot(q, &k[at..at + D_HEAD]) / (D_HEAD as f64).sqrt()).exp())
-        .collect();
+    let weights: Vec<f64> = k.iter().map(|k| (dot(q, &k[at..at + D_HEAD]) / (D_HEAD as f64).sqrt()).exp()).collect();
     let total: f64 = weights.iter().sum();
-    let value = |i: usize| {
-        weights
-            .iter()
-            .zip(v)
-            .map(|(p, v)| p * v[at + i])
-            .sum::<f64>()
-            / total
-    };
+    let value = |i: usize| weights.iter().zip(v).map(|(p, v)| p * v[at + i]).sum::<f64>() / total;
     (0..D_HEAD).map(value).collect()
 }

@@ -37,10 +37,18 @@ impl Builder {
             Rule::float => {
                 let value: f64 = pair.as_str().parse().map_err(|_| missing())?;
                 if !value.is_finite() {
-                    return Err(Diagnostic::new("number-range", span, format!("`{}` is larger than any float", pair.as_str())));
+                    return Err(Diagnostic::new(
+                        "number-range",
+                        span,
+                        format!("`{}` is larger than any float", pair.as_str()),
+                    ));
                 }
                 if value == 0.0 && crate::data::has_significant_digit(pair.as_str()) {
-                    return Err(Diagnostic::new("number-range", span, format!("`{}` is smaller than any float", pair.as_str())));
+                    return Err(Diagnostic::new(
+                        "number-range",
+                        span,
+                        format!("`{}` is smaller than any float", pair.as_str()),
+                    ));
                 }
                 at(ExprKind::Float(value))
             }
@@ -179,10 +187,7 @@ fn pipe(value: Expr, step: Expr) -> Expr {
             arguments.insert(0, Argument { name: None, value });
             Expr { kind: ExprKind::Call(callee, arguments), span: step.span }
         }
-        _ => Expr {
-            span: step.span,
-            kind: ExprKind::Call(Box::new(step), vec![Argument { name: None, value }]),
-        },
+        _ => Expr { span: step.span, kind: ExprKind::Call(Box::new(step), vec![Argument { name: None, value }]) },
     }
 }
 

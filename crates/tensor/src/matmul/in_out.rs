@@ -87,11 +87,7 @@ impl<E: Element> Block<'_, E> {
     }
 
     #[inline(always)]
-    fn tile<const MR: usize, const V: usize, const N: usize, const FMA: bool>(
-        &mut self,
-        row: usize,
-        column: usize,
-    ) {
+    fn tile<const MR: usize, const V: usize, const N: usize, const FMA: bool>(&mut self, row: usize, column: usize) {
         let Product { x, d_in, d_out, .. } = *self.product;
         let start = self.block.range().start;
         let mut sums = [[[0.0; N]; V]; MR];
@@ -117,13 +113,7 @@ impl<E: Element> Block<'_, E> {
     /// The last outputs, fewer than `N`, of all rows.
     #[inline(always)]
     fn tail<const N: usize, const FMA: bool>(&mut self, column: usize) {
-        let Product {
-            x,
-            d_in,
-            d_out,
-            rows,
-            ..
-        } = *self.product;
+        let Product { x, d_in, d_out, rows, .. } = *self.product;
         let start = self.block.range().start;
         for row in 0..rows {
             let y = &mut self.block.row(row)[column..];

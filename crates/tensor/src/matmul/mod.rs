@@ -26,30 +26,18 @@ impl Product<'_> {
     pub(crate) fn out_in<E: Element>(&self, device: &Device, w: &[E], y: &mut [f32]) {
         assert_eq!(w.len(), self.d_in * self.d_out, "the matrix is whole");
         let simd = device.simd();
-        device
-            .threads()
-            .columns(y, self.d_out, self.step(device), |block| {
-                simd.run(out_in::Block {
-                    product: self,
-                    w,
-                    block,
-                });
-            });
+        device.threads().columns(y, self.d_out, self.step(device), |block| {
+            simd.run(out_in::Block { product: self, w, block });
+        });
     }
 
     /// For `w` `[d_in, d_out]`.
     pub(crate) fn in_out<E: Element>(&self, device: &Device, w: &[E], y: &mut [f32]) {
         assert_eq!(w.len(), self.d_in * self.d_out, "the matrix is whole");
         let simd = device.simd();
-        device
-            .threads()
-            .columns(y, self.d_out, self.step(device), |block| {
-                simd.run(in_out::Block {
-                    product: self,
-                    w,
-                    block,
-                });
-            });
+        device.threads().columns(y, self.d_out, self.step(device), |block| {
+            simd.run(in_out::Block { product: self, w, block });
+        });
     }
 
     /// Outputs of one task: few enough to keep all threads busy and the block of weights in the

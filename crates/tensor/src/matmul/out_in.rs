@@ -46,13 +46,7 @@ impl<E: Element> Kernel for Block<'_, E> {
 impl<E: Element> Block<'_, E> {
     /// Adds the products of inputs `k..k + depth` to outputs `first..last` of the block.
     #[inline(always)]
-    fn pass<const N: usize, const FMA: bool>(
-        &mut self,
-        first: usize,
-        last: usize,
-        k: usize,
-        depth: usize,
-    ) {
+    fn pass<const N: usize, const FMA: bool>(&mut self, first: usize, last: usize, k: usize, depth: usize) {
         let rows = self.product.rows;
         if rows == 1 {
             return self.strip::<1, 8, N, FMA>(0, first, last, k, depth);
@@ -65,9 +59,7 @@ impl<E: Element> Block<'_, E> {
                 match rows - row {
                     1 => self.strip::<1, 4, N, FMA>(row, column, end, k, depth),
                     2 | 3 => self.strip::<2, 4, N, FMA>(row, column, end, k, depth),
-                    _ if N == 16 && E::CHEAP => {
-                        self.strip::<4, 4, N, FMA>(row, column, end, k, depth)
-                    }
+                    _ if N == 16 && E::CHEAP => self.strip::<4, 4, N, FMA>(row, column, end, k, depth),
                     _ => self.strip::<4, 2, N, FMA>(row, column, end, k, depth),
                 }
                 row += match rows - row {
@@ -108,12 +100,7 @@ impl<E: Element> Block<'_, E> {
     }
 
     #[inline(always)]
-    fn add<const MR: usize, const NR: usize>(
-        &mut self,
-        row: usize,
-        column: usize,
-        sums: [[f32; NR]; MR],
-    ) {
+    fn add<const MR: usize, const NR: usize>(&mut self, row: usize, column: usize, sums: [[f32; NR]; MR]) {
         for (offset, sums) in sums.iter().enumerate() {
             let y = &mut self.block.row(row + offset)[column..column + NR];
             y.iter_mut().zip(sums).for_each(|(y, sum)| *y += sum);
@@ -173,10 +160,6 @@ fn tile<E: Element, const MR: usize, const NR: usize, const N: usize, const FMA:
 
 /// The dot products of `x` with `NR` rows of `w`, `stride` apart.
 #[inline(always)]
-pub fn dots<const NR: usize, const N: usize, const FMA: bool>(
-    x: &[f32],
-    w: &[f32],
-    stride: usize,
-) -> [f32; NR] {
+pub fn dots<const NR: usize, const N: usize, const FMA: bool>(x: &[f32], w: &[f32], stride: usize) -> [f32; NR] {
     tile::<f32, 1, NR, N, FMA>(x, w, stride, x.len())[0]
 }
