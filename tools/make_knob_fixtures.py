@@ -85,6 +85,10 @@ KNOBS = {
     "parallel_layer": (
         {}, dict(bias=True), dict(kind="layer", placement="parallel"), dict(kind="gelu", bias=True), "rope"),
     "parallel_rms": ({}, dict(kind="mqa"), dict(placement="parallel"), "silu", "rope"),
+    "deepnorm": ({}, BIASES, dict(kind="layer", placement="deepnorm", embedding=True), dict(kind="gelu", bias=True), "learned"),
+    "pre_group": ({}, GQA, dict(kind="group", groups=4), "swiglu", "rope"),
+    "pre_rms_plain": (dict(tied=True), GQA, dict(kind="rms_plain", embedding=True), "swiglu", "rope"),
+    "sandwich_layer_plain": ({}, {}, dict(kind="layer_plain", placement="sandwich"), "gelu", "sinusoidal"),
     "pre_batch": ({}, {}, "batch", "relu2", "learned"),
     "post_batch": ({}, BIASES, dict(kind="batch", placement="post"), dict(kind="relu", bias=True), "sinusoidal"),
     "parallel_batch": ({}, GQA | dict(window=5), dict(kind="batch", placement="parallel"), "reglu", "rope"),

@@ -27,6 +27,9 @@ NORM_TENSORS = {
     "rms": ["weight"],
     "layer": ["weight", "bias"],
     "batch": ["weight", "bias", "running_mean", "running_var"],
+    "group": ["weight", "bias"],
+    "layer_plain": [],
+    "rms_plain": [],
     "none": [],
 }
 
@@ -60,6 +63,8 @@ def shapes(spec):
     found["embed.weight"] = (spec["vocab_size"], d)
     if spec["positions"]["kind"] == "learned":
         found["pos_embed.weight"] = (spec["max_seq_len"], d)
+    if spec["norm"].get("embedding"):
+        norm("embed_norm")
     for i in range(spec["n_layers"]):
         layer = f"layers.{i}"
         norm(f"{layer}.attn_norm")
@@ -80,7 +85,7 @@ def shapes(spec):
         if placed == "sandwich":
             norm(f"{layer}.attn_post_norm")
             norm(f"{layer}.ffn_post_norm")
-    if placed != "post":
+    if placed not in ("post", "deepnorm"):
         norm("norm")
     if not spec["tied"]:
         found["head.weight"] = (spec["vocab_size"], d)
@@ -142,6 +147,13 @@ def forward(spec, w, ids, keep=None):
         kind = spec["norm"]["kind"]
         if kind == "none":
             return x
+        if kind == "rms_plain":
+            return rms_norm(x, 1.0, eps)
+        if kind == "layer_plain":
+            return F.layer_norm(x, x.shape[-1:], eps=eps)
+        if kind == "group":
+            y = F.layer_norm(x.unflatten(-1, (spec["norm"]["groups"], -1)), (x.shape[-1] // spec["norm"]["groups"],), eps=eps)
+            return y.flatten(-2) * part["weight"] + part["bias"]
         if kind == "rms":
             return rms_norm(x, part["weight"], eps)
         if kind == "layer":
@@ -181,6 +193,8 @@ def forward(spec, w, ids, keep=None):
     def block(name, f, norm_name, x):
         if placed == "pre":
             return x + f(name, norm(norm_name, x))
+        if placed == "deepnorm":
+            return norm(norm_name, x * (2 * spec["n_layers"]) ** 0.25 + f(name, x))
         if placed == "post":
             return norm(norm_name, x + f(name, x))
         if placed == "branch":
@@ -194,6 +208,8 @@ def forward(spec, w, ids, keep=None):
         x = x + w["pos_embed.weight"][:length]
     elif spec["positions"]["kind"] == "sinusoidal":
         x = x + sinusoids(length, spec["d_model"]).to(x.dtype)
+    if spec["norm"].get("embedding"):
+        x = norm("embed_norm", x)
     states = [x]
     for i in range(spec["n_layers"]):
         layer = f"layers.{i}"
@@ -204,6 +220,6 @@ def forward(spec, w, ids, keep=None):
             x = block(f"{layer}.attn", attend, f"{layer}.attn_norm", x)
             x = block(f"{layer}.ffn", feed, f"{layer}.ffn_norm", x)
         states.append(x)
-    if placed != "post":
+    if placed not in ("post", "deepnorm"):
         states[-1] = x = norm("norm", x)
     return F.linear(x, w["embed.weight" if spec["tied"] else "head.weight"]), states

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-const PLACEMENTS: &[&str] = &["pre", "post", "sandwich", "branch", "parallel"];
-const NORMS: &[&str] = &["layer", "rms", "batch", "none"];
+const PLACEMENTS: &[&str] = &["pre", "post", "sandwich", "branch", "parallel", "deepnorm"];
+const NORMS: &[&str] = &["layer", "rms", "batch", "none", "layer_plain", "rms_plain"];
 const FFNS: &[&str] = &["relu", "gelu", "gelu_tanh", "silu", "relu2", "reglu", "geglu", "geglu_tanh", "swiglu"];
 const POSITIONS: &[&str] = &["rope", "learned", "sinusoidal", "rope", "none"];
 const ATTENTIONS: &[&str] = &["mha", "gqa", "mqa"];

@@ -24,7 +24,7 @@ fn kind(attention: &str) -> String {
 }
 
 #[test]
-fn three_ways_to_decode_deepseek_v3() {
+fn latents_expanded_and_absorbed() {
     let spec = published("deepseek-v3");
     let it = asked(&spec, 2048, 0);
     assert_eq!(it.params.total, 671_026_404_352);
