@@ -11,14 +11,11 @@ mod instance;
 #[path = "../reference/generate.rs"]
 mod reference;
 
-/// How many instances.
-const COUNT: usize = 24;
-
 fn main() {
     println!("cargo::rerun-if-changed=knobs");
     println!("cargo::rerun-if-changed=reference");
     let manifest = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default();
-    let instances: Result<Vec<String>, String> = (0..COUNT).map(module).collect();
+    let instances: Result<Vec<String>, String> = (0..instance::PLAIN + instance::OTHERS.len()).map(module).collect();
     write("instances.rs", instances.map(|modules| modules.concat()));
     write("fixtures.rs", reference::modules(Path::new(&manifest)));
 }

@@ -7,6 +7,20 @@ const NORMS: &[&str] = &["layer", "rms", "batch", "none"];
 const FFNS: &[&str] = &["relu", "gelu", "gelu_tanh", "silu", "relu2", "reglu", "geglu", "geglu_tanh", "swiglu"];
 const POSITIONS: &[&str] = &["rope", "learned", "sinusoidal", "rope", "none"];
 const ATTENTIONS: &[&str] = &["mha", "gqa", "mqa"];
+/// Instances of the plain kinds; the others follow.
+pub(crate) const PLAIN: usize = 24;
+/// Kinds besides the softmax over all keys, with settings narrower than the prompt.
+pub(crate) const OTHERS: &[&str] = &[
+    "kind = \"mla\"\nq_rank = 12\nkv_rank = 10\nd_rope = 4\nd_v = 6",
+    "kind = \"linear\"",
+    "kind = \"multi_scale\"\nwindows = [3, 0]",
+    "kind = \"dca\"\ntrained = 6\nchunk = 4",
+    "kind = \"sparse\"\npattern = { kind = \"strided\", stride = 3 }",
+    "kind = \"sparse\"\npattern = { kind = \"blocks\", size = 2, local = 0, random = 1 }",
+    "kind = \"dynamic_context\"\ntop_k = 4\nindex_heads = 2\nd_index = 4",
+    "kind = \"gated_delta\"\nconv = 3",
+    "kind = \"linear\"\nfeatures = \"softmax\"",
+];
 const SCALINGS: &[&str] = &[
     "{ kind = \"none\" }",
     "{ kind = \"linear\", factor = 2.0 }",
@@ -52,29 +66,33 @@ pub(crate) fn spec(at: usize) -> String {
 
     line("[attention]".into());
     let kind = ATTENTIONS[at % ATTENTIONS.len()];
-    line(format!("kind = {kind:?}\nn_heads = {heads}"));
-    if kind == "gqa" {
+    let other = at.checked_sub(PLAIN).map(|at| OTHERS[at % OTHERS.len()]);
+    let is_plain = other.is_none();
+    line(other.map_or_else(|| format!("kind = {kind:?}"), String::from));
+    line(format!("n_heads = {heads}"));
+    if is_plain && kind == "gqa" {
         line(format!("n_kv_heads = {}", heads / 2));
     }
     if random.below(3) == 0 {
         line(format!("d_head = {}", random.pick(&[6_u64, 10])));
     }
-    for knob in ["bias", "out_bias", "qk_norm"] {
+    let knobs: &[&str] = if is_plain { &["bias", "out_bias", "qk_norm"] } else { &["out_bias"] };
+    for knob in knobs {
         line(format!("{knob} = {}", random.flag()));
     }
     // One in six sees both sides.
-    line(format!("causal = {}", at % 6 != 5));
-    if random.below(3) == 0 {
+    line(format!("causal = {}", !is_plain || at % 6 != 5));
+    if is_plain && random.below(3) == 0 {
         line(format!("window = {}", 2 + random.below(5)));
     }
-    if random.below(4) == 0 {
+    if is_plain && random.below(4) == 0 {
         line("scale = 0.3".into());
     }
-    if random.below(4) == 0 {
+    if is_plain && random.below(4) == 0 {
         line("softcap = 5.0".into());
     }
     let layout = random.pick(&["half_split", "interleaved"]);
-    let rotated = if random.flag() { "" } else { "d_rot = 4, " };
+    let rotated = if random.flag() || !is_plain { "" } else { "d_rot = 4, " };
     let theta = random.pick(&["100.0", "10000.0"]);
     line(format!("rope = {{ theta = {theta}, {rotated}layout = {layout:?}, scaling = {} }}", random.pick(SCALINGS)));
 
@@ -87,6 +105,7 @@ pub(crate) fn spec(at: usize) -> String {
     }
     line(format!("bias = {}", random.flag()));
 
-    line(format!("[positions]\nkind = {:?}", POSITIONS[(at + at / 5) % POSITIONS.len()]));
+    let positions = if is_plain { POSITIONS[(at + at / 5) % POSITIONS.len()] } else { "rope" };
+    line(format!("[positions]\nkind = {positions:?}"));
     out
 }

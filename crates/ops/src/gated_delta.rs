@@ -66,13 +66,22 @@ fn facts(call: &Call<'_>) -> Result<Facts, OpError> {
     let rows = &(batch * tokens) * heads;
     let matrix = e * d;
     let state = State::Recurrent { heads: heads.clone(), size: matrix.clone() };
-    // Within a chunk: two triangles of products of keys and two of mixing values; across chunks: three products with the matrix.
-    let within = &(&Poly::int(2 * CHUNK as i128) * &rows) * &(e + d);
-    let step = Flops { matmul: &(&Poly::int(6) * &rows) * &matrix, elementwise: &rows * &matrix, special: rows, ..Flops::none() };
+    // A chunk of c tokens: k·kᵀ, q·kᵀ and the mixed corrections as products of whole squares, three products with the matrix, and
+    // the corrections' triangles outside of products. One token: seven times the matrix, twice its row.
+    let c = Poly::int(CHUNK as i128);
+    let squares = &(&(&Poly::int(4) * &c) * e) + &(&(&Poly::int(2) * &c) * d);
+    let chunks = Flops {
+        matmul: &rows * &(&squares + &(&Poly::int(6) * &matrix)),
+        elementwise: &rows * &(&(&(&c - &Poly::int(1)) * &(e + d)) + &matrix),
+        special: rows.clone(),
+        ..Flops::none()
+    };
+    let step = &rows * &(&(&Poly::int(7) * &matrix) + &(&Poly::int(2) * d));
+    let flops = Flops { decode: Some(Box::new(Flops::pointwise(step, rows))), ..chunks };
     Ok(Facts {
         outputs: vec![Type::f32(vec![batch.clone(), tokens.clone(), heads.clone(), d.clone()])],
         params: Vec::new(),
-        flops: Flops { matmul: &step.matmul + &within, decode: Some(Box::new(step.clone())), ..step },
+        flops,
         state: Some(state),
         form: Form::Source { name: "gated_delta", args: Vec::new() },
     })

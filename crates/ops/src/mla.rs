@@ -2,8 +2,8 @@
 //!
 //! With `W` cut into `W_k` and `W_v` for each head, `k_h = [W_k,h·c | r]` and `v_h = W_v,h·c`. Two ways to decode give the same
 //! numbers: `expanded` computes the keys and values of all positions again in each step, `absorbed` moves the matrices to the query
-//! and the result, `q·W_k·c = (W_kᵀ·q)·c` and `Σ p·W_v·c = W_v·Σ p·c`, and attends in the latent itself. A first step is always
-//! expanded, which is cheaper there.
+//! and the result, `q·W_k·c = (W_kᵀ·q)·c` and `Σ p·W_v·c = W_v·Σ p·c`, and attends in the latent itself. A step of several
+//! tokens is always expanded, which is cheaper there.
 
 use crate::attention::inverse_sqrt;
 use crate::{

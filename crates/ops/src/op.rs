@@ -432,14 +432,14 @@ pub struct Flops {
     pub elementwise: Poly,
     /// Exponentials, roots and other special functions.
     pub special: Poly,
-    /// The work of a step that follows others, where that is another computation.
+    /// The work of a step of one token, where that is another computation.
     pub decode: Option<Box<Flops>>,
 }
 
 impl Flops {
-    /// The work of a first step, or of one that follows others.
-    pub fn at(&self, follows: bool) -> &Self {
-        self.decode.as_deref().filter(|_| follows).unwrap_or(self)
+    /// The work of a step of several tokens, or of one.
+    pub fn at(&self, is_one: bool) -> &Self {
+        self.decode.as_deref().filter(|_| is_one).unwrap_or(self)
     }
 
     /// An op that only moves data.

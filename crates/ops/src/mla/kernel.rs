@@ -6,7 +6,7 @@ use crate::attention::row::Row;
 use crate::attention::{Attention, Mask};
 use crate::row_cache::RowCache;
 
-/// How a step after the first one computes.
+/// How a step of one token computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LatentDecoding {
     /// Keys and values of all positions are made from their latents in each step.
@@ -54,7 +54,7 @@ impl Mla {
         let [b, s, c] = latent.axes("mla");
         cache.append([b, s], [latent, rope]);
         match self.decoding {
-            LatentDecoding::Absorbed if tokens.past > 0 => self.absorbed(ctx, q, c, tokens, cache),
+            LatentDecoding::Absorbed if tokens.len() == 1 => self.absorbed(ctx, q, c, tokens, cache),
             _ => self.expanded(ctx, q, c, tokens, cache),
         }
     }
