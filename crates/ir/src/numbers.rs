@@ -170,10 +170,11 @@ pub(crate) fn named(value: Value, name: &str) -> Value {
     }
 }
 
-/// Gives a size that no polynomial expresses (a quotient, a rounding) the name of the `let` that holds it.
+/// Gives a size that no polynomial expresses (a quotient, a rounding, a fraction made whole) the name of the `let` that holds it.
 pub(crate) fn rename_opaque(value: Value, name: &str) -> Value {
     let Value::Int(p) = &value else { return value };
     let is_name = |n: &str| n.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'.');
     let has_opaque = p.atoms().any(|a| matches!(a, Atom::Static { name, .. } if !is_name(name)));
-    if has_opaque { named(value, name) } else { value }
+    let has_none = p.atoms().next().is_none();
+    if has_opaque || has_none { named(value, name) } else { value }
 }

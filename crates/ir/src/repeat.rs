@@ -94,8 +94,11 @@ impl Elaborator<'_> {
                 inner.set(&binding.name.text, value.clone());
             }
             let Some((module, captures)) = self.layer(it, &body, &inner, &carried, kind) else { return };
-            let label =
-                it.values.iter().zip(row).map(|(b, v)| format!("{}: {}", b.name.text, short(v))).collect::<Vec<_>>();
+            let varies = |at: &usize| rows.iter().any(|other| !other[*at].equals(&row[*at]));
+            let label: Vec<String> = (0..row.len())
+                .filter(varies)
+                .map(|at| format!("{}: {}", it.values[at].name.text, short(&row[at])))
+                .collect();
             kinds.push(LayerKind { module, captures, label: label.join(", ") });
         }
         let Some(frame) = self.frame() else { return };

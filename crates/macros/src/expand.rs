@@ -120,6 +120,13 @@ mod tests {
         modules.collect()
     }
 
+    /// Text without line breaks: a module inside another wraps its lines earlier.
+    fn unwrapped(files: Vec<(String, String)>) -> Vec<(String, String)> {
+        let joined =
+            |text: String| text.split_whitespace().collect::<Vec<_>>().join("").replace(",}", "}").replace(",)", ")");
+        files.into_iter().map(|(name, text)| (name, joined(text))).collect()
+    }
+
     #[test]
     fn macro_equals_cli() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/knobs");
@@ -130,7 +137,7 @@ mod tests {
             let cli = files(&formwork_codegen::generate(&compiled.model));
             let mut macros = modules(&path.display().to_string());
             macros.sort();
-            assert_eq!(macros, cli, "{}", path.display());
+            assert_eq!(unwrapped(macros), unwrapped(cli), "{}", path.display());
             seen += 1;
         }
         assert!(seen > 20);

@@ -141,7 +141,10 @@ fn visibility(mask: &AttrValue) -> Result<Visibility, OpError> {
     };
     let size = |field: &str| match mask.field(field) {
         Some(AttrValue::Int(size)) if size.constant().is_some_and(|s| s > 0) => Ok(size.clone()),
-        _ => Err(OpError::new(format!("`{field}` of mask `{name}` must be a positive size"))),
+        Some(AttrValue::Int(size)) => {
+            Err(OpError::size(format!("`{field}` of mask `{name}` must be a positive size"), size))
+        }
+        _ => Err(OpError::new(format!("`{field}` of mask `{name}` must be a size"))),
     };
     match name.as_str() {
         "full" => Ok(Visibility::Full),

@@ -14,7 +14,7 @@ pub use kernel::{chosen_attention, top_keys};
 pub(crate) static TOP_KEYS: Op = Op {
     name: "top_keys",
     summary: "the n keys j ≤ i with the largest Σ_h w_i,h · max(q_i,h·k_j, 0), for each token i; ties go to the earlier key",
-    source: "DeepSeek-AI 2025, report on sparse attention, equation 1 (the lightning indexer)",
+    source: "arXiv:2512.02556 (2025), equation 1 (the lightning indexer)",
     inputs: &[Input::tensor("q"), Input::tensor("k"), Input::tensor("w")],
     attrs: &[Attr::required("n", AttrType::Int)],
     stream_of: Some(1),
@@ -24,7 +24,7 @@ pub(crate) static TOP_KEYS: Op = Op {
 pub(crate) static CHOSEN_ATTENTION: Op = Op {
     name: "chosen_attention",
     summary: "softmax attention over the keys that a list gives for each token",
-    source: "DeepSeek-AI 2025, report on sparse attention, equation 2",
+    source: "arXiv:2512.02556 (2025), equation 2",
     inputs: &[Input::tensor("q"), Input::tensor("k"), Input::tensor("v"), Input::ids("keys")],
     attrs: &[Attr::with("scale", AttrType::Float, AttrDefault::Null)],
     stream_of: Some(1),

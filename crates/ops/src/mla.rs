@@ -19,7 +19,7 @@ pub use kernel::{Mla, LatentDecoding};
 pub(crate) static MLA: Op = Op {
     name: "mla",
     summary: "causal attention with k = [W_k·c | r] and v = W_v·c for each head; c and r are kept, r is the same in all heads",
-    source: "DeepSeek-AI 2024, arXiv:2405.04434, section 2.1",
+    source: "arXiv:2405.04434 (2024), section 2.1",
     inputs: &[Input::tensor("q"), Input::tensor("latent"), Input::tensor("rope")],
     attrs: &[
         Attr::required("d_v", AttrType::Int),

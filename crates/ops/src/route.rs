@@ -10,7 +10,7 @@ pub use kernel::{GroupLimit, Renormalise, RouterScore, Routing, route, route_bia
 pub(crate) static ROUTE: Op = Op {
     name: "route",
     summary: "the k best experts of each token by score + bias, and factor · score / norm of each; scores are a softmax or sigmoid of the logits",
-    source: "Shazeer et al. 2017, arXiv:1701.06538; groups and bias: DeepSeek-AI 2024, arXiv:2412.19437, section 2.1.2",
+    source: "Shazeer et al. 2017, arXiv:1701.06538; groups and bias: arXiv:2412.19437 (2024), section 2.1.2",
     inputs: &[Input::tensor("logits"), Input::optional("bias")],
     attrs: &[
         Attr::required("k", AttrType::Int),
