@@ -20,7 +20,9 @@ fn asked(spec: &str, seq: u128, context: u128) -> Report {
 
 /// A model whose only work outside attention is known: what is left is attention's.
 fn kind(attention: &str) -> String {
-    format!("name = \"it\"\nvocab_size = 100\nd_model = 32\nn_layers = 3\nmax_seq_len = 64\n[attention]\nn_heads = 4\n{attention}\n")
+    format!(
+        "name = \"it\"\nvocab_size = 100\nd_model = 32\nn_layers = 3\nmax_seq_len = 64\n[attention]\nn_heads = 4\n{attention}\n"
+    )
 }
 
 #[test]
