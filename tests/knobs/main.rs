@@ -1,6 +1,8 @@
 //! What must hold for every instance of the standard family, on weights from a seed: the figures count what the code loads, a
 //! cache changes no result, padding changes none, threads change no bit.
 
+#![allow(clippy::approx_constant, reason = "numbers of specs")]
+
 use formwork_runtime::{Context, Ids, Inputs, Model, Tokens, Weights};
 
 include!(concat!(env!("OUT_DIR"), "/instances.rs"));
