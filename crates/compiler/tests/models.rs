@@ -1,0 +1,47 @@
+//! Every published size under `specs/models`: it compiles, and its parameters are the published integer.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use formwork_compiler::{Options, load};
+use formwork_ops::Role;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// Parameters of a spec, shared ones once.
+fn total(path: &Path) -> i128 {
+    let model = match load(path, &Options::default()) {
+        Ok(compiled) => compiled.model,
+        Err(f) => panic!("{}", formwork_diag::render_all(&f.diagnostics, &f.sources, false)),
+    };
+    let params = formwork_ir::parameters(&model);
+    let counted = params.iter().filter(|p| p.shared.is_none() && p.role == Role::Param);
+    counted.map(|p| p.numel().constant().unwrap() * p.copies() as i128).sum()
+}
+
+#[test]
+fn published_sizes_have_the_published_totals() {
+    let mut seen = BTreeSet::new();
+    for list in std::fs::read_dir(root().join("tests/golden")).unwrap() {
+        let text = std::fs::read_to_string(list.unwrap().path()).unwrap();
+        for line in text.lines().filter(|l| !l.starts_with('#')) {
+            let Some((name, expected)) = line.split_once(' ') else { continue };
+            let found = total(&root().join(format!("specs/models/{name}.toml")));
+            assert_eq!(found, expected.trim().parse::<i128>().unwrap(), "{name}");
+            seen.insert(name.to_string());
+        }
+    }
+    assert!(seen.len() >= 100, "{}", seen.len());
+}
+
+#[test]
+fn every_published_size_compiles() {
+    for entry in std::fs::read_dir(root().join("specs/models")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|e| e == "toml") {
+            assert!(total(&path) > 0, "{}", path.display());
+        }
+    }
+}
