@@ -4,8 +4,7 @@ use std::path::Path;
 
 use formwork_compiler::{Compiled, Options};
 use formwork_diag::SourceMap;
-use formwork_ir::{Library, Model};
-use formwork_ops::Role;
+use formwork_ir::Library;
 
 use crate::args::Global;
 use crate::problem::Problem;
@@ -25,13 +24,4 @@ pub(crate) fn whole_library(global: &Global) -> Result<Library, Problem> {
     let mut sources = SourceMap::default();
     let library = formwork_compiler::whole_library(&options(global), &mut sources, &mut Vec::new());
     library.map_err(|diagnostics| Problem { exit: 1, diagnostics, sources })
-}
-
-/// Parameters, shared ones counted once.
-pub(crate) fn parameter_count(model: &Model) -> Option<u128> {
-    let entries = formwork_ir::parameters(model);
-    let counted = entries.iter().filter(|e| e.role == Role::Param && e.shared.is_none());
-    counted
-        .map(|e| u128::try_from(e.numel().constant()?).ok()?.checked_mul(e.copies() as u128))
-        .try_fold(0u128, |sum, n| sum.checked_add(n?))
 }

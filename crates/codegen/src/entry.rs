@@ -1,7 +1,7 @@
 //! What a program needs to know of a model: the trait that the runtime runs, and the weights' names.
 
-use formwork_ir::{Mapping, Model, Source, parameters};
-use formwork_ops::{Kind, Role};
+use formwork_ir::{Mapping, Model, Source};
+use formwork_ops::Kind;
 use proc_macro2::{Literal, TokenStream};
 use quote::quote;
 
@@ -9,15 +9,6 @@ use crate::cache::Caches;
 use crate::constants::f32_literal;
 use crate::docs;
 use crate::names::ident;
-
-/// The number of parameters, shared ones once.
-pub(crate) fn parameter_count(model: &Model) -> Option<u128> {
-    let counted = parameters(model).into_iter().filter(|p| p.shared.is_none() && p.role == Role::Param);
-    counted.map(|p| (p.numel().constant(), p.copies())).try_fold(0u128, |sum, (numel, copies)| {
-        let numel = u128::try_from(numel?).ok()?;
-        sum.checked_add(numel.checked_mul(copies as u128)?)
-    })
-}
 
 /// `impl Model for ..`
 pub(crate) fn implementation(model: &Model, caches: &Caches<'_>) -> TokenStream {

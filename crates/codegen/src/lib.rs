@@ -64,7 +64,7 @@ pub fn generate(model: &Model) -> Generated {
     let layers = quote!(#(#parts)*);
     let model_items = quote!(#(#root)* #implementation);
     let config = constants.items();
-    let parameters = entry::parameter_count(model).unwrap_or(0);
+    let parameters = formwork_ir::parameter_count(model).unwrap_or(0);
     let count: TokenStream = files::underscored(parameters).parse().unwrap_or_default();
     let count_doc = docs("Parameters of the model, shared ones counted once.");
     Generated {

@@ -34,7 +34,7 @@ pub use model::{
     Argument, LayerKind, Model, ModelInput, Module, ModuleId, Node, NodeKind, OpNode, PER_LAYER, Repeat, Table, Value,
     ValueId,
 };
-pub use params::{ParamEntry, join, parameters};
+pub use params::{ParamEntry, join, parameter_count, parameters};
 pub use print::print;
 pub use schema::json_schema;
 pub use weights::{Mapping, Source, WeightMap};

@@ -74,6 +74,15 @@ pub fn parameters(model: &Model) -> Vec<ParamEntry> {
     out
 }
 
+/// The number of parameters, shared ones once and buffers apart; `None` where it leaves 128 bits.
+pub fn parameter_count(model: &Model) -> Option<u128> {
+    let counted = parameters(model).into_iter().filter(|p| p.shared.is_none() && p.role == Role::Param);
+    counted.map(|p| (p.numel().constant(), p.copies())).try_fold(0u128, |sum, (numel, copies)| {
+        let numel = u128::try_from(numel?).ok()?;
+        sum.checked_add(numel.checked_mul(copies as u128)?)
+    })
+}
+
 /// A path below another; either may be empty.
 pub fn join(prefix: &str, name: &str) -> String {
     match (prefix.is_empty(), name.is_empty()) {

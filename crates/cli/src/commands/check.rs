@@ -16,7 +16,7 @@ pub(super) fn run(paths: &[PathBuf], global: &Global) -> Outcome {
         match specs::load(path, global) {
             Ok(compiled) => {
                 let model = &compiled.model;
-                let parameters = specs::parameter_count(model).ok_or_else(|| too_many(&model.name))?;
+                let parameters = formwork_ir::parameter_count(model).ok_or_else(|| too_many(&model.name))?;
                 let line = match global.message_format {
                     MessageFormat::Human => {
                         format!(

@@ -15,7 +15,7 @@ pub(super) fn run(config: &Path, output: Option<&Path>, global: &Global) -> Outc
     let text = instance::from_config(config, &compiled.model, &options)?;
     // What was written down must mean what was read.
     let again = formwork_compiler::load_text("spec.toml", &text, Surface::Instance, &options)?;
-    let counts = [&compiled.model, &again.model].map(specs::parameter_count);
+    let counts = [&compiled.model, &again.model].map(formwork_ir::parameter_count);
     if counts[0] != counts[1] {
         return Err(Problem::bug(format!("the spec has {:?} parameters, the config {:?}", counts[1], counts[0])));
     }
