@@ -1,4 +1,4 @@
-//! Wrong specs and the exact messages they get; `UPDATE=1` rewrites the messages.
+//! Wrong specs and the exact messages they get, as snapshots beside them; `INSTA_UPDATE=always` or `cargo insta` renews them.
 
 mod support;
 
@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use formwork_compiler::{Options, load};
+use formwork_compiler::{Failure, Options, load};
 use formwork_diag::{CODES, render_all};
-use support::{files, in_root};
+use support::{assert_beside, files, in_root, short};
 
 const FOLDER: &str = "tests/specs/err";
 
@@ -32,37 +32,28 @@ fn folder_of(case: &Path) -> String {
     case.parent().and_then(Path::file_name).map(|n| n.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
+/// Compiles a wrong spec; the families of its folder are known to it.
+fn failure(case: &Path) -> Failure {
+    let families = case.with_file_name("families");
+    let spec_path = if families.is_dir() { vec![families] } else { Vec::new() };
+    let start = Instant::now();
+    let result = load(case, &Options { spec_path, ..Options::default() });
+    assert!(start.elapsed() < Duration::from_secs(2), "{} takes {:?}", case.display(), start.elapsed());
+    result.err().unwrap_or_else(|| panic!("{} compiles", case.display()))
+}
+
 #[test]
 fn messages_are_as_recorded() {
     in_root();
-    let mut wrong = Vec::new();
-    for case in cases() {
+    insta::glob!("../../../tests/specs/err", "*/*.{toml,fw,json,txt}", |case| {
+        let case = short(case);
+        let failure = failure(&case);
+        let codes: Vec<_> = failure.diagnostics.iter().map(|d| d.code).collect();
         let folder = folder_of(&case);
-        let families = Path::new(FOLDER).join(&folder).join("families");
-        let spec_path = if families.is_dir() { vec![families] } else { Vec::new() };
-        let start = Instant::now();
-        let result = load(&case, &Options { spec_path, ..Options::default() });
-        if start.elapsed() > Duration::from_secs(2) {
-            wrong.push(format!("{} takes {:?}", case.display(), start.elapsed()));
-        }
-        let Err(failure) = result else {
-            wrong.push(format!("{} compiles", case.display()));
-            continue;
-        };
-        if folder != SEVERAL && !failure.diagnostics.iter().any(|d| d.code == folder) {
-            let codes: Vec<_> = failure.diagnostics.iter().map(|d| d.code).collect();
-            wrong.push(format!("{}: {codes:?}", case.display()));
-        }
-        let text = render_all(&failure.diagnostics, &failure.sources, false) + "\n";
-        let extension = case.extension().unwrap_or_default().to_string_lossy();
-        let record = case.with_extension(format!("{extension}.stderr"));
-        if std::env::var_os("UPDATE").is_some() {
-            std::fs::write(&record, &text).expect("the record is written");
-        } else if std::fs::read_to_string(&record).unwrap_or_default() != text {
-            wrong.push(format!("{} gives\n{text}", case.display()));
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+        assert!(folder == SEVERAL || codes.contains(&folder.as_str()), "{}: {codes:?}", case.display());
+        let name = case.file_name().unwrap_or_default().to_string_lossy();
+        assert_beside(&case, &name, &render_all(&failure.diagnostics, &failure.sources, false));
+    });
 }
 
 #[test]

@@ -1,14 +1,15 @@
-//! Small specs that compile, with the parameters and modules that they make; `UPDATE=1` rewrites the records.
+//! Small specs that compile: their modules, parameters and code, as snapshots beside them; `INSTA_UPDATE=always` renews them.
 
 mod support;
 
 use std::fmt::Write as _;
 use std::path::Path;
 
+use formwork_codegen::{CrateOptions, Runtime, crate_name};
 use formwork_compiler::{Options, load};
 use formwork_diag::render_all;
 use formwork_ir::{Model, ModuleId, NodeKind, parameters};
-use support::{files, in_root};
+use support::{assert_beside, in_root, short};
 
 fn modules(model: &Model, id: ModuleId, depth: usize, out: &mut String) {
     for node in &model.module(id).nodes {
@@ -54,26 +55,33 @@ fn describe(model: &Model) -> String {
     out
 }
 
+/// The sources that a person would read, unformatted as `rustfmt` gets them.
+fn code(model: &Model) -> String {
+    let options = CrateOptions {
+        name: crate_name(&model.name),
+        spec: model.name.clone(),
+        runtime: Runtime::Version("0.1.0".to_string()),
+        standalone: true,
+        member: false,
+    };
+    let files = formwork_codegen::generate(model).files(&options);
+    let sources = files.iter().filter(|(path, _)| path.starts_with("src/"));
+    sources.fold(String::new(), |text, (path, source)| format!("{text}// {path}\n{source}\n"))
+}
+
 #[test]
-fn small_specs_compile_to_the_recorded_modules() {
+fn small_specs_compile_to_the_recorded_modules_and_code() {
     in_root();
-    let mut wrong = Vec::new();
-    for spec in files(Path::new("tests/specs/ok"), &["toml", "fw", "json"]) {
-        let text = match load(&spec, &Options::default()) {
-            Ok(compiled) => describe(&compiled.model),
-            Err(failure) => {
-                wrong.push(render_all(&failure.diagnostics, &failure.sources, false));
-                continue;
-            }
+    insta::glob!("../../../tests/specs/ok", "*.{toml,fw,json}", |spec| {
+        let spec = short(spec);
+        let model = match load(&spec, &Options::default()) {
+            Ok(compiled) => compiled.model,
+            Err(failure) => panic!("{}", render_all(&failure.diagnostics, &failure.sources, false)),
         };
-        let record = spec.with_extension("txt");
-        if std::env::var_os("UPDATE").is_some() {
-            std::fs::write(&record, &text).expect("the record is written");
-        } else if std::fs::read_to_string(&record).unwrap_or_default() != text {
-            wrong.push(format!("{} gives\n{text}", spec.display()));
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+        let name = spec.file_name().unwrap_or_default().to_string_lossy();
+        assert_beside(&spec, &name, &describe(&model));
+        assert_beside(&spec, &format!("{name}.rs"), &code(&model));
+    });
 }
 
 #[test]

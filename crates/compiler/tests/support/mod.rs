@@ -1,4 +1,4 @@
-//! What the tests share: the repository's root as the working folder, and files of a folder.
+//! What the tests share: the repository's root as the working folder, files of a folder, snapshots beside them.
 
 use std::path::{Path, PathBuf};
 
@@ -24,4 +24,25 @@ pub(crate) fn files(folder: &Path, extensions: &[&str]) -> Vec<PathBuf> {
     }
     out.sort();
     out
+}
+
+/// Holds a text to the snapshot `name.snap` beside the case. Called inside `insta::glob!`, which goes on after a difference.
+#[allow(dead_code, reason = "each test program uses a part")]
+pub(crate) fn assert_beside(case: &Path, name: &str, text: &str) {
+    let folder = case.parent().expect("a case stands in a folder");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(folder);
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path(folder);
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.remove_snapshot_suffix();
+    settings.remove_input_file();
+    settings.bind(|| insta::assert_snapshot!(name, text));
+}
+
+/// The path of a case as its messages show it: from the repository's root.
+#[allow(dead_code, reason = "each test program uses a part")]
+pub(crate) fn short(case: &Path) -> PathBuf {
+    let root = std::env::current_dir().expect("a working folder");
+    case.strip_prefix(root).unwrap_or(case).to_path_buf()
 }
