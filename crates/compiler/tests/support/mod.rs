@@ -1,4 +1,5 @@
 //! What the tests share: the repository's root as the working folder, files of a folder, snapshots beside them.
+#![allow(dead_code, reason = "each test program uses a part")]
 
 use std::path::{Path, PathBuf};
 
@@ -27,7 +28,6 @@ pub(crate) fn files(folder: &Path, extensions: &[&str]) -> Vec<PathBuf> {
 }
 
 /// Holds a text to the snapshot `name.snap` beside the case. Called inside `insta::glob!`, which goes on after a difference.
-#[allow(dead_code, reason = "each test program uses a part")]
 pub(crate) fn assert_beside(case: &Path, name: &str, text: &str) {
     let folder = case.parent().expect("a case stands in a folder");
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(folder);
@@ -41,7 +41,6 @@ pub(crate) fn assert_beside(case: &Path, name: &str, text: &str) {
 }
 
 /// The path of a case as its messages show it: from the repository's root.
-#[allow(dead_code, reason = "each test program uses a part")]
 pub(crate) fn short(case: &Path) -> PathBuf {
     let root = std::env::current_dir().expect("a working folder");
     case.strip_prefix(root).unwrap_or(case).to_path_buf()
