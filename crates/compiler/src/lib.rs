@@ -5,6 +5,7 @@
 
 mod deep;
 mod library;
+mod recovery;
 mod source;
 
 use std::path::{Path, PathBuf};
@@ -130,9 +131,16 @@ impl Job {
                 formwork_ir::apply(&library, family, Arguments::Config(&data), &title, options.task.as_deref())
             }
             Surface::Family => {
-                let (tree, errors) = formwork_syntax::parse_file(file, text);
-                let (library, family) = self.own_family(file, tree, errors, options)?;
-                formwork_ir::apply(&library, &family, Arguments::Defaults, &title, options.task.as_deref())
+                let (tree, mut errors) = formwork_syntax::parse_file(file, text);
+                let broken = tree.broken.clone();
+                let model = self.own_family(file, tree, options).and_then(|(library, family)| {
+                    formwork_ir::apply(&library, &family, Arguments::Defaults, &title, options.task.as_deref())
+                });
+                if errors.is_empty() {
+                    return model;
+                }
+                errors.extend(recovery::independent(model, &broken, &self.sources));
+                Err(errors)
             }
         }
     }
@@ -150,12 +158,8 @@ impl Job {
         &mut self,
         file: FileId,
         tree: formwork_syntax::ast::File,
-        errors: Diagnostics,
         options: &Options,
     ) -> Result<(Library, std::rc::Rc<formwork_syntax::ast::Family>), Diagnostics> {
-        if !errors.is_empty() {
-            return Err(errors);
-        }
         if tree.items.is_empty() {
             return Err(vec![Diagnostic::new("empty-file", Span::new(file, 0, 0), "the file declares nothing")]);
         }

@@ -16,6 +16,8 @@ pub struct Name {
 pub struct File {
     /// Its items.
     pub items: Vec<Item>,
+    /// What the parts that do not parse would have declared, so that their absence is not reported as well.
+    pub broken: Vec<String>,
 }
 
 /// A top-level item.

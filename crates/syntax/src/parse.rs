@@ -36,18 +36,18 @@ pub fn parse_file(file: FileId, text: &str) -> (File, Diagnostics) {
     for piece in pieces {
         let source = &text[piece.start..piece.end];
         if begins_family(source) {
-            if let Some(family) = parse_family(file, text, piece, &mut errors) {
+            if let Some(family) = parse_family(file, text, piece, &mut errors, &mut out.broken) {
                 out.items.push(Item::Family(family));
             }
             continue;
         }
         let builder = Builder { file, offset: piece.start };
-        match run(Rule::one_item, file, source, piece.start) {
-            Ok(pair) => match builder.shared(inner(pair)) {
-                Ok(item) => out.items.push(Item::Shared(item)),
-                Err(error) => errors.push(error),
-            },
-            Err(error) => errors.push(error),
+        match run(Rule::one_item, file, source, piece.start).and_then(|pair| builder.shared(inner(pair))) {
+            Ok(item) => out.items.push(Item::Shared(item)),
+            Err(error) => {
+                out.broken.extend(declared(source));
+                errors.push(error);
+            }
         }
     }
     (out, errors)
@@ -79,7 +79,21 @@ fn begins_family(source: &str) -> bool {
     head.is_some_and(|l| l.trim_start().starts_with("family"))
 }
 
-fn parse_family(file: FileId, text: &str, piece: Piece, errors: &mut Diagnostics) -> Option<Family> {
+/// The name that a declaration gives: the second word of `block attend(..)`.
+fn declared(source: &str) -> Option<String> {
+    let code = source.lines().map(str::trim).find(|line| !line.starts_with("//") && !line.is_empty())?;
+    let name = code.split_whitespace().nth(1)?;
+    let end = name.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(name.len());
+    (end > 0).then(|| name[..end].to_string())
+}
+
+fn parse_family(
+    file: FileId,
+    text: &str,
+    piece: Piece,
+    errors: &mut Diagnostics,
+    broken: &mut Vec<String>,
+) -> Option<Family> {
     let Some(open) = piece.open else {
         errors.push(Diagnostic::new(
             "syntax",
@@ -102,9 +116,11 @@ fn parse_family(file: FileId, text: &str, piece: Piece, errors: &mut Diagnostics
         Err(error) => errors.push(error),
         Ok(members) => {
             for member in members {
-                let parsed = run(Rule::one_member, file, &text[member.start..member.end], member.start);
+                let source = &text[member.start..member.end];
+                let parsed = run(Rule::one_member, file, source, member.start);
                 let builder = Builder { file, offset: member.start };
                 if let Err(error) = parsed.and_then(|pair| builder.member(inner(pair), &mut family)) {
+                    broken.extend(declared(source));
                     errors.push(error);
                 }
             }
