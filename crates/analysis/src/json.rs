@@ -137,6 +137,7 @@ impl Report {
             ("ridge", machine.ridge().into()),
             ("forward", bound(&self.forward)),
             ("decode", self.decode.as_ref().map_or(Figure::Null, bound)),
+            ("balance_batch", self.balance_batch.map_or(Figure::Null, Figure::Count)),
         ])
     }
 

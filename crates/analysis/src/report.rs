@@ -8,7 +8,7 @@ use crate::formula::Formula;
 use crate::memory::Memory;
 use crate::params::{Params, params};
 use crate::run::{Run, check};
-use crate::traffic::{Bound, bound};
+use crate::traffic::{Bound, balance_batch, bound};
 use crate::tree::{Branch, tree};
 use crate::visit::Census;
 use crate::{AnalysisError, AttentionCount, Cost, Questions, exact, formula};
@@ -70,6 +70,8 @@ pub struct Report {
     pub forward: Bound,
     /// The bound of a step of decoding.
     pub decode: Option<Bound>,
+    /// The fewest sequences whose own work in a step of decoding takes as long as reading the weights.
+    pub balance_batch: Option<u128>,
     /// Closed forms.
     pub formulas: Formulas,
 }
@@ -94,6 +96,7 @@ pub fn report(model: &Model, questions: &Questions) -> Result<Report, AnalysisEr
         kv_cache: cache(&census, &forward)?,
         forward: bound(&census, &forward, questions)?,
         decode: decode.as_ref().map(|run| bound(&census, run, questions)).transpose()?,
+        balance_batch: balance_batch(&census, questions)?,
         formulas: formulas(&census, questions)?,
         questions: questions.clone(),
     })

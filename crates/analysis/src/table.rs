@@ -103,6 +103,9 @@ impl Report {
         if let Some(decode) = &self.decode {
             put("", format!("decode  {}", bound(decode)));
         }
+        if let Some(batch) = self.balance_batch {
+            put("", format!("decode reads weights for most of its time below {} sequences", thousands(batch)));
+        }
         put("Parameters =", wrapped(&self.formulas.params.to_string(), WIDTH, 26));
         put("FLOPs =", wrapped(&self.formulas.flops.to_string(), WIDTH, 26));
         out

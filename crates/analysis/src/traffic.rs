@@ -58,6 +58,21 @@ pub(crate) fn bound(census: &Census<'_>, run: &Run, q: &Questions) -> Result<Bou
     })
 }
 
+/// The fewest sequences whose own work in a step of decoding (arithmetic, cache and activations, whichever takes longer)
+/// takes as long as reading the weights: below it, more sequences are nearly free. `None` for a model that does not generate.
+pub(crate) fn balance_batch(census: &Census<'_>, q: &Questions) -> Result<Option<u128>, AnalysisError> {
+    let bounds = |batch| {
+        let q = Questions { batch, ..q.clone() };
+        Run::decode(census.model, &q).map(|run| bound(census, &run, &q)).transpose()
+    };
+    let (Some(one), Some(two)) = (bounds(1)?, bounds(2)?) else { return Ok(None) };
+    let own = seconds(&q.machine, two.flops.saturating_sub(one.flops), two.bytes.saturating_sub(one.bytes));
+    let weights = (2 * one.bytes).saturating_sub(two.bytes);
+    let reading = exact::real(weights) / q.machine.bandwidth;
+    // Float to int saturates, and a ratio of times is far below 2^53.
+    Ok((own > 0.0).then(|| (reading / own).ceil().max(1.0) as u128))
+}
+
 fn seconds(machine: &Machine, flops: u128, bytes: u128) -> f64 {
     (exact::real(flops) / machine.flops).max(exact::real(bytes) / machine.bandwidth)
 }

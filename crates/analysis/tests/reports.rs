@@ -3,7 +3,7 @@
 mod common;
 
 use common::{ask, ask_with, instance, model};
-use formwork_analysis::{AnalysisError, Assertion, AttentionCount, Figure, Machine, Questions, diff, report};
+use formwork_analysis::{AnalysisError, Assertion, AttentionCount, DType, Figure, Machine, Questions, diff, report};
 
 #[test]
 fn table() {
@@ -179,4 +179,19 @@ fn refusals() {
     ]
     .map(|questions| ask(questions).expect_err("no answer"));
     insta::assert_snapshot!(messages.join("\n"));
+}
+
+#[test]
+fn from_the_balanced_batch_on_sequences_take_longer_than_weights() {
+    let model = instance("vocab_size = 64\nd_model = 64\nn_layers = 3\n");
+    let at = |batch| ask_with(&model, &Questions { batch, seq: 4, ..Questions::default() });
+    let one = at(1);
+    let weights = one.memory.weights_in(DType::Bf16) - 2 * one.params.token_embedding;
+    let (machine, batch) = (Machine::default(), one.balance_batch.unwrap());
+    let longer = |batch: u128| {
+        let step = at(batch).decode.unwrap();
+        let own = (step.flops as f64 / machine.flops).max((step.bytes - weights) as f64 / machine.bandwidth);
+        own >= weights as f64 / machine.bandwidth
+    };
+    assert!(batch > 1 && longer(batch) && !longer(batch - 1), "{batch}");
 }
