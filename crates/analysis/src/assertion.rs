@@ -3,8 +3,8 @@
 use std::cmp::Ordering;
 use std::fmt;
 
-use crate::text::thousands;
 use crate::{Figure, exact};
+use formwork_diag::thousands;
 
 /// A condition on one figure.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,6 +1,8 @@
 //! Two reports side by side.
 
-use crate::text::{left, right, signed, thousands, width};
+use formwork_diag::thousands;
+
+use crate::text::{left, right, signed, width};
 use crate::{AnalysisError, Figure, Report, exact};
 
 /// The figures of two reports that can be compared.

@@ -1,6 +1,8 @@
 //! A report for people: the module tree with folded layers, then the totals.
 
-use crate::text::{bytes, left, percent, right, seconds, thousands, width, wrapped};
+use formwork_diag::thousands;
+
+use crate::text::{bytes, left, percent, right, seconds, width, wrapped};
 use crate::traffic::Bound;
 use crate::tree::Branch;
 use crate::{AttentionCount, DType, Report};

@@ -1,19 +1,8 @@
 //! Numbers and columns for people.
 
-use crate::exact;
+use formwork_diag::thousands;
 
-/// `6,738,415,616`.
-pub(crate) fn thousands(count: u128) -> String {
-    let digits = count.to_string();
-    let mut out = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
+use crate::exact;
 
 /// `+1,024` or `-1,024`.
 pub(crate) fn signed(difference: i128) -> String {

@@ -1,6 +1,8 @@
 //! The waterfall from the textbook's count, for people and as figures.
 
-use crate::text::{left, right, signed, thousands, width};
+use formwork_diag::thousands;
+
+use crate::text::{left, right, signed, width};
 use crate::{Figure, Waterfall};
 
 impl Waterfall {

@@ -9,7 +9,6 @@ mod codes;
 mod commands;
 mod crates;
 mod instance;
-mod numbers;
 mod output;
 mod pooling;
 mod problem;

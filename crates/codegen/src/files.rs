@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use formwork_diag::thousands;
 use proc_macro2::TokenStream;
 use quote::quote;
 
@@ -236,22 +237,5 @@ impl Generated {
 
 /// `8_030_261_248`
 pub(crate) fn underscored(value: u128) -> String {
-    grouped(value, '_')
-}
-
-/// `8,030,261,248`
-fn thousands(value: u128) -> String {
-    grouped(value, ',')
-}
-
-fn grouped(value: u128, separator: char) -> String {
-    let digits = value.to_string();
-    let mut out = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(separator);
-        }
-        out.push(digit);
-    }
-    out
+    formwork_diag::grouped(value, '_')
 }

@@ -4,11 +4,13 @@
 //! and advice. The same text appears on a terminal, inside a macro's `compile_error!` and in tests.
 
 mod codes;
+mod digits;
 mod nearest;
 mod render;
 mod source;
 
 pub use codes::{CODES, Code, code};
+pub use digits::{grouped, thousands};
 pub use nearest::{did_you_mean, nearest};
 pub use render::{render, render_all, to_json};
 pub use source::{FileId, SourceFile, SourceMap, Span};

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
+use formwork_diag::thousands;
 use serde_json::json;
 
 use crate::args::{Global, MessageFormat};
-use crate::numbers::thousands;
 use crate::output::{report, say};
 use crate::problem::{Outcome, Problem};
 use crate::specs;

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use formwork_codegen::{CrateOptions, Runtime, crate_name};
+use formwork_diag::thousands;
 
 use crate::args::{Compile, Global};
 use crate::cache::Source;
 use crate::crates::{self, Files};
-use crate::numbers::thousands;
 use crate::output::{note, say};
 use crate::problem::{Outcome, Problem};
 use crate::{rustfmt, specs};

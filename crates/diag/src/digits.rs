@@ -1,16 +1,21 @@
 //! Numbers for people.
 
-/// `8,030,261,248`
-pub(crate) fn thousands(value: u128) -> String {
-    let digits = value.to_string();
+/// A count with its digits in groups of three: `8,030,261,248` for the separator `,`.
+pub fn grouped(count: u128, separator: char) -> String {
+    let digits = count.to_string();
     let mut out = String::new();
     for (at, digit) in digits.chars().enumerate() {
         if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(',');
+            out.push(separator);
         }
         out.push(digit);
     }
     out
+}
+
+/// `8,030,261,248`
+pub fn thousands(count: u128) -> String {
+    grouped(count, ',')
 }
 
 #[cfg(test)]
