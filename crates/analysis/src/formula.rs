@@ -9,7 +9,7 @@ use crate::run::{PAST, Run};
 use crate::visit::{Census, Loop, Use};
 use crate::{AnalysisError, exact, pairs, run};
 
-/// `a·(b + c) + d`: what [`Display`](fmt::Display) prints evaluates to what [`Formula::eval`] gives.
+/// `a·(b + c) + d`: what [`Display`](fmt::Display) prints evaluates to the same integer as the sum over the modules.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Formula {
     /// The groups, in the order of the dataflow.
