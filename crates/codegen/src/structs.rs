@@ -1,6 +1,6 @@
 //! Modules as structs: fields, loading and the forward pass. Like modules share a struct.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use formwork_ir::{Model, Module, ModuleId, NodeKind, Repeat, Table};
 use formwork_ops::{Kind, Type};
@@ -20,6 +20,8 @@ pub(crate) struct Types {
     names: BTreeMap<ModuleId, String>,
     taken: BTreeMap<String, String>,
     enums: BTreeMap<Vec<ModuleId>, String>,
+    /// The layers of loops.
+    kinds: BTreeSet<ModuleId>,
     /// The first kind of the loop that a layer belongs to.
     first_kinds: BTreeMap<ModuleId, ModuleId>,
     /// Layers that keep what the first kind of their loop keeps, and so share its cache's type.
@@ -100,11 +102,12 @@ impl Structs<'_> {
         let layouts = self.layouts;
         let is_root = id == self.model.root;
         let mut below = ancestors.to_vec();
-        below.extend((!is_root).then(|| layer_name(module)));
+        below.extend((!is_root).then(|| self.surname(id)));
         for field in &layouts.get(id).fields {
             match &field.kind {
                 FieldKind::Module { module: child, .. } => self.visit(*child, &below),
                 FieldKind::Layers { kinds, .. } => {
+                    self.types.kinds.extend(kinds);
                     for kind in kinds {
                         self.types.first_kinds.extend((*kind != kinds[0]).then_some((*kind, kinds[0])));
                         self.visit(*kind, &below);
@@ -114,10 +117,10 @@ impl Structs<'_> {
                 FieldKind::Layer { .. } | FieldKind::Helper { .. } => {}
             }
         }
-        let name = if is_root { self.model.task.clone() } else { layer_name(module) };
-        let mut candidates = vec![camel(&name)];
+        let name = if is_root { &self.model.task } else { &module.name };
+        let mut candidates = vec![camel(name)];
         candidates.extend(ancestors.iter().map(|a| camel(&format!("{a}_{name}"))));
-        candidates.extend((2..100).map(|n| format!("{}{n}", camel(&name))));
+        candidates.extend((2..100).map(|n| format!("{}{n}", camel(name))));
         self.types.names.insert(id, "__Self".into());
         let text = self.print(id, false).to_string();
         if self.types.give(id, &candidates, &text) {
@@ -128,6 +131,13 @@ impl Structs<'_> {
             let tokens = self.print(id, true);
             self.items.push(Item { is_root, tokens });
         }
+    }
+
+    /// What the parts of a module are called after it where two have one name: `windowed` for those of a `windowed_layer`.
+    fn surname(&self, id: ModuleId) -> String {
+        let name = &self.model.module(id).name;
+        let traits = name.rsplit_once('_').filter(|_| self.types.kinds.contains(&id));
+        traits.map_or(name.as_str(), |(traits, _)| traits).to_string()
     }
 
     fn caches(&self) -> Caches<'_> {
@@ -318,8 +328,10 @@ impl Structs<'_> {
         if distinct.len() < 2 {
             return;
         }
-        let stem = self.types.name(distinct[0]);
-        let name = format!("Any{stem}");
+        let own = &self.model.module(distinct[0]).name;
+        let short = format!("Any{}", camel(own.rsplit('_').next().unwrap_or(own)));
+        let is_taken = self.types.enums.values().any(|name| *name == short);
+        let name = if is_taken { format!("Any{}", self.types.name(distinct[0])) } else { short };
         self.types.enums.insert(kinds.to_vec(), name.clone());
         let Some((repeat, carried)) = self.loop_of(parent, kinds) else { return };
         let ty = ident(&name);
@@ -427,12 +439,4 @@ fn parameter_ty(ty: &Type) -> TokenStream {
         Kind::Ids => quote!(&Ids),
         Kind::Tokens => quote!(&Tokens),
     }
-}
-
-/// A layer is named after its path; one-letter stems say nothing.
-fn layer_name(module: &Module) -> String {
-    if module.name.split('_').next().is_some_and(|stem| stem.len() < 3) {
-        return module.name.replacen(module.name.split('_').next().unwrap_or(""), "layer", 1);
-    }
-    module.name.clone()
 }

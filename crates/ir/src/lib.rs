@@ -11,6 +11,7 @@ mod eval;
 mod family;
 mod frame;
 mod hf;
+mod kind_names;
 mod library;
 mod model;
 mod numbers;

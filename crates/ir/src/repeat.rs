@@ -8,6 +8,7 @@ use formwork_ops::Poly;
 use formwork_syntax::ast::{Body, Name, Repeat as Loop, Statement};
 
 use crate::elaborate::Elaborator;
+use crate::kind_names::kind_names;
 use crate::model::{LayerKind, Node, NodeKind, PER_LAYER, Repeat, Table, ValueId};
 use crate::scope::Scope;
 use crate::types::Ty;
@@ -88,12 +89,12 @@ impl Elaborator<'_> {
             .filter_map(|(name, path)| self.loop_probe((name, path), &carried, &it.index.text, scope))
             .collect();
         let mut kinds = Vec::new();
-        for (kind, row) in rows.iter().enumerate() {
+        for (name, row) in kind_names(it, &rows).iter().zip(&rows) {
             let inner = scope.child();
             for (binding, value) in it.values.iter().zip(row) {
                 inner.set(&binding.name.text, value.clone());
             }
-            let Some((module, captures)) = self.layer(it, &body, &inner, &carried, kind) else { return };
+            let Some((module, captures)) = self.layer(it, &body, &inner, &carried, name) else { return };
             let varies = |at: &usize| rows.iter().any(|other| !other[*at].equals(&row[*at]));
             let label: Vec<String> = (0..row.len())
                 .filter(varies)
@@ -223,17 +224,9 @@ impl Elaborator<'_> {
         body: &Body,
         scope: &Scope,
         carried: &[(Name, Tensor)],
-        kind: usize,
+        name: &str,
     ) -> Option<(crate::model::ModuleId, Vec<ValueId>)> {
-        let stem = it
-            .path
-            .text
-            .split('.')
-            .rfind(|part| !part.starts_with(|c: char| c == '{' || c.is_ascii_digit()))
-            .unwrap_or("layer");
-        let name = stem.strip_suffix('s').unwrap_or(stem);
-        let name = if kind == 0 { name.to_string() } else { format!("{name}_{}", kind + 1) };
-        self.begin_frame(&name, "", "", it.span);
+        self.begin_frame(name, "", "", it.span);
         scope.set(&it.index.text, Value::Unknown);
         for (name, tensor) in carried {
             let frame = self.frame()?;
