@@ -12,6 +12,7 @@ use crate::library::Library;
 use crate::model::{Argument, Model, ModelInput, ValueId};
 use crate::scope::Scope;
 use crate::types::Ty;
+use crate::unclaimed;
 use crate::value::{Tensor, Value};
 
 /// Keys of an instance that are not parameters.
@@ -93,7 +94,8 @@ pub fn family_of_instance<'l>(library: &'l Library, data: &Data) -> Result<&'l R
 /// The family that reads a config.
 ///
 /// # Errors
-/// Returns a diagnostic when the config has no `model_type` or no family claims it; the nearest claimed types are named.
+/// Returns a diagnostic when the config has no `model_type` or no family claims it; the families that read most of its keys are named,
+/// and the keys that none knows.
 pub fn family_of_config<'l>(library: &'l Library, config: &Data) -> Result<&'l Rc<Family>, Diagnostic> {
     let here = crate::hf::start_of(config.span.file);
     if !matches!(config.kind, DataKind::Table(_)) {
@@ -104,19 +106,15 @@ pub fn family_of_config<'l>(library: &'l Library, config: &Data) -> Result<&'l R
         ));
     }
     let Some(model_type) = config.get("model_type") else {
-        return Err(Diagnostic::new("missing-key", here, "the config has no `model_type`"));
+        let error = Diagnostic::new("missing-key", here, "the config has no `model_type`");
+        return Err(unclaimed::explain(error, library, config, None));
     };
     let Some(name) = model_type.as_str() else {
         return Err(Diagnostic::new("type-mismatch", model_type.span, "`model_type` must be a string"));
     };
     library.family_of_model_type(name).ok_or_else(|| {
-        let known = library.model_types();
-        Diagnostic::new("unknown-model-type", model_type.span, format!("no family reads configs of type `{name}`"))
-            .note(format!("known types: {}", known.join(", ")))
-            .maybe_help(
-                did_you_mean(name, known)
-                    .or_else(|| Some("write a family for it: see the guide on adding an architecture".into())),
-            )
+        let what = format!("no family reads configs of type `{name}`");
+        unclaimed::explain(Diagnostic::new("unknown-model-type", model_type.span, what), library, config, Some(name))
     })
 }
 

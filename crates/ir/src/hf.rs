@@ -216,7 +216,7 @@ fn read_at(error: &mut Diagnostic, place: Span) {
 }
 
 /// Config keys that a rule mentions.
-fn keys_of(rule: &HfRule) -> Vec<String> {
+pub(crate) fn keys_of(rule: &HfRule) -> Vec<String> {
     match rule {
         HfRule::Map { value, .. } => names_in(value),
         HfRule::Require(require) => names_in(&require.condition),

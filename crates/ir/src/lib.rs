@@ -26,6 +26,7 @@ mod schema;
 mod scope;
 mod sizes;
 mod types;
+mod unclaimed;
 mod value;
 mod weights;
 
