@@ -165,7 +165,7 @@ impl Job {
         }
         let name = tree.items.iter().find_map(|item| match item {
             formwork_syntax::ast::Item::Family(family) => Some(family.name.text.clone()),
-            formwork_syntax::ast::Item::Shared(_) => None,
+            formwork_syntax::ast::Item::Part(_) | formwork_syntax::ast::Item::Shared(_) => None,
         });
         let (library, errors) = library::with_file(tree, options, &mut self.sources, &mut self.files);
         if !errors.is_empty() {

@@ -51,6 +51,7 @@ pub fn library_for(
         add_text(&mut library, shipped.name, shipped.text, false, sources, &mut errors);
     }
     user_families(&mut library, options, sources, files, &mut errors);
+    library.link(&mut errors);
     if errors.is_empty() { Ok(library) } else { Err(errors) }
 }
 
@@ -69,6 +70,7 @@ pub fn whole_library(
         add_text(&mut library, shipped.name, shipped.text, false, sources, &mut errors);
     }
     user_families(&mut library, options, sources, files, &mut errors);
+    library.link(&mut errors);
     if errors.is_empty() { Ok(library) } else { Err(errors) }
 }
 
@@ -84,6 +86,7 @@ pub(crate) fn with_file(
     standard(&mut library, None, sources, &mut errors);
     user_families(&mut library, options, sources, files, &mut errors);
     library.add(tree, true, &mut errors);
+    library.link(&mut errors);
     (library, errors)
 }
 

@@ -17,6 +17,7 @@ mod model;
 mod numbers;
 mod op_call;
 mod params;
+mod parts;
 pub mod pattern;
 pub mod plan;
 mod print;

@@ -22,6 +22,7 @@ pub(crate) enum Decl {
 pub struct Library {
     shared: BTreeMap<String, Decl>,
     families: BTreeMap<String, Rc<Family>>,
+    parts: BTreeMap<String, Rc<Family>>,
 }
 
 impl Library {
@@ -39,6 +40,19 @@ impl Library {
                         errors.push(duplicate("family", &name.text, name.span, old.name.span));
                     }
                 }
+                Item::Part(part) => {
+                    check_members(&part, errors);
+                    errors.extend(part.hf.iter().flat_map(|hf| hf.model_types.first()).map(|name| {
+                        Diagnostic::new("unsupported", name.span, "a part reads no configs")
+                            .help("put rules that several families share into a set: `keys name { .. }`")
+                    }));
+                    let name = part.name.clone();
+                    let old = self.parts.insert(name.text.clone(), Rc::new(part));
+                    let first = own.insert(format!("part {}", name.text));
+                    if let (Some(old), false) = (old, shadow && first) {
+                        errors.push(duplicate("part", &name.text, name.span, old.name.span));
+                    }
+                }
                 Item::Shared(shared) => {
                     let name = shared.name().clone();
                     let old = self.shared.insert(name.text.clone(), declare(shared));
@@ -47,6 +61,15 @@ impl Library {
                         errors.push(duplicate("declaration", &name.text, name.span, old.span()));
                     }
                 }
+            }
+        }
+    }
+
+    /// Gives every family the members of the parts that it includes; to be called when all files are added.
+    pub fn link(&mut self, errors: &mut Diagnostics) {
+        for family in self.families.values_mut() {
+            if !family.includes.is_empty() {
+                *family = Rc::new(crate::parts::whole(family, &self.parts, errors));
             }
         }
     }

@@ -25,6 +25,8 @@ pub struct File {
 pub enum Item {
     /// `family name { .. }`
     Family(Family),
+    /// `part name { .. }`: members that families include.
+    Part(Family),
     /// A declaration that every family may use.
     Shared(Shared),
 }
@@ -60,13 +62,15 @@ impl Shared {
     }
 }
 
-/// An architecture family.
+/// An architecture family, or a part of one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Family {
     /// Its doc comment.
     pub doc: String,
     /// Its name.
     pub name: Name,
+    /// `include part`: the parts whose members it takes, each with the number of parameters that stand before it.
+    pub includes: Vec<(usize, Name)>,
     /// Parameters, in order.
     pub params: Vec<Field>,
     /// Derived values.

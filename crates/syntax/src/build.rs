@@ -57,6 +57,7 @@ fn is_word(rule: Rule) -> bool {
             | Rule::weights_word
             | Rule::prefix_word
             | Rule::family_word
+            | Rule::part_word
     )
 }
 
@@ -111,6 +112,10 @@ impl Builder {
     /// Adds a member to a family.
     pub(crate) fn member(&self, pair: Pair<'_, Rule>, family: &mut Family) -> Result<()> {
         match pair.as_rule() {
+            Rule::part_include => {
+                let part = children(pair).next().ok_or_else(missing)?;
+                family.includes.push((family.params.len(), self.name(&part)));
+            }
             Rule::param_decl => family.params.push(self.field(pair)?),
             Rule::let_decl => family.lets.push(self.let_decl(pair)?),
             Rule::require_decl => {

@@ -35,9 +35,10 @@ pub fn parse_file(file: FileId, text: &str) -> (File, Diagnostics) {
     };
     for piece in pieces {
         let source = &text[piece.start..piece.end];
-        if begins_family(source) {
+        let head = head_word(source);
+        if matches!(head, Some("family" | "part")) {
             if let Some(family) = parse_family(file, text, piece, &mut errors, &mut out.broken) {
-                out.items.push(Item::Family(family));
+                out.items.push(if head == Some("part") { Item::Part(family) } else { Item::Family(family) });
             }
             continue;
         }
@@ -74,9 +75,10 @@ pub fn parse_expr(file: FileId, text: &str, offset: usize) -> Result<Expr, Diagn
     Builder { file, offset }.expr(inner(pair))
 }
 
-fn begins_family(source: &str) -> bool {
-    let head = source.lines().find(|l| !l.trim_start().starts_with("//") && !l.trim().is_empty());
-    head.is_some_and(|l| l.trim_start().starts_with("family"))
+/// The word that an item begins with, after its comments.
+fn head_word(source: &str) -> Option<&str> {
+    let line = source.lines().map(str::trim).find(|l| !l.starts_with("//") && !l.is_empty())?;
+    line.split_whitespace().next()
 }
 
 /// The name that a declaration gives: the second word of `block attend(..)`.
@@ -95,11 +97,7 @@ fn parse_family(
     broken: &mut Vec<String>,
 ) -> Option<Family> {
     let Some(open) = piece.open else {
-        errors.push(Diagnostic::new(
-            "syntax",
-            Span::new(file, piece.start, piece.end),
-            "a family needs a body `{ .. }`",
-        ));
+        errors.push(Diagnostic::new("syntax", Span::new(file, piece.start, piece.end), "this needs a body `{ .. }`"));
         return None;
     };
     let close = text[..piece.end].rfind('}')?;
@@ -134,6 +132,7 @@ impl Family {
         Self {
             doc,
             name,
+            includes: Vec::new(),
             params: Vec::new(),
             lets: Vec::new(),
             requires: Vec::new(),

@@ -16,8 +16,10 @@ pub(crate) struct Piece {
 }
 
 /// Words that begin an item or a family's member.
-const HEADS: &[&str] =
-    &["family", "param", "let", "require", "model", "block", "fn", "record", "enum", "ignore", "keys", "hf", "weights"];
+const HEADS: &[&str] = &[
+    "family", "part", "include", "param", "let", "require", "model", "block", "fn", "record", "enum", "ignore", "keys",
+    "hf", "weights",
+];
 
 /// The items between `start` and `end`: a doc comment or a head word at depth 0 begins one.
 pub(crate) fn split(text: &str, file: FileId, start: usize, end: usize) -> Result<Vec<Piece>, Diagnostic> {

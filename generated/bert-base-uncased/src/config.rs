@@ -18,11 +18,11 @@ pub const D_FF: usize = 3072;
 /// Longest sequence.
 pub const MAX_SEQ_LEN: usize = 512;
 
-/// Kinds of segments.
-pub const N_TOKEN_TYPES: usize = 2;
-
 /// Added to the variance in every norm.
 pub const EPS: f32 = 1e-12;
+
+/// Kinds of segments.
+pub const N_TOKEN_TYPES: usize = 2;
 
 /// Factor on the attention scores, 1/sqrt(d_model/n_heads).
 pub const ATTENTION_SCALE: f32 = 0.125;

@@ -3,9 +3,6 @@
 /// Entries of the vocabulary.
 pub const VOCAB_SIZE: usize = 50257;
 
-/// Longest sequence.
-pub const MAX_SEQ_LEN: usize = 1024;
-
 /// Width of the residual stream.
 pub const D_MODEL: usize = 768;
 
@@ -17,6 +14,9 @@ pub const N_HEADS: usize = 12;
 
 /// Hidden width of the feed-forward.
 pub const D_FF: usize = 3072;
+
+/// Longest sequence.
+pub const MAX_SEQ_LEN: usize = 1024;
 
 /// Added to the variance in every norm.
 pub const EPS: f32 = 1e-5;

@@ -37,8 +37,8 @@ pub(super) struct Piece<'t> {
 
 /// Words that an operand follows.
 const KEYWORDS: &[&str] = &[
-    "family", "param", "let", "require", "model", "block", "enum", "record", "fn", "repeat", "in", "if", "else",
-    "match", "probe", "as", "because",
+    "family", "part", "include", "param", "let", "require", "model", "block", "enum", "record", "fn", "repeat", "in",
+    "if", "else", "match", "probe", "as", "because",
 ];
 
 /// The state of one open bracket, or of the text outside all of them.
