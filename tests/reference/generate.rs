@@ -8,12 +8,13 @@ use formwork_compiler::{Compiled, Options, load};
 use quote::quote;
 
 /// The fixtures, beside this crate's manifest.
-const FOLDERS: [&str; 2] = ["fixtures/families", "fixtures/knobs"];
+const FOLDERS: [(&str, &str); 3] =
+    [("fixtures/families", "family"), ("fixtures/knobs", "knob"), ("fixtures/examples", "example")];
 
 /// Every module as text.
 pub(crate) fn modules(manifest: &Path) -> Result<String, String> {
     let mut out = String::new();
-    for folder in FOLDERS {
+    for (folder, prefix) in FOLDERS {
         println!("cargo::rerun-if-changed={folder}");
         let mut paths: Vec<PathBuf> = std::fs::read_dir(manifest.join(folder))
             .map_err(|e| format!("{folder}: {e}"))?
@@ -22,7 +23,6 @@ pub(crate) fn modules(manifest: &Path) -> Result<String, String> {
             .collect();
         paths.sort();
         for path in paths {
-            let prefix = if folder.ends_with("knobs") { "knob" } else { "family" };
             module(&path, prefix, &mut out).map_err(|e| format!("{}: {e}", path.display()))?;
         }
     }
@@ -32,8 +32,7 @@ pub(crate) fn modules(manifest: &Path) -> Result<String, String> {
 fn module(folder: &Path, prefix: &str, out: &mut String) -> Result<(), String> {
     let title = folder.file_name().and_then(|n| n.to_str()).unwrap_or_default();
     let name = format!("{prefix}_{}", title.replace('-', "_"));
-    let spec = if folder.join("spec.toml").exists() { folder.join("spec.toml") } else { folder.join("config.json") };
-    let compiled = compile(&spec)?;
+    let compiled = compile(&spec_of(folder, title))?;
     let generated = formwork_codegen::generate(&compiled.model);
     let items = generated.tokens(&quote!(::formwork_runtime));
     let legacy = folder.join("config.legacy.json");
@@ -45,6 +44,13 @@ fn module(folder: &Path, prefix: &str, out: &mut String) -> Result<(), String> {
         folder.display().to_string()
     );
     writeln!(out, "/// `{title}`.\npub mod {name} {{\n{items}\n{test}}}").map_err(|e| e.to_string())
+}
+
+/// A fixture's own spec or config, else the example of its name.
+fn spec_of(folder: &Path, title: &str) -> PathBuf {
+    let own = ["spec.toml", "config.json"].map(|name| folder.join(name));
+    let example = folder.join(format!("../../../../specs/examples/{title}.fw"));
+    own.into_iter().find(|path| path.exists()).unwrap_or(example)
 }
 
 fn compile(spec: &Path) -> Result<Compiled, String> {

@@ -19,7 +19,7 @@ pub(crate) struct Constants<'a> {
 }
 
 struct Constant {
-    /// What it stands for: a parameter's path, or the printed value of a literal.
+    /// What it stands for: `path=value` of a parameter, `=value` of a literal.
     key: String,
     name: String,
     ty: TokenStream,
@@ -146,7 +146,8 @@ impl<'a> Constants<'a> {
                     return quote!(#literal);
                 }
                 let doc = self.doc(name);
-                self.constant(name, &candidates(name), &quote!(usize), quote!(#literal), &doc)
+                // A field of a value that is made more than once has a number for each.
+                self.constant(&format!("{name}={literal}"), &candidates(name), &quote!(usize), quote!(#literal), &doc)
             }
             Atom::Symbol(name) => {
                 let name = ident(&crate::names::snake(name));

@@ -135,6 +135,8 @@ pub struct OpNode {
     pub operands: Vec<Option<usize>>,
     /// The token stream that it reads, as a place among the node's inputs.
     pub stream: Option<usize>,
+    /// The value of each argument that the op declares, defaults filled in.
+    pub arguments: Vec<AttrValue>,
     /// What the op says about this use.
     pub facts: Facts,
 }

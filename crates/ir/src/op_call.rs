@@ -66,7 +66,7 @@ impl Elaborator<'_> {
         let Some(frame) = self.frame() else { return Value::Unknown };
         let outputs: Vec<ValueId> = facts.outputs.iter().map(|ty| frame.value(op.name, ty.clone(), span)).collect();
         let path = path.map(|p| p.text.clone()).unwrap_or_default();
-        let node = OpNode { op, path, operands, stream, facts };
+        let node = OpNode { op, path, operands, stream, arguments: sorted.attrs, facts };
         frame.push(Node { kind: NodeKind::Op(node), inputs, outputs: outputs.clone(), span });
         let values: Vec<Value> = outputs.iter().map(|id| self.tensor(*id, span)).collect();
         if values.len() == 1 {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use formwork_ops::{AttrValue, Poly, Role, State};
+use formwork_ops::{AttrDefault, AttrValue, Poly, Role, State};
 
 use crate::model::{Model, Module, ModuleId, Node, NodeKind, OpNode, Repeat, ValueId};
 use crate::params::{ParamEntry, parameters};
@@ -86,7 +86,8 @@ fn nodes(model: &Model, it: &Module, list: &[Node], out: &mut Text) {
         match &node.kind {
             NodeKind::Op(op) => {
                 let types: Vec<String> = node.outputs.iter().map(|id| it.value(*id).ty.to_string()).collect();
-                out.line(&format!("{results} = {}({inputs}): {}{}", op.op.name, types.join(", "), details(op)));
+                let call = format!("{}({inputs}{})", op.op.name, arguments(op));
+                out.line(&format!("{results} = {call}: {}{}", types.join(", "), details(op)));
             }
             NodeKind::Call(child) => {
                 out.line(&format!("{results} = call({inputs})"));
@@ -125,6 +126,39 @@ fn layers(model: &Model, it: &Module, repeat: &Repeat, out: &mut Text) {
     }
 }
 
+/// The arguments of an op that differ from their defaults, after a semicolon; widths are in the shapes.
+fn arguments(op: &OpNode) -> String {
+    let mut out = String::new();
+    for (declared, value) in op.op.attrs.iter().zip(&op.arguments) {
+        let usual = match (declared.default, value) {
+            (Some(AttrDefault::Null), AttrValue::Null) => true,
+            (Some(AttrDefault::Bool(usual)), AttrValue::Bool(flag)) => usual == *flag,
+            (Some(AttrDefault::Int(usual)), AttrValue::Int(size)) => size.constant() == Some(usual),
+            (Some(AttrDefault::Float(usual)), AttrValue::Float(float)) => usual == float.value,
+            (None, AttrValue::Int(_) | AttrValue::List(_)) => true,
+            _ => false,
+        };
+        if !usual {
+            let separator = if out.is_empty() { "; " } else { ", " };
+            out += &format!("{separator}{}: {}", declared.name, attr(&brief(value)));
+        }
+    }
+    out
+}
+
+/// A record without the fields that say nothing.
+fn brief(value: &AttrValue) -> AttrValue {
+    let says = |value: &AttrValue| match value {
+        AttrValue::Null | AttrValue::Bool(false) => false,
+        AttrValue::Variant(name, _) => name != "none",
+        _ => true,
+    };
+    match value {
+        AttrValue::Record(fields) => AttrValue::Record(fields.iter().filter(|(_, v)| says(v)).cloned().collect()),
+        other => other.clone(),
+    }
+}
+
 /// An op's place in the checkpoint and its state.
 fn details(op: &OpNode) -> String {
     let mut out = String::new();
@@ -139,8 +173,9 @@ fn details(op: &OpNode) -> String {
 }
 
 fn kept(state: &State) -> String {
-    let rows =
-        |window: Option<&Poly>| window.map_or_else(|| "every position".into(), |w| format!("the last {w} positions"));
+    let rows = |window: Option<&Poly>| {
+        window.map_or_else(|| "every position".into(), |w| format!("the last {} positions", number(w)))
+    };
     match state {
         State::KeyValue { heads, d_k, d_v, window } => {
             format!("keeps keys [{heads}, {d_k}] and values [{heads}, {d_v}] of {}", rows(window.as_ref()))
@@ -155,6 +190,10 @@ fn kept(state: &State) -> String {
         }
         State::Recurrent { heads, size } => format!("keeps [{heads}, {size}]"),
     }
+}
+
+fn number(size: &Poly) -> String {
+    size.constant().map_or_else(|| size.to_string(), |number| number.to_string())
 }
 
 fn name(it: &Module, id: ValueId) -> String {
@@ -209,7 +248,7 @@ fn attr(value: &AttrValue) -> String {
     };
     match value {
         AttrValue::Null => "null".into(),
-        AttrValue::Int(size) => size.constant().map_or_else(|| size.to_string(), |number| number.to_string()),
+        AttrValue::Int(size) => number(size),
         AttrValue::Float(float) => format!("{:?}", float.value),
         AttrValue::Bool(flag) => flag.to_string(),
         AttrValue::Str(text) => format!("{text:?}"),

@@ -60,7 +60,8 @@ fn rewrite(module: &mut Module, activation: usize, product: usize) -> Option<Cha
     if module.value(output).name == "mul" {
         module.values[output.0].name = op.name.to_string();
     }
-    let node = OpNode { op, path: String::new(), operands: vec![Some(0), Some(1)], stream: None, facts };
+    let operands = vec![Some(0), Some(1)];
+    let node = OpNode { op, path: String::new(), operands, stream: None, arguments: Vec::new(), facts };
     let (outputs, span) = (module.nodes[product].outputs.clone(), module.nodes[product].span);
     module.nodes[product] = Node { kind: NodeKind::Op(node), inputs: vec![gate, up], outputs, span };
     module.nodes.remove(activation);
