@@ -55,6 +55,9 @@ Median lines of one model, neither blank nor a comment; counted in November 2026
 | mistral.rs (August 2026), text models | 757 |
 ";
 
+/// Ops by name, with the variants and options that are used of each.
+type Mechanisms = BTreeMap<&'static str, BTreeSet<String>>;
+
 /// What the page says of one family file.
 #[derive(Default)]
 struct Row {
@@ -89,9 +92,7 @@ fn family_files() -> BTreeMap<String, Row> {
 }
 
 /// Model types with a fixture, and the ops that each file's fixtures use.
-fn proven(
-    files: &BTreeMap<String, Row>,
-) -> (BTreeSet<String>, BTreeMap<String, BTreeMap<&'static str, BTreeSet<String>>>) {
+fn proven(files: &BTreeMap<String, Row>) -> (BTreeSet<String>, BTreeMap<String, Mechanisms>) {
     let (mut types, mut mechanisms) = (BTreeSet::new(), BTreeMap::new());
     for folder in std::fs::read_dir("tests/fixtures/families").expect("fixtures").flatten() {
         let config = folder.path().join("config.json");
@@ -106,7 +107,7 @@ fn proven(
     (types, mechanisms)
 }
 
-fn collect(model: &Model, out: &mut BTreeMap<&'static str, BTreeSet<String>>) {
+fn collect(model: &Model, out: &mut Mechanisms) {
     let mut nodes: Vec<_> = model.modules.iter().flat_map(|module| &module.nodes).collect();
     while let Some(node) = nodes.pop() {
         match &node.kind {
