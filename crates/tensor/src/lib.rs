@@ -15,6 +15,7 @@ pub mod lanes;
 mod matmul;
 mod matrix;
 mod param;
+mod pool;
 mod shape;
 mod simd;
 mod tensor;

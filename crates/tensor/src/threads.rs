@@ -9,25 +9,23 @@ use std::marker::PhantomData;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::pool::Pool;
+
 /// Work below so many operations is not worth waking a thread for.
 const SMALL: usize = 1 << 14;
 
 /// Runs tasks on the calling thread and on the workers of a pool.
 pub struct Threads {
-    workers: Option<rayon::ThreadPool>,
+    pool: Option<Pool>,
     count: usize,
 }
 
 impl Threads {
     /// `count` threads, the calling one included. Falls back to fewer if none can be started.
     pub fn new(count: usize) -> Self {
-        let builder = rayon::ThreadPoolBuilder::new();
-        let workers = match count {
-            0 | 1 => None,
-            _ => builder.num_threads(count - 1).build().ok(),
-        };
-        let count = workers.as_ref().map_or(1, |pool| pool.current_num_threads() + 1);
-        Self { workers, count }
+        let pool = (count > 1).then(|| Pool::new(count - 1)).filter(|pool| pool.workers() > 0);
+        let count = pool.as_ref().map_or(1, |pool| pool.workers() + 1);
+        Self { pool, count }
     }
 
     /// The number of threads, the calling one included.
@@ -35,14 +33,14 @@ impl Threads {
         self.count
     }
 
-    /// Runs `task(0)` to `task(tasks - 1)`, each once, in any order.
+    /// Runs `task(0)` to `task(tasks - 1)`, each once, in any order. Inside another run, or while another thread has one, they
+    /// all run on the calling thread.
     pub fn run(&self, tasks: usize, task: impl Fn(usize) + Sync) {
-        let helpers = (self.count - 1).min(tasks.saturating_sub(1));
-        let (Some(workers), 1..) = (&self.workers, helpers) else {
+        let Some(pool) = self.pool.as_ref().filter(|_| tasks > 1) else {
             return (0..tasks).for_each(task);
         };
         let next = AtomicUsize::new(0);
-        let work = || {
+        pool.run(&|| {
             loop {
                 let index = next.fetch_add(1, Ordering::Relaxed);
                 if index >= tasks {
@@ -50,12 +48,6 @@ impl Threads {
                 }
                 task(index);
             }
-        };
-        workers.in_place_scope(|scope| {
-            for _ in 0..helpers {
-                scope.spawn(|_| work());
-            }
-            work();
         });
     }
 
@@ -206,7 +198,9 @@ pub fn scratch<R>(len: usize, use_it: impl FnOnce(&mut [f32]) -> R) -> R {
 
 #[cfg(test)]
 mod tests {
-    use super::{SMALL, Threads};
+    use std::panic::AssertUnwindSafe;
+
+    use super::{AtomicUsize, Ordering, SMALL, Threads};
 
     #[test]
     fn every_row_is_visited_once() {
@@ -224,6 +218,38 @@ mod tests {
                 assert_eq!(*x, (row / 21 * 100 + row / 3 % 7 * 10 + row % 3) as f32);
             }
         }
+    }
+
+    #[test]
+    fn runs_nest_and_come_from_several_threads() {
+        let threads = Threads::new(3);
+        let total = AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    for _ in 0..200 {
+                        threads.run(5, |_| {
+                            threads.run(3, |_| {
+                                total.fetch_add(1, Ordering::Relaxed);
+                            });
+                        });
+                    }
+                });
+            }
+        });
+        assert_eq!(total.into_inner(), 3 * 200 * 15);
+    }
+
+    #[test]
+    fn a_panic_reaches_the_caller_and_the_pool_lives_on() {
+        let threads = Threads::new(2);
+        let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| threads.run(8, |index| assert_ne!(index, 5))));
+        assert!(outcome.is_err());
+        let total = AtomicUsize::new(0);
+        threads.run(8, |index| {
+            total.fetch_add(index, Ordering::Relaxed);
+        });
+        assert_eq!(total.into_inner(), 28);
     }
 
     #[test]

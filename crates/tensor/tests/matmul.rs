@@ -108,3 +108,31 @@ fn a_row_does_not_depend_on_its_neighbours() {
         }
     }
 }
+
+#[test]
+fn products_add_to_their_output_and_share_their_input() {
+    let (rows, d_in, d_out) = (5, 70, 45);
+    for simd in Simd::supported() {
+        let ctx = Context::with(2, simd);
+        let x = ctx.from_slice(&[rows, d_in], &numbers(rows * d_in, 6));
+        let bias = numbers(d_out, 8);
+        let matrices = [Layout::OutIn, Layout::InOut].map(|layout| {
+            let dims = if layout == Layout::OutIn { [d_out, d_in] } else { [d_in, d_out] };
+            Matrix::new(Param::from_f32(&dims, &numbers(d_in * d_out, 5)), layout)
+        });
+        let [a, b] = &matrices;
+        let (mut first, mut second) = (ctx.tensor(&[rows, d_out]), ctx.tensor(&[rows, d_out]));
+        Matrix::multiply_all(&x, &[(a, None), (b, Some(&bias))], &mut [&mut first, &mut second]);
+        for (matrix, bias, found) in [(a, None, &first), (b, Some(&bias[..]), &second)] {
+            let mut alone = ctx.tensor(&[rows, d_out]);
+            matrix.multiply(&x, bias, &mut alone);
+            assert_eq!(alone.data(), found.data());
+            let start = numbers(rows * d_out, 9);
+            let mut sum = ctx.from_slice(&[rows, d_out], &start);
+            matrix.multiply_add(&x, bias, &mut sum);
+            for ((sum, start), alone) in sum.data().iter().zip(&start).zip(alone.data()) {
+                assert!((sum - start - alone).abs() < 1e-5, "{simd:?}");
+            }
+        }
+    }
+}

@@ -52,7 +52,9 @@ impl<E: Element> Block<'_, E> {
         let x = &x[row * d_in..][..d_in];
         let weights = |k: usize| &self.w[k * d_out + range.start..][..range.len()];
         let y = self.block.row(row);
-        y.fill(0.0);
+        if !self.product.add {
+            y.fill(0.0);
+        }
         let whole = d_in - d_in % 4;
         for k in (0..whole).step_by(4) {
             let [a, b, c, d] = [weights(k), weights(k + 1), weights(k + 2), weights(k + 3)];
@@ -105,8 +107,7 @@ impl<E: Element> Block<'_, E> {
         }
         for (m, sums) in sums.iter().enumerate() {
             let y = &mut self.block.row(row + m)[column..column + V * N];
-            y.copy_from_slice(sums.as_flattened());
-            self.product.add_bias(y, start + column);
+            self.product.put(y, sums.as_flattened(), start + column);
         }
     }
 
@@ -124,8 +125,7 @@ impl<E: Element> Block<'_, E> {
                     sums[lane] = mul_add::<FMA>(x[row * d_in + k], weights[lane], sums[lane]);
                 }
             }
-            y.copy_from_slice(&sums[..y.len()]);
-            self.product.add_bias(y, start + column);
+            self.product.put(y, &sums, start + column);
         }
     }
 }

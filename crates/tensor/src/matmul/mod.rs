@@ -11,7 +11,7 @@ pub use out_in::dots;
 use crate::device::Device;
 use crate::lanes::Element;
 
-/// `y [rows, d_out] = x [rows, d_in] Wᵀ + bias`.
+/// `y [rows, d_out] = x [rows, d_in] Wᵀ + bias`, or `+=`.
 #[derive(Clone, Copy)]
 pub(crate) struct Product<'a> {
     pub(crate) x: &'a [f32],
@@ -19,6 +19,8 @@ pub(crate) struct Product<'a> {
     pub(crate) rows: usize,
     pub(crate) d_in: usize,
     pub(crate) d_out: usize,
+    /// Whether the product is added to what `y` holds.
+    pub(crate) add: bool,
 }
 
 impl Product<'_> {
@@ -56,5 +58,16 @@ impl Product<'_> {
         if let Some(bias) = self.bias {
             y.iter_mut().zip(&bias[start..]).for_each(|(y, b)| *y += b);
         }
+    }
+
+    /// Writes sums to a block of one row, or adds them, and adds the bias.
+    #[inline(always)]
+    fn put(&self, y: &mut [f32], sums: &[f32], start: usize) {
+        if self.add {
+            y.iter_mut().zip(sums).for_each(|(y, sum)| *y += sum);
+        } else {
+            y.iter_mut().zip(sums).for_each(|(y, sum)| *y = *sum);
+        }
+        self.add_bias(y, start);
     }
 }

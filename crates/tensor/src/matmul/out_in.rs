@@ -28,7 +28,9 @@ impl<E: Element> Kernel for Block<'_, E> {
         let columns = range.len();
         for row in 0..rows {
             let y = self.block.row(row);
-            y.fill(0.0);
+            if !self.product.add {
+                y.fill(0.0);
+            }
             self.product.add_bias(y, range.start);
         }
         // Few rows stream the weights once, row by row; many rows reuse tiles of them.
