@@ -140,7 +140,7 @@ pub const CODES: &[(&str, &str)] = &[
     ),
     (
         "unknown-simd",
-        "FORMWORK_SIMD names a level that does not exist. It is one of avx512, avx2 and \
+        "FORMWORK_SIMD names a level that does not exist. It is one of vnni, avx512, avx2 and \
          portable.",
     ),
     (

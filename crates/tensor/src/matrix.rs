@@ -1,6 +1,9 @@
-//! A weight matrix in the layout of its checkpoint.
+//! A weight matrix, in the layout of its checkpoint or packed in panels.
+
+use std::sync::Arc;
 
 use crate::matmul;
+use crate::packed::{self, Format, Packed};
 use crate::param::{Param, Values};
 use crate::tensor::Tensor;
 
@@ -16,10 +19,18 @@ pub enum Layout {
 /// A matrix that maps `d_in` inputs to `d_out` outputs.
 #[derive(Clone)]
 pub struct Matrix {
-    pub(crate) param: Param,
-    pub(crate) layout: Layout,
-    pub(crate) d_in: usize,
-    pub(crate) d_out: usize,
+    held: Held,
+    d_in: usize,
+    d_out: usize,
+}
+
+/// Where the numbers are.
+#[derive(Clone)]
+enum Held {
+    /// In the checkpoint.
+    Stored(Param, Layout),
+    /// In panels, in memory of their own.
+    Packed(Arc<Packed>),
 }
 
 impl Matrix {
@@ -30,7 +41,35 @@ impl Matrix {
             Layout::OutIn => (rows, columns),
             Layout::InOut => (columns, rows),
         };
-        Self { param, layout, d_in, d_out }
+        Self { held: Held::Stored(param, layout), d_in, d_out }
+    }
+
+    /// The same matrix in panels of this format; one that is packed already stays as it is.
+    pub fn pack(&self, format: Format) -> Self {
+        let Held::Stored(param, layout) = &self.held else { return self.clone() };
+        let packed = packed::pack(param, *layout == Layout::InOut, self.d_in, self.d_out, format);
+        Self { held: Held::Packed(Arc::new(packed)), ..*self }
+    }
+
+    /// The numbers that it multiplies with, `[d_out, d_in]`.
+    pub fn to_f32(&self) -> Vec<f32> {
+        match &self.held {
+            Held::Packed(packed) => packed.to_f32(),
+            Held::Stored(param, Layout::OutIn) => param.to_f32().into_owned(),
+            Held::Stored(param, Layout::InOut) => {
+                let w = param.to_f32();
+                let place = |at: usize| at % self.d_in * self.d_out + at / self.d_in;
+                (0..w.len()).map(|at| w[place(at)]).collect()
+            }
+        }
+    }
+
+    /// Bytes that a product reads.
+    pub fn size(&self) -> usize {
+        match &self.held {
+            Held::Packed(packed) => packed.size(),
+            Held::Stored(param, _) => param.bytes().len(),
+        }
     }
 
     /// The number of inputs.
@@ -69,7 +108,11 @@ impl Matrix {
         assert!(bias.is_none_or(|bias| bias.len() == d_out), "one bias per output");
         let product = matmul::Product { x: x.data(), bias, rows, d_in, d_out, add };
         let (y, device) = y.split_device();
-        match (self.param.values(), self.layout) {
+        let (param, layout) = match &self.held {
+            Held::Packed(packed) => return packed.multiply(device, &product, y),
+            Held::Stored(param, layout) => (param, *layout),
+        };
+        match (param.values(), layout) {
             (Values::F32(w), Layout::OutIn) => product.out_in(device, w, y),
             (Values::Bf16(w), Layout::OutIn) => product.out_in(device, w, y),
             (Values::F16(w), Layout::OutIn) => product.out_in(device, w, y),

@@ -12,6 +12,8 @@ pub enum Simd {
     Avx2,
     /// AVX-512 F, BW, DQ and VL: sixteen lanes.
     Avx512,
+    /// The same with VNNI: products of 8-bit integers.
+    Vnni,
 }
 
 /// A computation compiled once per SIMD level.
@@ -27,7 +29,7 @@ pub trait Kernel {
 impl Simd {
     /// The levels this CPU supports, best first.
     pub fn supported() -> Vec<Self> {
-        let all = [Self::Avx512, Self::Avx2, Self::Portable];
+        let all = [Self::Vnni, Self::Avx512, Self::Avx2, Self::Portable];
         all.into_iter().filter(|level| level.is_supported()).collect()
     }
 
@@ -39,15 +41,16 @@ impl Simd {
         }
     }
 
-    /// The level of this name: `avx512`, `avx2` or `portable`.
+    /// The level of this name: `vnni`, `avx512`, `avx2` or `portable`.
     pub fn named(name: &str) -> Result<Self> {
         let level = match name {
+            "vnni" => Self::Vnni,
             "avx512" => Self::Avx512,
             "avx2" => Self::Avx2,
             "portable" => Self::Portable,
             _ => {
                 return Err(Error::usage("unknown-simd", format!("unknown SIMD level `{name}`"))
-                    .help("FORMWORK_SIMD is one of avx512, avx2, portable"));
+                    .help("FORMWORK_SIMD is one of vnni, avx512, avx2, portable"));
             }
         };
         if level.is_supported() {
@@ -62,6 +65,7 @@ impl Simd {
         match self {
             Self::Portable => true,
             Self::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
+            Self::Vnni => Self::Avx512.is_supported() && is_x86_feature_detected!("avx512vnni"),
             Self::Avx512 => {
                 is_x86_feature_detected!("avx512f")
                     && is_x86_feature_detected!("avx512bw")
@@ -82,7 +86,7 @@ impl Simd {
     pub fn run<K: Kernel>(self, kernel: K) -> K::Output {
         match self {
             // SAFETY: `is_supported` has detected the features the function is compiled for.
-            Self::Avx512 if self.is_supported() => unsafe { avx512(kernel) },
+            Self::Avx512 | Self::Vnni if self.is_supported() => unsafe { avx512(kernel) },
             // SAFETY: as above.
             Self::Avx2 if self.is_supported() => unsafe { avx2(kernel) },
             _ => kernel.run::<4, false>(),
@@ -106,6 +110,19 @@ fn avx512<K: Kernel>(kernel: K) -> K::Output {
 #[target_feature(enable = "avx2,fma")]
 fn avx2<K: Kernel>(kernel: K) -> K::Output {
     kernel.run::<8, true>()
+}
+
+/// Asks the memory for what stands `ahead` elements into a slice, or behind its end; only a hint.
+#[inline(always)]
+pub(crate) fn prefetch<T>(from: &[T], ahead: usize) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a prefetch of any address is harmless.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(from.as_ptr().wrapping_add(ahead).cast()) }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (from, ahead);
 }
 
 #[cfg(test)]

@@ -54,7 +54,7 @@ impl Product<'_> {
 
     /// Adds the bias to a block of one row, or nothing.
     #[inline(always)]
-    fn add_bias(&self, y: &mut [f32], start: usize) {
+    pub(crate) fn add_bias(&self, y: &mut [f32], start: usize) {
         if let Some(bias) = self.bias {
             y.iter_mut().zip(&bias[start..]).for_each(|(y, b)| *y += b);
         }

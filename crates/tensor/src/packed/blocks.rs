@@ -1,0 +1,81 @@
+//! How the panels of a product are shared out.
+#![allow(unsafe_code, reason = "hands disjoint outputs to several threads")]
+
+use std::ops::Range;
+
+use crate::device::Device;
+use crate::matmul::Product;
+use crate::threads::Columns;
+
+use super::PANEL;
+
+/// Panels that a task walks together, far apart: memory serves several streams faster than one.
+pub(crate) const STREAMS: usize = 4;
+/// Bytes of weights below which a task costs more to start than to run.
+const LEAST: usize = 1 << 15;
+/// Bytes of weights of a task of many rows: they stay in the second-level cache.
+const MOST: usize = 1 << 18;
+
+/// The panels of one task: `streams` runs of `range.len()` panels, `stride` apart.
+#[derive(Clone)]
+pub(crate) struct Block {
+    pub(crate) range: Range<usize>,
+    pub(crate) streams: usize,
+    pub(crate) stride: usize,
+}
+
+/// The tasks of a product.
+pub(crate) struct Blocks {
+    panels: usize,
+    streams: usize,
+    step: usize,
+    d_out: usize,
+}
+
+impl Blocks {
+    pub(crate) fn new(product: &Product<'_>, panel_bytes: usize, threads: usize) -> Self {
+        let panels = product.d_out.div_ceil(PANEL);
+        let streams = if product.rows <= STREAMS && panels >= 4 * STREAMS { STREAMS } else { 1 };
+        let length = panels.div_ceil(streams);
+        let work = (panel_bytes * streams * product.rows.div_ceil(STREAMS)).max(1);
+        let even = length.div_ceil(threads * 4);
+        let step = even.min((MOST / panel_bytes.max(1)).max(2)).max(LEAST.div_ceil(work)).max(1);
+        Self { panels, streams, step: step.next_multiple_of(2).min(length.max(1)), d_out: product.d_out }
+    }
+
+    /// Runs `task(block, outputs)` for every block, on all threads.
+    pub(crate) fn run(&self, device: &Device, y: &mut [f32], task: impl Fn(Block, Outputs<'_>) + Sync) {
+        let columns = Columns::new(y, 1, self.d_out);
+        let stride = self.panels.div_ceil(self.streams);
+        device.threads().run(stride.div_ceil(self.step), |index| {
+            let start = index * self.step;
+            let range = start..(start + self.step).min(stride);
+            let block = Block { range, streams: self.streams, stride };
+            task(block, Outputs { columns: &columns, d_out: self.d_out });
+        });
+    }
+}
+
+impl Block {
+    /// The panel at `at` in a stream, if there is one.
+    pub(crate) fn panel(&self, at: usize, stream: usize) -> usize {
+        stream * self.stride + at
+    }
+}
+
+/// The outputs of a task: those of its panels.
+pub(crate) struct Outputs<'a> {
+    columns: &'a Columns<'a, f32>,
+    d_out: usize,
+}
+
+impl Outputs<'_> {
+    /// The outputs of a panel for a row; empty for a panel behind the last.
+    #[inline(always)]
+    pub(crate) fn panel(&mut self, row: usize, panel: usize) -> &mut [f32] {
+        let start = (panel * PANEL).min(self.d_out);
+        let len = PANEL.min(self.d_out - start);
+        // SAFETY: a panel belongs to one task, and `self` is borrowed exclusively.
+        unsafe { self.columns.slice(row * self.d_out + start, len) }
+    }
+}

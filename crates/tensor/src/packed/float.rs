@@ -1,0 +1,169 @@
+//! Panels of floats: `[d_in, 16]` each.
+#![allow(unsafe_code, reason = "an index check in the innermost loop would keep its sums in memory")]
+
+use half::{bf16, f16};
+
+use crate::lanes::{Element, mul_add};
+use crate::matmul::Product;
+use crate::param::DType;
+use crate::simd::{Kernel, prefetch};
+
+use super::PANEL;
+use super::blocks::{Block, Outputs, STREAMS};
+
+/// Inputs of one pass: a pair of panels of that depth and the rows of a tile stay in the first-level cache.
+const DEPTH: usize = 256;
+/// Elements that are fetched ahead.
+const AHEAD: usize = 1024;
+
+/// Writes sixteen rows of `d_in` numbers side by side.
+pub(crate) fn pack<const BYTES: usize>(rows: &[f32], d_in: usize, out: &mut [u8], bytes: impl Fn(f32) -> [u8; BYTES]) {
+    for (at, out) in out.chunks_exact_mut(BYTES).enumerate() {
+        out.copy_from_slice(&bytes(rows[at % PANEL * d_in + at / PANEL]));
+    }
+}
+
+/// One number of a panel.
+pub(crate) fn at(panel: &[u8], dtype: DType, index: usize) -> f32 {
+    let bytes = &panel[index * dtype.size()..][..dtype.size()];
+    match (dtype, bytes) {
+        (DType::F32, &[a, b, c, d]) => f32::from_le_bytes([a, b, c, d]),
+        (DType::Bf16, &[a, b]) => bf16::from_le_bytes([a, b]).widen(),
+        (DType::F16, &[a, b]) => f16::from_le_bytes([a, b]).widen(),
+        _ => unreachable!("a number has the bytes of its type"),
+    }
+}
+
+/// One task.
+pub(crate) struct FloatPanels<'a, E> {
+    pub(crate) product: &'a Product<'a>,
+    pub(crate) panels: &'a [E],
+    pub(crate) block: Block,
+    pub(crate) out: Outputs<'a>,
+}
+
+impl<E: Element> Kernel for FloatPanels<'_, E> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<const N: usize, const FMA: bool>(mut self) {
+        let block = self.block.clone();
+        if block.streams == STREAMS {
+            for at in block.range.clone() {
+                let panels = std::array::from_fn::<_, STREAMS, _>(|stream| block.panel(at, stream));
+                self.rows::<1, STREAMS, FMA>(0, panels, 0, self.product.d_in);
+            }
+            return;
+        }
+        for k in (0..self.product.d_in).step_by(DEPTH) {
+            let depth = DEPTH.min(self.product.d_in - k);
+            let mut at = block.range.start;
+            while N == 16 && at + 2 <= block.range.end {
+                self.strip::<2, N, FMA>([at, at + 1], k, depth);
+                at += 2;
+            }
+            while at < block.range.end {
+                self.strip::<1, N, FMA>([at], k, depth);
+                at += 1;
+            }
+        }
+    }
+}
+
+impl<E: Element> FloatPanels<'_, E> {
+    /// All rows of some panels.
+    #[inline(always)]
+    fn strip<const NP: usize, const N: usize, const FMA: bool>(&mut self, panels: [usize; NP], k: usize, depth: usize) {
+        let mut row = 0;
+        let rows = self.product.rows;
+        while N == 16 && row + 12 <= rows {
+            self.tile::<12, NP, FMA>(row, panels, k, depth);
+            row += 12;
+        }
+        while row + 4 <= rows {
+            self.tile::<4, NP, FMA>(row, panels, k, depth);
+            row += 4;
+        }
+        while row < rows {
+            self.tile::<1, NP, FMA>(row, panels, k, depth);
+            row += 1;
+        }
+    }
+
+    /// Few rows, each with the same panels.
+    #[inline(always)]
+    fn rows<const MR: usize, const NP: usize, const FMA: bool>(
+        &mut self,
+        row: usize,
+        panels: [usize; NP],
+        k: usize,
+        depth: usize,
+    ) {
+        for row in row..self.product.rows {
+            self.tile::<MR, NP, FMA>(row, panels, k, depth);
+        }
+    }
+
+    #[allow(clippy::needless_range_loop, reason = "indices of several arrays, unrolled")]
+    /// `MR` rows by `NP` panels over `depth` inputs from `k` on, added to what earlier inputs gave.
+    #[inline(always)]
+    fn tile<const MR: usize, const NP: usize, const FMA: bool>(
+        &mut self,
+        row: usize,
+        panels: [usize; NP],
+        k: usize,
+        depth: usize,
+    ) {
+        let Product { x, d_in, .. } = *self.product;
+        let mut sums = [[[0.0; PANEL]; NP]; MR];
+        if k > 0 {
+            for m in 0..MR {
+                for p in 0..NP {
+                    // By way of an array of its own, so that the sums stay in registers.
+                    let mut lanes = [0.0; PANEL];
+                    let y = self.out.panel(row + m, panels[p]);
+                    lanes[..y.len()].copy_from_slice(y);
+                    sums[m][p] = lanes;
+                }
+            }
+        }
+        let mut xs = [&x[..0]; MR];
+        for m in 0..MR {
+            xs[m] = &x[(row + m) * d_in + k..][..depth];
+        }
+        let mut ws = [&self.panels[..0]; NP];
+        for p in 0..NP {
+            let start = (panels[p] * d_in + k) * PANEL;
+            ws[p] = self.panels.get(start..start + depth * PANEL).unwrap_or(&self.panels[..depth * PANEL]);
+        }
+        for step in 0..depth {
+            for p in 0..NP {
+                if MR == 1 {
+                    prefetch(ws[p], step * PANEL + AHEAD);
+                }
+                // SAFETY: `ws` has `depth` panels' rows, by the slices above; a check here would spill the sums.
+                let w = unsafe { ws[p].get_unchecked(step * PANEL..(step + 1) * PANEL) };
+                let w: [f32; PANEL] = std::array::from_fn(|lane| w[lane].widen());
+                for m in 0..MR {
+                    // SAFETY: as above, `xs` has `depth` inputs.
+                    let input = unsafe { *xs[m].get_unchecked(step) };
+                    for lane in 0..PANEL {
+                        sums[m][p][lane] = mul_add::<FMA>(input, w[lane], sums[m][p][lane]);
+                    }
+                }
+            }
+        }
+        let last = k + depth == d_in;
+        for m in 0..MR {
+            for p in 0..NP {
+                let start = panels[p] * PANEL;
+                let lanes = sums[m][p];
+                let y = self.out.panel(row + m, panels[p]);
+                y.copy_from_slice(&lanes[..y.len()]);
+                if last && !y.is_empty() {
+                    self.product.add_bias(y, start);
+                }
+            }
+        }
+    }
+}

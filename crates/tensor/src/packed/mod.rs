@@ -1,0 +1,145 @@
+//! Weight matrices in panels of sixteen outputs, in memory of their own.
+//!
+//! A panel holds its sixteen outputs side by side for each input (or group of inputs), so that one load gives a vector of
+//! weights and no product needs a sum across lanes. Every output is one sum over the inputs in order, whatever the number of
+//! rows and of threads.
+
+mod blocks;
+mod float;
+mod group;
+mod memory;
+mod quantise;
+#[cfg(target_arch = "x86_64")]
+mod vnni;
+
+use half::{bf16, f16};
+
+use crate::device::Device;
+use crate::lanes::Element;
+use crate::matmul::Product;
+use crate::param::{DType, Param, Values};
+use blocks::Blocks;
+use float::FloatPanels;
+use group::{Codes, Four, Groups};
+use memory::Memory;
+use quantise::Quantised;
+
+/// Outputs of a panel.
+pub(crate) const PANEL: usize = 16;
+/// Inputs that share a scale.
+pub(crate) const GROUP: usize = 32;
+
+/// How the numbers of a packed matrix are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// As they are, in 32 or 16 bits.
+    Float(DType),
+    /// 8 bits, and a 16-bit scale for each 32 inputs of an output: 8.5 bits a weight.
+    Q8,
+    /// 4 bits, and a 16-bit scale for each 32 inputs of an output: 4.5 bits a weight.
+    Q4,
+}
+
+impl Format {
+    /// Bytes of one panel of `d_in` inputs.
+    pub(crate) fn panel_bytes(self, d_in: usize) -> usize {
+        let groups = d_in.div_ceil(GROUP);
+        match self {
+            Self::Float(dtype) => PANEL * d_in * dtype.size(),
+            Self::Q8 => groups * group::Eight::BYTES,
+            Self::Q4 => groups * Four::BYTES,
+        }
+    }
+}
+
+/// A packed matrix `[d_out, d_in]`.
+pub(crate) struct Packed {
+    format: Format,
+    d_in: usize,
+    d_out: usize,
+    memory: Memory,
+}
+
+impl Packed {
+    /// Packs a matrix whose rows are given one after the other: `row(output, out)` writes the inputs of an output.
+    pub(crate) fn new(format: Format, d_in: usize, d_out: usize, row: impl Fn(usize, &mut [f32]) + Sync) -> Self {
+        let bytes = format.panel_bytes(d_in);
+        let mut memory = Memory::new(d_out.div_ceil(PANEL) * bytes);
+        memory.fill(bytes, |panel, out| {
+            let mut rows = vec![0.0; PANEL * d_in];
+            for (at, row_out) in rows.chunks_exact_mut(d_in.max(1)).enumerate() {
+                if panel * PANEL + at < d_out {
+                    row(panel * PANEL + at, row_out);
+                }
+            }
+            match format {
+                Format::Float(DType::F32) => float::pack(&rows, d_in, out, |x| x.to_le_bytes()),
+                Format::Float(DType::Bf16) => float::pack(&rows, d_in, out, |x| bf16::from_f32(x).to_le_bytes()),
+                Format::Float(DType::F16) => float::pack(&rows, d_in, out, |x| f16::from_f32(x).to_le_bytes()),
+                Format::Q8 => group::pack::<group::Eight>(&rows, d_in, out),
+                Format::Q4 => group::pack::<Four>(&rows, d_in, out),
+            }
+        });
+        Self { format, d_in, d_out, memory }
+    }
+
+    /// The numbers as they are multiplied, `[d_out, d_in]`.
+    pub(crate) fn to_f32(&self) -> Vec<f32> {
+        let mut out = vec![0.0; self.d_in * self.d_out];
+        let panels = self.memory.bytes().chunks_exact(self.format.panel_bytes(self.d_in).max(1));
+        for (rows, panel) in out.chunks_mut(PANEL * self.d_in.max(1)).zip(panels) {
+            for (at, x) in rows.iter_mut().enumerate() {
+                let (output, input) = (at / self.d_in, at % self.d_in);
+                *x = match self.format {
+                    Format::Float(dtype) => float::at(panel, dtype, input * PANEL + output),
+                    Format::Q8 => group::at::<group::Eight>(panel, output, input),
+                    Format::Q4 => group::at::<Four>(panel, output, input),
+                };
+            }
+        }
+        out
+    }
+
+    /// Bytes that the matrix takes.
+    pub(crate) fn size(&self) -> usize {
+        self.memory.bytes().len()
+    }
+
+    pub(crate) fn multiply(&self, device: &Device, product: &Product<'_>, y: &mut [f32]) {
+        let blocks = Blocks::new(product, self.format.panel_bytes(self.d_in), device.threads().count());
+        match self.format {
+            Format::Float(DType::F32) => self.floats::<f32>(device, product, &blocks, y),
+            Format::Float(DType::Bf16) => self.floats::<bf16>(device, product, &blocks, y),
+            Format::Float(DType::F16) => self.floats::<f16>(device, product, &blocks, y),
+            Format::Q8 => self.groups::<group::Eight>(device, product, &blocks, y),
+            Format::Q4 => self.groups::<Four>(device, product, &blocks, y),
+        }
+    }
+
+    fn floats<E: Element>(&self, device: &Device, product: &Product<'_>, blocks: &Blocks, y: &mut [f32]) {
+        let panels = memory::view::<E>(self.memory.bytes());
+        blocks.run(device, y, |block, out| device.simd().run(FloatPanels { product, panels, block, out }));
+    }
+
+    fn groups<C: Codes>(&self, device: &Device, product: &Product<'_>, blocks: &Blocks, y: &mut [f32]) {
+        let x = Quantised::new(device, product.x, product.rows, self.d_in);
+        blocks.run(device, y, |block, out| {
+            Groups::<C>::new(product, self.memory.bytes(), &x, block, out).run(device.simd());
+        });
+    }
+}
+
+/// Packs a stored matrix `[d_out, d_in]`; `transposed` ones are stored `[d_in, d_out]`.
+pub(crate) fn pack(param: &Param, transposed: bool, d_in: usize, d_out: usize, format: Format) -> Packed {
+    fn rows<E: Element>(w: &[E], transposed: bool, d_in: usize, d_out: usize, format: Format) -> Packed {
+        Packed::new(format, d_in, d_out, |row, out| {
+            let place = |k: usize| if transposed { k * d_out + row } else { row * d_in + k };
+            out.iter_mut().enumerate().for_each(|(k, x)| *x = w[place(k)].widen());
+        })
+    }
+    match param.values() {
+        Values::F32(w) => rows(w, transposed, d_in, d_out, format),
+        Values::Bf16(w) => rows(w, transposed, d_in, d_out, format),
+        Values::F16(w) => rows(w, transposed, d_in, d_out, format),
+    }
+}

@@ -1,0 +1,136 @@
+//! Packed matrices: products against an f64 twin of the numbers they hold, and how near those are to the originals.
+
+use formwork_tensor::{Context, DType, Format, Layout, Matrix, Param, Simd};
+
+const FORMATS: [Format; 5] =
+    [Format::Float(DType::F32), Format::Float(DType::Bf16), Format::Float(DType::F16), Format::Q8, Format::Q4];
+
+fn numbers(count: usize, seed: u64) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        ((state >> 40) as f32 / f32::from(1_u16 << 12) / 2048.0) - 1.0
+    };
+    std::iter::repeat_with(next).take(count).collect()
+}
+
+/// Products see the input in 8 bits where the weights have 8 or 4.
+fn as_seen(format: Format, x: &[f32]) -> Vec<f32> {
+    if matches!(format, Format::Float(_)) {
+        return x.to_vec();
+    }
+    x.chunks(32)
+        .flat_map(|group| {
+            let scale = group.iter().fold(0.0_f32, |m, x| m.max(x.abs())) / 127.0;
+            let inverse = if scale > 0.0 { 1.0 / scale } else { 0.0 };
+            group.iter().map(move |x| (x * inverse).round_ties_even() * scale)
+        })
+        .collect()
+}
+
+fn check(ctx: &Context, format: Format, [rows, d_in, d_out]: [usize; 3]) -> Vec<f32> {
+    let (x, w, bias) = (numbers(rows * d_in, 1), numbers(d_in * d_out, 2), numbers(d_out, 3));
+    let matrix = Matrix::new(Param::from_f32(&[d_out, d_in], &w), Layout::OutIn).pack(format);
+    let held = matrix.to_f32();
+    let mut y = ctx.tensor(&[rows, d_out]);
+    matrix.multiply(&ctx.from_slice(&[rows, d_in], &x), Some(&bias), &mut y);
+    for row in 0..rows {
+        let x = as_seen(format, &x[row * d_in..][..d_in]);
+        for column in 0..d_out {
+            let terms = x.iter().zip(&held[column * d_in..]).map(|(x, w)| f64::from(*x) * f64::from(*w));
+            let exact = f64::from(bias[column]) + terms.sum::<f64>();
+            let found = f64::from(y.data()[row * d_out + column]);
+            assert!(
+                (exact - found).abs() < 1e-5 * (d_in as f64).sqrt().max(1.0),
+                "{format:?} {rows}x{d_in}x{d_out} at {row},{column}: {found} not {exact}"
+            );
+        }
+    }
+    y.data().to_vec()
+}
+
+#[test]
+fn products_are_exact_over_tails() {
+    for simd in Simd::supported() {
+        let ctx = Context::with(1, simd);
+        for format in FORMATS {
+            for size in 1..=70 {
+                check(&ctx, format, [1, size, 9]);
+                check(&ctx, format, [2, 17, size]);
+                check(&ctx, format, [size % 17 + 1, size, 33]);
+            }
+            check(&ctx, format, [3, 130, 300]);
+            check(&ctx, format, [15, 600, 70]);
+        }
+    }
+}
+
+#[test]
+fn a_row_depends_on_no_other_and_threads_do_not_change_a_bit() {
+    let (d_in, d_out) = (1300, 450);
+    for simd in Simd::supported() {
+        for format in FORMATS {
+            let w = Param::from_f32(&[d_out, d_in], &numbers(d_in * d_out, 5));
+            let matrix = Matrix::new(w, Layout::OutIn).pack(format);
+            let numbers = numbers(19 * d_in, 6);
+            let product = |threads: usize, first: usize| {
+                let ctx = Context::with(threads, simd);
+                let x = ctx.from_slice(&[19 - first, d_in], &numbers[first * d_in..]);
+                let mut y = ctx.tensor(&[19 - first, d_out]);
+                matrix.multiply(&x, None, &mut y);
+                y.data().to_vec()
+            };
+            let all = product(1, 0);
+            for (threads, first) in [(2, 0), (3, 0), (1, 18), (2, 15), (3, 11), (2, 5)] {
+                assert_eq!(product(threads, first), all[first * d_out..], "{simd:?} {format:?} {threads} {first}");
+            }
+        }
+    }
+}
+
+#[test]
+fn instruction_sets_agree_on_integers() {
+    let of = |simd| check(&Context::with(1, simd), Format::Q8, [7, 320, 100]);
+    let all: Vec<Vec<f32>> = Simd::supported().into_iter().map(of).collect();
+    for other in &all {
+        assert!(other.iter().zip(&all[0]).all(|(a, b)| (a - b).abs() < 1e-5));
+    }
+}
+
+#[test]
+fn formats_hold_numbers_as_near_as_they_promise() {
+    let (d_in, d_out) = (96, 40);
+    let w = numbers(d_in * d_out, 7);
+    let stored = Matrix::new(Param::from_f32(&[d_out, d_in], &w), Layout::OutIn);
+    let transposed: Vec<f32> = (0..d_in * d_out).map(|at| w[at % d_out * d_in + at / d_out]).collect();
+    let turned = Matrix::new(Param::from_f32(&[d_in, d_out], &transposed), Layout::InOut);
+    for (format, bound) in [
+        (FORMATS[0], 0.0),
+        (FORMATS[1], 1.0 / 256.0),
+        (FORMATS[2], 1.0 / 2048.0),
+        (Format::Q8, 0.6 / 127.0),
+        (Format::Q4, 1.01 / 8.0),
+    ] {
+        let held = stored.pack(format).to_f32();
+        let worst = held.iter().zip(&w).fold(0.0_f32, |worst, (a, b)| worst.max((a - b).abs()));
+        assert!(worst <= bound, "{format:?}: {worst}");
+        assert_eq!(turned.pack(format).to_f32(), held, "{format:?}");
+    }
+    let size = |format| stored.pack(format).size();
+    let panels = d_out.div_ceil(16) * 16 * d_in;
+    assert_eq!(size(Format::Q8) * 16, panels * 17);
+    assert_eq!(size(Format::Q4) * 16, panels * 9);
+}
+
+#[test]
+fn what_is_not_a_number_stays_so() {
+    let ctx = Context::with(1, Simd::supported()[0]);
+    let matrix = Matrix::new(Param::from_f32(&[3, 64], &numbers(192, 8)), Layout::OutIn);
+    for format in FORMATS {
+        let mut x = numbers(64, 9);
+        x[40] = f32::NAN;
+        let mut y = ctx.tensor(&[1, 3]);
+        matrix.pack(format).multiply(&ctx.from_slice(&[1, 64], &x), None, &mut y);
+        assert!(y.data().iter().all(|y| y.is_nan()), "{format:?}");
+    }
+}
