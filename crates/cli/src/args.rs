@@ -200,6 +200,12 @@ pub(crate) struct Target {
     /// Threads to compute with
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<usize>,
+    /// The format that matrices are kept in [default: as stored]
+    #[arg(long, value_parser = ["f32", "bf16", "f16", "q8", "q4"])]
+    pub(crate) dtype: Option<String>,
+    /// Where matrices are kept: in the mapped file, or packed for products in memory of their own
+    #[arg(long, value_parser = ["mapped", "packed"])]
+    pub(crate) hold: Option<String>,
     /// The runtime's source folder
     #[arg(long, value_name = "PATH")]
     pub(crate) runtime: Option<PathBuf>,

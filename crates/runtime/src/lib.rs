@@ -35,11 +35,11 @@ pub use formwork_tensor::{Context, Ids, Param, Record, Simd, Tensor, Tokens, err
 pub use formwork_tensor::{Error, Result};
 
 pub use inputs::Inputs;
-pub use model::{Info, Model, load};
+pub use model::{Info, Model, load, load_held};
 pub use sampling::Sampling;
 pub use session::Session;
-pub use weights::Weights;
 pub use weights::mapping::{Mapping, Rule, Source};
+pub use weights::{Holding, Weights};
 
 /// Operators without parameters.
 pub mod ops {

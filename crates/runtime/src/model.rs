@@ -5,8 +5,8 @@ use std::path::Path;
 use formwork_tensor::{Context, Result, Tensor};
 
 use crate::inputs::Inputs;
-use crate::weights::Weights;
 use crate::weights::mapping::Mapping;
+use crate::weights::{Holding, Weights};
 
 /// What a program needs to know of a model besides its code.
 #[derive(Clone, Copy, Debug)]
@@ -50,7 +50,12 @@ pub trait Model: Sized {
 
 /// Loads a model from a folder or a file, with every problem of its weights in one error.
 pub fn load<M: Model>(path: impl AsRef<Path>) -> Result<M> {
-    let weights = Weights::open(path, &M::INFO.mapping)?;
+    load_held(path, Holding::Mapped)
+}
+
+/// As [`load`], with the matrices kept as `holding` says.
+pub fn load_held<M: Model>(path: impl AsRef<Path>, holding: Holding) -> Result<M> {
+    let weights = Weights::open(path, &M::INFO.mapping)?.hold(holding, M::INFO.vocab_size);
     let model = M::load(&weights);
     weights.finish()?;
     Ok(model)

@@ -119,9 +119,31 @@ fn masked_positions_do_not_count_and_nan_does() {
 }
 
 #[test]
+fn packed_weights_give_the_same_and_smaller_ones_nearly() {
+    let folder = folder();
+    run(&FORWARD, folder.path()).unwrap();
+    case(folder.path(), |_, _| {});
+    for (options, tolerance) in [
+        (&["--hold", "packed"][..], "1e-5"),
+        (&["--dtype", "f32"], "1e-5"),
+        (&["--dtype", "f16"], "2e-3"),
+        (&["--dtype", "bf16", "--hold", "packed"], "2e-2"),
+    ] {
+        run(&[&VERIFY, options, &["--tolerance", tolerance]].concat(), folder.path()).unwrap();
+    }
+    for dtype in ["q8", "q4"] {
+        let error =
+            run(&[&VERIFY, &["--dtype", dtype, "--tolerance", "1e-6"][..]].concat(), folder.path()).unwrap_err();
+        assert_eq!(error.code, "diverges", "{dtype} is another number");
+    }
+    let both = ["--dtype", "q8", "--hold", "mapped"];
+    assert_eq!(run(&[&VERIFY, &both[..]].concat(), folder.path()).unwrap_err().code, "usage");
+}
+
+#[test]
 fn wrong_command_lines_are_usage_errors() {
     let folder = folder();
-    let table: [&[&str]; 9] = [
+    let table: [&[&str]; 11] = [
         &[],
         &["dance"],
         &["forward"],
@@ -131,6 +153,8 @@ fn wrong_command_lines_are_usage_errors() {
         &["forward", "--weights", "@", "--input", "@in", "--output", "@out", "--threads", "0"],
         &["verify", "--weights", "@", "--input", "@in", "--tolerance", "nan"],
         &["generate", "--weights", "@", "--top-k", "-1"],
+        &["verify", "--weights", "@", "--input", "@in", "--dtype", "q5"],
+        &["verify", "--weights", "@", "--input", "@in", "--hold", "near"],
     ];
     for arguments in table {
         let error = run(arguments, folder.path()).unwrap_err();

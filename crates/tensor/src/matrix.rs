@@ -51,6 +51,14 @@ impl Matrix {
         Self { held: Held::Packed(Arc::new(packed)), ..*self }
     }
 
+    /// The same matrix in panels, its numbers as they are stored.
+    pub fn pack_as_stored(&self) -> Self {
+        match &self.held {
+            Held::Stored(param, _) => self.pack(Format::Float(param.dtype())),
+            Held::Packed(_) => self.clone(),
+        }
+    }
+
     /// The numbers that it multiplies with, `[d_out, d_in]`.
     pub fn to_f32(&self) -> Vec<f32> {
         match &self.held {

@@ -9,6 +9,7 @@ use lexopt::prelude::*;
 
 use super::USAGE;
 use crate::sampling::Sampling;
+use crate::weights::Holding;
 
 /// All options of all commands, as given.
 #[derive(Default)]
@@ -17,6 +18,8 @@ pub(super) struct Options {
     input: Option<PathBuf>,
     output: Option<PathBuf>,
     threads: Option<usize>,
+    hold: Option<String>,
+    dtype: Option<String>,
     pub(super) greedy: Option<usize>,
     pub(super) hidden: bool,
     pub(super) tolerance: Option<f32>,
@@ -37,6 +40,11 @@ impl Options {
 
     pub(super) fn output(&self) -> Result<&Path> {
         self.output.as_deref().ok_or_else(|| usage("--output is missing"))
+    }
+
+    /// Where the options ask matrices to be kept.
+    pub(super) fn holding(&self) -> Result<Holding> {
+        Holding::named(self.hold.as_deref(), self.dtype.as_deref())
     }
 
     /// The context that the options ask for.
@@ -80,8 +88,10 @@ pub(super) fn parse(arguments: Vec<OsString>) -> Result<(String, Options)> {
 
 fn set(command: &str, name: &str, parser: &mut lexopt::Parser, options: &mut Options) -> Result<()> {
     let known = match command {
-        "forward" => matches!(name, "weights" | "input" | "output" | "greedy" | "hidden" | "threads"),
-        "verify" => matches!(name, "weights" | "input" | "tolerance" | "threads"),
+        "forward" => {
+            matches!(name, "weights" | "hold" | "dtype" | "input" | "output" | "greedy" | "hidden" | "threads")
+        }
+        "verify" => matches!(name, "weights" | "hold" | "dtype" | "input" | "tolerance" | "threads"),
         "generate" => !matches!(name, "input" | "output" | "greedy" | "hidden" | "tolerance"),
         _ => false,
     };
@@ -97,6 +107,8 @@ fn set(command: &str, name: &str, parser: &mut lexopt::Parser, options: &mut Opt
         "weights" => options.weights = Some(value.into()),
         "input" => options.input = Some(value.into()),
         "output" => options.output = Some(value.into()),
+        "hold" => options.hold = Some(value.to_string_lossy().into_owned()),
+        "dtype" => options.dtype = Some(value.to_string_lossy().into_owned()),
         "threads" => options.threads = Some(number(name, &value)?),
         "greedy" => options.greedy = Some(number(name, &value)?),
         "tolerance" => options.tolerance = Some(number(name, &value)?),

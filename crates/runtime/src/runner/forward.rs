@@ -4,13 +4,13 @@ use formwork_tensor::Result;
 
 use super::args::Options;
 use super::case;
-use crate::model::{Model, load};
+use crate::model::{Model, load_held};
 use crate::weights::{SafeTensors, writer};
 
 pub(super) fn run<M: Model>(options: &Options) -> Result<()> {
     let (output, ctx) = (options.output()?, options.context()?);
     let cases = case::read(&SafeTensors::open(options.input()?)?)?;
-    let model: M = load(options.weights()?)?;
+    let model: M = load_held(options.weights()?, options.holding()?)?;
     let mut outputs = Vec::new();
     for case in &cases {
         outputs.extend(case.answer(&model, &ctx, options.hidden)?);

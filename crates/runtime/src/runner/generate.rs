@@ -7,7 +7,7 @@ use formwork_tensor::{Error, Result};
 use super::args::{Options, usage};
 use super::case::decodes;
 use super::print;
-use crate::model::{Model, load};
+use crate::model::{Model, load_held};
 use crate::session::Session;
 
 /// How many ids are generated unless told.
@@ -16,7 +16,7 @@ const COUNT: usize = 32;
 pub(super) fn run<M: Model>(options: &Options) -> Result<()> {
     let ctx = options.context()?;
     let count = options.count.unwrap_or(COUNT);
-    let model: M = load(options.weights()?)?;
+    let model: M = load_held(options.weights()?, options.holding()?)?;
     let ids = read_ids()?;
     let prompt = match (decodes::<M>(), options.decoder_start) {
         (true, Some(start)) => vec![start],

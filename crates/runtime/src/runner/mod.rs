@@ -23,7 +23,8 @@ commands:
   generate --weights PATH [-n N] [--temperature T] [--top-k K] [--top-p P] [--min-p P]
            [--repetition-penalty R] [--seed S] [--stop-id ID]... [--decoder-start ID]
            [--threads N]   reads the ids of the prompt from standard input
-  info     prints facts about the model as JSON";
+  info     prints facts about the model as JSON
+  and with --weights: [--dtype f32|bf16|f16|q8|q4] [--hold mapped|packed]";
 
 /// The whole `main` of a generated crate: parses the arguments of the process and runs the command.
 pub fn main<M: Model>() -> ExitCode {

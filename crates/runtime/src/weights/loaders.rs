@@ -102,7 +102,7 @@ impl Weights {
         let stacked = |matrix: &str, d_in: usize, d_out: usize| {
             let full = self.full(&format!("{name}.{matrix}"));
             let pieces = self.pieces(&full, &[config.experts, d_out, d_in]);
-            let matrices = pieces.into_iter().map(matrix_of).collect();
+            let matrices = pieces.into_iter().map(|piece| self.held(matrix_of(piece))).collect();
             let bias = || self.table(&format!("{full}_bias"), &[config.experts, d_out]);
             let bias = config.bias.then(|| bias().map_or_else(Vec::new, |bias| bias.to_f32().into_owned()));
             Stacked::new(matrices, bias)
@@ -148,7 +148,7 @@ impl Weights {
     /// The matrix of a linear layer; stays in the layout of its checkpoint.
     fn matrix(&self, name: &str, d_in: usize, d_out: usize) -> Matrix {
         match self.piece(&self.full(&format!("{name}.weight")), &[d_out, d_in]) {
-            Some(piece) => matrix_of(piece),
+            Some(piece) => self.held(matrix_of(piece)),
             None => Matrix::new(Param::empty().reshape(&[0, d_in]), Layout::OutIn),
         }
     }

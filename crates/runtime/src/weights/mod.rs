@@ -4,6 +4,7 @@ mod checkpoint;
 mod evaluate;
 mod file;
 mod header;
+mod holding;
 mod loaders;
 pub mod mapping;
 mod mixers;
@@ -22,6 +23,7 @@ use formwork_tensor::{Param, Result};
 use checkpoint::Checkpoint;
 use evaluate::Piece;
 pub use file::SafeTensors;
+pub use holding::Holding;
 use mapping::{Mapping, Source};
 use pattern::{Captures, glob, matches};
 use report::Problem;
@@ -35,6 +37,8 @@ use synthetic::Synthetic;
 pub struct Weights {
     shared: Rc<Shared>,
     prefix: String,
+    holding: Holding,
+    vocab_size: usize,
 }
 
 /// What all views of one checkpoint share.
@@ -78,12 +82,12 @@ impl Weights {
 
     fn from_parts(checkpoint: Checkpoint, synthetic: Option<Synthetic>, mapping: &Mapping) -> Self {
         let shared = Shared { checkpoint, mapping: *mapping, synthetic, state: RefCell::default() };
-        Self { shared: Rc::new(shared), prefix: String::new() }
+        Self { shared: Rc::new(shared), prefix: String::new(), holding: Holding::Mapped, vocab_size: 0 }
     }
 
     /// The weights below `name`.
     pub fn at(&self, name: &str) -> Self {
-        Self { shared: Rc::clone(&self.shared), prefix: self.full(name) }
+        Self { shared: Rc::clone(&self.shared), prefix: self.full(name), ..*self }
     }
 
     /// Every problem with the weights asked for, and every tensor that nothing asked for, in one
