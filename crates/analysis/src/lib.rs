@@ -32,6 +32,7 @@ mod traffic;
 mod tree;
 mod visit;
 mod waterfall;
+mod work;
 
 pub use assertion::{Assertion, AssertionError, Number, Relation};
 pub use cache::KvCache;
@@ -50,3 +51,4 @@ pub use question::{AttentionCount, Questions};
 pub use report::{Flops, Formulas, Report, report};
 pub use traffic::Bound;
 pub use tree::Branch;
+pub use work::Work;

@@ -4,7 +4,7 @@
 //! taken as fused into them, tables give only the rows that are read, and attention reads the keys and values it may see.
 //! Weights, activations and cache are 16-bit. A bound, never a forecast.
 
-use formwork_ops::{Kind, State, Type};
+use formwork_ops::{Kind, Type};
 
 use crate::memory::stored;
 use crate::run::{Run, fixed};
@@ -89,8 +89,8 @@ fn moved(used: &Use<'_>, run: &Run) -> Result<u128, AnalysisError> {
     }
     if facts.flops.attention.is_some() {
         bytes = exact::add(FIGURE, bytes, attention(used, run)?)?;
-    } else if let Some(state) = &facts.state {
-        bytes = exact::add(FIGURE, bytes, recurrent(used, state, run)?)?;
+    } else if facts.state.is_some() {
+        bytes = exact::add(FIGURE, bytes, recurrent(used, run)?)?;
     } else if !facts.flops.matmul.is_zero() || table {
         let operand = if table { None } else { used.operand(0) };
         for ty in operand.into_iter().chain(&facts.outputs) {
@@ -101,16 +101,12 @@ fn moved(used: &Use<'_>, run: &Run) -> Result<u128, AnalysisError> {
 }
 
 /// Operands, results, and a state that is read and written whole.
-fn recurrent(used: &Use<'_>, state: &State, run: &Run) -> Result<u128, AnalysisError> {
+fn recurrent(used: &Use<'_>, run: &Run) -> Result<u128, AnalysisError> {
     let mut bytes = 0;
     for ty in (0..).map_while(|at| used.operand(at)).chain(&used.op.facts.outputs) {
         bytes = exact::add(FIGURE, bytes, tensor(ty, run)?)?;
     }
-    for rows in state.rows() {
-        let kept = exact::mul(FIGURE, run.value(&rows.heads, FIGURE)?, run.value(&rows.width, FIGURE)?)?;
-        bytes = exact::add(FIGURE, bytes, exact::mul(FIGURE, exact::mul(FIGURE, run.batch, kept)?, 2 * BYTES)?)?;
-    }
-    Ok(bytes)
+    exact::add(FIGURE, bytes, exact::mul(FIGURE, kept(used, run)?, 2 * BYTES)?)
 }
 
 /// Queries, new keys and values, results, and the cached keys and values that are seen.
@@ -119,22 +115,28 @@ fn attention(used: &Use<'_>, run: &Run) -> Result<u128, AnalysisError> {
     for ty in (0..3).filter_map(|at| used.operand(at)).chain(&used.op.facts.outputs) {
         bytes = exact::add(FIGURE, bytes, tensor(ty, run)?)?;
     }
-    let (Some(state), Some(it)) = (&used.op.facts.state, &used.op.facts.flops.at(run.step).attention) else {
-        return Ok(bytes);
+    exact::add(FIGURE, bytes, exact::mul(FIGURE, kept(used, run)?, BYTES)?)
+}
+
+/// Numbers that a use reads of what earlier steps left: attention's visible keys and values, any other state whole.
+pub(crate) fn kept(used: &Use<'_>, run: &Run) -> Result<u128, AnalysisError> {
+    let Some(state) = &used.op.facts.state else {
+        return Ok(0);
     };
-    let (queries, keys) = (run.value(&it.queries, FIGURE)?, run.value(&it.keys, FIGURE)?);
-    // Groups of heads keep as many numbers each.
-    let groups = pairs::groups(&it.visibility);
-    let seen = if queries == 1 { pairs::last(&it.visibility, run, keys)? } else { exact::mul(FIGURE, keys, groups)? };
-    let new = exact::mul(FIGURE, queries, groups)?;
     let mut width = 0;
     for rows in state.rows() {
         let row = exact::mul(FIGURE, run.value(&rows.heads, FIGURE)?, run.value(&rows.width, FIGURE)?)?;
         width = exact::add(FIGURE, width, row)?;
     }
-    let row = exact::mul(FIGURE, width / groups, BYTES)?;
-    let old = exact::mul(FIGURE, exact::mul(FIGURE, run.batch, seen.saturating_sub(new))?, row)?;
-    exact::add(FIGURE, bytes, old)
+    let Some(it) = &used.op.facts.flops.at(run.step).attention else {
+        return exact::mul(FIGURE, run.batch, width);
+    };
+    let (queries, keys) = (run.value(&it.queries, FIGURE)?, run.value(&it.keys, FIGURE)?);
+    // Groups of heads keep as many numbers each.
+    let groups = pairs::groups(&it.visibility);
+    let seen = if queries == 1 { pairs::last(&it.visibility, run, keys)? } else { exact::mul(FIGURE, keys, groups)? };
+    let old = seen.saturating_sub(exact::mul(FIGURE, queries, groups)?);
+    exact::mul(FIGURE, exact::mul(FIGURE, run.batch, old)?, width / groups)
 }
 
 fn tensor(ty: &Type, run: &Run) -> Result<u128, AnalysisError> {

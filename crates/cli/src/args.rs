@@ -109,6 +109,8 @@ pub(crate) enum Command {
     Run(Run),
     /// Turn texts into vectors, as JSON
     Embed(Embed),
+    /// Measure tokens per second beside the limits of this machine
+    Bench(Bench),
     /// Print completions for a shell
     Completions {
         #[arg(value_enum)]
@@ -278,4 +280,44 @@ pub(crate) struct Embed {
     /// A text; may be given several times, and several texts may follow
     #[arg(long, required = true, num_args = 1.., value_name = "TEXT")]
     pub(crate) text: Vec<String>,
+}
+
+/// Sizes are numbers with commas between; every combination is a test, named as llama-bench names it.
+#[derive(Debug, Args)]
+pub(crate) struct Bench {
+    #[arg(value_name = "SPEC")]
+    pub(crate) spec: PathBuf,
+    /// The checkpoint: a folder or a .safetensors file; random weights without one
+    #[arg(long, value_name = "PATH")]
+    pub(crate) weights: Option<PathBuf>,
+    /// Tokens read at once; 0 leaves these tests out
+    #[arg(long, value_name = "N,..", value_delimiter = ',', default_value = "512")]
+    pub(crate) pp: Vec<usize>,
+    /// Tokens generated one after the other; 0 leaves these tests out
+    #[arg(long, value_name = "N,..", value_delimiter = ',', default_value = "128")]
+    pub(crate) tg: Vec<usize>,
+    /// Tokens in the cache before
+    #[arg(long, value_name = "N,..", value_delimiter = ',', default_value = "0")]
+    pub(crate) depth: Vec<usize>,
+    /// Sequences side by side
+    #[arg(long, value_name = "N,..", value_delimiter = ',', default_value = "1")]
+    pub(crate) batch: Vec<usize>,
+    /// Threads to compute with [default: all]
+    #[arg(long, value_name = "N,..", value_delimiter = ',')]
+    pub(crate) threads: Vec<usize>,
+    /// The format that matrices are kept in [default: as stored]
+    #[arg(long, value_parser = ["f32", "bf16", "f16", "q8", "q4"])]
+    pub(crate) dtype: Option<String>,
+    /// Where matrices are kept: in the mapped file, or packed for products in memory of their own
+    #[arg(long, value_parser = ["mapped", "packed"])]
+    pub(crate) hold: Option<String>,
+    /// Rounds; each runs every test once
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub(crate) repeat: usize,
+    /// Print every figure as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// The runtime's source folder
+    #[arg(long, value_name = "PATH")]
+    pub(crate) runtime: Option<PathBuf>,
 }

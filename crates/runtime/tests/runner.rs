@@ -183,3 +183,32 @@ fn wrong_inputs_have_their_codes() {
     assert_eq!(code(&[floats]), "input-dtype");
     assert!(!folder.path().join("out").exists());
 }
+
+#[test]
+fn bench_measures_with_and_without_weights() {
+    let folder = folder();
+    let sizes = ["--pp", "4", "--tg", "2", "--depth", "0,3", "--batch", "1,2", "--threads", "1,2", "--repeat", "1"];
+    run(&[&["bench"], &sizes[..]].concat(), folder.path()).unwrap();
+    run(&[&["bench", "--json", "--weights", "@"], &sizes[..]].concat(), folder.path()).unwrap();
+    run(&[&["bench", "--json", "--dtype", "q8", "--weights", "@"], &sizes[..]].concat(), folder.path()).unwrap();
+    let work = r#"{"pp4": {"flops": 5, "cache": 0, "weights": {"f32": 7}}}"#;
+    run(&["bench", "--pp", "4", "--tg", "0", "--repeat", "1", "--work", work], folder.path()).unwrap();
+}
+
+#[test]
+fn bench_refuses_what_it_cannot_measure() {
+    let folder = folder();
+    for wrong in [
+        &["--pp", "0", "--tg", "0"][..],
+        &["--batch", "0"],
+        &["--pp", "4,x"],
+        &["--pp", "9999999999"],
+        &["--work", "{\"pp4\": 5}"],
+        &["--greedy", "3"],
+    ] {
+        let error = run(&[&["bench"], wrong].concat(), folder.path()).unwrap_err();
+        assert_eq!((error.code, error.exit), ("usage", 2), "{wrong:?}");
+    }
+    let long = run(&["bench", "--pp", "60", "--depth", "60", "--repeat", "1"], folder.path()).unwrap_err();
+    assert_eq!(long.code, "context-too-long");
+}

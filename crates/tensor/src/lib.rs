@@ -17,6 +17,7 @@ mod matrix;
 mod packed;
 mod param;
 mod pool;
+pub mod probe;
 mod shape;
 mod simd;
 mod tensor;

@@ -1,6 +1,7 @@
 //! One module a command: each turns options into calls and results into text.
 
 mod analyze;
+mod bench;
 mod check;
 mod compile;
 mod dump;
@@ -35,6 +36,7 @@ pub(crate) fn run(cli: &Cli) -> Outcome {
         Command::Forward(options) => forward::run(options, global),
         Command::Verify(options) => verify::run(options, global),
         Command::Run(options) => run::run(options, global),
+        Command::Bench(options) => bench::run(options, global),
         Command::Embed(options) => embed::run(options, global),
         Command::Completions { shell } => {
             let mut text = Vec::new();

@@ -27,6 +27,15 @@ fn a_fixture_is_built_once_and_verified() {
     assert_eq!((second.status, second.err.as_str()), (0, ""));
     let strict = run("/no/such/cargo", &["verify", "--input", &case, "--tolerance", "0"]);
     assert!(strict.status == 3 && strict.err.contains("diverges"), "{}", strict.err);
+    let bench =
+        run("/no/such/cargo", &["bench", "--pp", "4", "--tg", "2", "--depth", "0,3", "--repeat", "2", "--json"]);
+    assert_eq!(bench.status, 0, "{}", bench.err);
+    let report: serde_json::Value = serde_json::from_str(&bench.out).unwrap();
+    let names: Vec<_> = report["tests"].as_array().unwrap().iter().map(|test| test["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["pp4", "tg2", "pp4 @ d3", "tg2 @ d3"]);
+    for figure in ["tokens_per_second", "bytes_per_second", "flops_per_second"] {
+        assert!(report["tests"][3][figure]["median"].as_f64().unwrap() > 0.0, "{figure}");
+    }
     let missing = run("/no/such/cargo", &["forward", "--input", "no/such/file", "--output", "nowhere"]);
     assert_eq!(missing.status, 4, "{}", missing.err);
 }

@@ -8,6 +8,7 @@ use formwork_tensor::{Context, Error, Result};
 use lexopt::prelude::*;
 
 use super::USAGE;
+use super::bench::Bench;
 use crate::sampling::Sampling;
 use crate::weights::Holding;
 
@@ -27,6 +28,7 @@ pub(super) struct Options {
     pub(super) sampling: Sampling,
     pub(super) stop: Vec<u32>,
     pub(super) decoder_start: Option<u32>,
+    pub(super) bench: Bench,
 }
 
 impl Options {
@@ -93,6 +95,7 @@ fn set(command: &str, name: &str, parser: &mut lexopt::Parser, options: &mut Opt
         }
         "verify" => matches!(name, "weights" | "hold" | "dtype" | "input" | "tolerance" | "threads"),
         "generate" => !matches!(name, "input" | "output" | "greedy" | "hidden" | "tolerance"),
+        "bench" => matches!(name, "weights" | "hold" | "dtype" | "json") || Bench::NAMES.contains(&name),
         _ => false,
     };
     if !known {
@@ -102,8 +105,13 @@ fn set(command: &str, name: &str, parser: &mut lexopt::Parser, options: &mut Opt
         options.hidden = true;
         return Ok(());
     }
+    if name == "json" {
+        options.bench.json();
+        return Ok(());
+    }
     let value = parser.value().map_err(|error| usage(error.to_string()))?;
     match name {
+        _ if command == "bench" && Bench::NAMES.contains(&name) => options.bench.set(name, &value)?,
         "weights" => options.weights = Some(value.into()),
         "input" => options.input = Some(value.into()),
         "output" => options.output = Some(value.into()),
@@ -126,7 +134,8 @@ fn set(command: &str, name: &str, parser: &mut lexopt::Parser, options: &mut Opt
     Ok(())
 }
 
-fn number<T: FromStr>(name: &str, value: &OsString) -> Result<T> {
+/// The value of an option as a number.
+pub(super) fn number<T: FromStr>(name: &str, value: &OsString) -> Result<T> {
     let text = value.to_string_lossy();
     text.parse().map_err(|_| usage(format!("`{text}` is no value for `{name}`")))
 }

@@ -1,6 +1,7 @@
 //! The command line of a generated crate.
 
 mod args;
+pub mod bench;
 mod case;
 mod compare;
 mod forward;
@@ -23,8 +24,10 @@ commands:
   generate --weights PATH [-n N] [--temperature T] [--top-k K] [--top-p P] [--min-p P]
            [--repetition-penalty R] [--seed S] [--stop-id ID]... [--decoder-start ID]
            [--threads N]   reads the ids of the prompt from standard input
+  bench    [--weights PATH] [--pp 512] [--tg 128] [--depth 0] [--batch 1] [--threads N] [--repeat 5]
+           [--work JSON] [--json]   sizes are lists with commas; without weights they are random
   info     prints facts about the model as JSON
-  and with --weights: [--dtype f32|bf16|f16|q8|q4] [--hold mapped|packed]";
+  and with weights: [--dtype f32|bf16|f16|q8|q4] [--hold mapped|packed]";
 
 /// The whole `main` of a generated crate: parses the arguments of the process and runs the command.
 pub fn main<M: Model>() -> ExitCode {
@@ -47,6 +50,7 @@ pub fn run<M: Model>(arguments: Vec<std::ffi::OsString>) -> Result<()> {
         "forward" => forward::run::<M>(&options),
         "verify" => verify::run::<M>(&options),
         "generate" => generate::run::<M>(&options),
+        "bench" => bench::run::<M>(&options),
         "info" => info::<M>(),
         "help" => print(USAGE),
         _ => Err(args::usage(format!("unknown command `{command}`"))),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use formwork_tensor::{Error, Param, Result};
+use formwork_tensor::{DType, Error, Param, Result};
 use serde_json::Value;
 
 use super::file::SafeTensors;
@@ -90,6 +90,16 @@ impl Checkpoint {
     /// The dtype and shape of a tensor.
     pub(crate) fn describe(&self, name: &str) -> Option<(&str, &[usize])> {
         self.files[*self.tensors.get(name)?].describe(name)
+    }
+
+    /// The float type that most numbers are stored in.
+    pub(crate) fn dtype(&self) -> Option<DType> {
+        let types = [("F32", DType::F32), ("BF16", DType::Bf16), ("F16", DType::F16)];
+        let count = |(stored, _): &(&str, DType)| -> usize {
+            let tensors = self.names().filter_map(|name| self.describe(name));
+            tensors.filter(|(dtype, _)| dtype == stored).map(|(_, dims)| dims.iter().product::<usize>()).sum()
+        };
+        types.into_iter().max_by_key(count).filter(|of| count(of) > 0).map(|(_, dtype)| dtype)
     }
 
     /// A tensor of floats; none for other types.

@@ -1,0 +1,100 @@
+//! `bench`: the generated crate on the clock, with the work of each test as the analysis counts it.
+
+use std::collections::BTreeMap;
+use std::process::Command;
+
+use formwork_analysis::{AnalysisError, DType, Questions, Work};
+use formwork_ir::Model;
+use formwork_runtime::runner::bench::{self, Kind, Plan, Test};
+
+use super::forward::status_of;
+use crate::args::{Bench, Global};
+use crate::cache::{self, Source};
+use crate::problem::{Outcome, Problem};
+use crate::specs;
+
+/// The format that caches hold keys and values in.
+const CACHE: DType = DType::F32;
+
+pub(super) fn run(options: &Bench, global: &Global) -> Outcome {
+    let model = specs::load(&options.spec, global)?.model;
+    let plan = Plan {
+        pp: options.pp.clone(),
+        tg: options.tg.clone(),
+        depth: options.depth.clone(),
+        batch: options.batch.clone(),
+    };
+    let work = work(&model, &plan).map_err(|error| Problem::wrong("no-figure", error.to_string()))?;
+    let executable = cache::executable(&model, &Source::find(options.runtime.as_deref())?, global.verbose)?;
+    let mut command = Command::new(&executable);
+    command.arg("bench").arg("--repeat").arg(options.repeat.to_string());
+    if let Some(weights) = &options.weights {
+        command.arg("--weights").arg(weights);
+    }
+    for (name, value) in [("--dtype", &options.dtype), ("--hold", &options.hold)] {
+        if let Some(value) = value {
+            command.arg(name).arg(value);
+        }
+    }
+    let lists = [
+        ("--pp", &options.pp),
+        ("--tg", &options.tg),
+        ("--depth", &options.depth),
+        ("--batch", &options.batch),
+        ("--threads", &options.threads),
+    ];
+    for (name, list) in lists.into_iter().filter(|(_, list)| !list.is_empty()) {
+        let words: Vec<String> = list.iter().map(usize::to_string).collect();
+        command.arg(name).arg(words.join(","));
+    }
+    command.arg("--work").arg(serde_json::json!(work).to_string());
+    if options.json {
+        command.arg("--json");
+    }
+    let status = command.status().map_err(|e| Problem::io(&executable, &e))?;
+    status_of(status.code())
+}
+
+/// The work of every test by its name.
+fn work(model: &Model, plan: &Plan) -> Result<BTreeMap<String, bench::Work>, AnalysisError> {
+    let mut all = BTreeMap::new();
+    for test in plan.tests(model.generates()) {
+        let mut weights = BTreeMap::new();
+        let mut last = Work::default();
+        for dtype in DType::ALL {
+            last = of(model, &test, dtype)?;
+            weights.insert(dtype.name().to_string(), small(last.weights)?);
+        }
+        let work = bench::Work { flops: small(last.flops)?, cache: small(last.cache)?, weights };
+        all.insert(test.to_string(), work);
+    }
+    Ok(all)
+}
+
+/// All passes of a test: a prompt's FLOPs are those of the whole prompt, a step of decoding is taken in the middle.
+fn of(model: &Model, test: &Test, dtype: DType) -> Result<Work, AnalysisError> {
+    let passes = test.passes(model.generates()) as u128;
+    let question = |seq: usize, context: usize| Questions {
+        batch: test.batch as u128,
+        seq: seq as u128,
+        context: context as u128,
+        ..Questions::default()
+    };
+    match test.kind {
+        Kind::Prompt => {
+            let work = Work::forward(model, &question(test.tokens, test.depth), dtype, CACHE)?;
+            Ok(Work { weights: work.weights.saturating_mul(passes), ..work })
+        }
+        Kind::Generate => {
+            let middle = question(1, test.depth + test.tokens / 2);
+            let work = Work::decode(model, &middle, dtype, CACHE)?.unwrap_or_default();
+            let [flops, weights, cache] = [work.flops, work.weights, work.cache].map(|n| n.saturating_mul(passes));
+            Ok(Work { flops, weights, cache })
+        }
+    }
+}
+
+/// A count that a benchmark can finish.
+fn small(count: u128) -> Result<u64, AnalysisError> {
+    u64::try_from(count).map_err(|_| AnalysisError::BadQuestion("the tests take longer than anybody can wait".into()))
+}

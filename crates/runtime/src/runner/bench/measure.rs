@@ -1,0 +1,56 @@
+//! Tests on the clock.
+
+use std::time::Instant;
+
+use formwork_tensor::{Context, Ids, Result};
+
+use super::plan::{PIECE, Test};
+use crate::inputs::Request;
+use crate::model::Model;
+use crate::runner::case::decodes;
+
+/// The seconds that a test's new tokens take; what is in the cache before is not on the clock.
+pub(super) fn seconds<M: Model>(model: &M, ctx: &Context, test: &Test) -> Result<f64> {
+    let mut stream =
+        Stream { model, ctx, cache: M::cache(test.batch, test.depth + test.tokens), batch: test.batch, past: 0 };
+    stream.read(test.depth, PIECE)?;
+    let start = Instant::now();
+    stream.read(test.tokens, test.piece(M::INFO.generates))?;
+    Ok(start.elapsed().as_secs_f64())
+}
+
+/// Sequences side by side that grow.
+struct Stream<'a, M: Model> {
+    model: &'a M,
+    ctx: &'a Context,
+    cache: M::Cache,
+    batch: usize,
+    past: usize,
+}
+
+impl<M: Model> Stream<'_, M> {
+    /// Reads so many more tokens of each sequence, up to `piece` at once.
+    fn read(&mut self, tokens: usize, piece: usize) -> Result<()> {
+        let end = self.past + tokens;
+        while self.past < end {
+            let count = piece.min(end - self.past);
+            let mut request = Request::new(self.ids(count)?, self.past);
+            if decodes::<M>() {
+                request.source = Some((self.ids(count)?, None));
+            }
+            self.model.forward(self.ctx, &request.inputs(&M::INFO)?, &mut self.cache);
+            self.ctx.take_failure()?;
+            self.past += count;
+        }
+        Ok(())
+    }
+
+    /// Ids all over the vocabulary, the same in every run.
+    fn ids(&self, count: usize) -> Result<Ids> {
+        let id = |at: usize| {
+            ((at as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33) as usize % M::INFO.vocab_size.max(1)
+        };
+        let first = self.past * self.batch;
+        Ids::new((first..first + count * self.batch).map(|at| id(at) as u32).collect(), self.batch)
+    }
+}

@@ -1,0 +1,176 @@
+//! The results as a table for people and as JSON (`docs/bench-json.md`).
+
+use serde_json::{Value, json};
+
+use super::machine::{Limits, cpu};
+use super::options::Bench;
+use super::plan::Test;
+use super::sample::Sample;
+use crate::model::{Info, Model};
+use crate::runner::args::Options;
+
+/// The version of the keys.
+const SCHEMA: u32 = 1;
+
+/// The times of one test at one number of threads.
+pub(super) struct Row {
+    pub(super) test: Test,
+    pub(super) context: usize,
+    pub(super) seconds: Sample,
+}
+
+/// Everything that was measured.
+pub(super) struct Report {
+    info: Info,
+    source: Option<String>,
+    /// The format that most weights are in.
+    format: &'static str,
+    load_seconds: f64,
+    pub(super) peak_memory: Option<u64>,
+    /// For each context, its threads and what they can do.
+    pub(super) limits: Vec<(usize, Limits)>,
+    pub(super) rows: Vec<Row>,
+}
+
+impl Report {
+    pub(super) fn new<M: Model>(options: &Options, load_seconds: f64, format: &'static str) -> Self {
+        let source = options.weights().ok().map(|path| path.display().to_string());
+        Self { info: M::INFO, source, format, load_seconds, peak_memory: None, limits: Vec::new(), rows: Vec::new() }
+    }
+
+    /// About how many bytes of weights a pass reads: what the read loop goes over.
+    pub(super) fn bytes_of_a_pass(&self, bench: &Bench) -> u64 {
+        let weights = |row: &Row| bench.work.get(&row.test.to_string())?.weights.get(self.format).copied();
+        let size = if self.format == "f32" { 4 } else { 2 };
+        let pass = |row: &Row| Some(weights(row)? / row.test.passes(self.info.generates) as u64);
+        self.rows.iter().filter_map(pass).max().unwrap_or(self.info.parameters * size)
+    }
+
+    /// The figures of a row: what follows from its times.
+    fn figures(&self, row: &Row, bench: &Bench) -> Figures {
+        let limits = &self.limits[row.context].1;
+        let work = bench.work.get(&row.test.to_string());
+        let rate = |amount: Option<u64>| amount.map(|amount| row.seconds.map(|seconds| amount as f64 / seconds));
+        let quantised = self.format.starts_with('q');
+        let (peak, peak_name) = if quantised { (&limits.int8, "int8") } else { (&limits.f32, "f32") };
+        Figures {
+            tokens: row.seconds.map(|seconds| row.test.all_tokens() as f64 / seconds),
+            bytes: rate(work.and_then(|work| work.bytes(self.format))),
+            flops: rate(work.map(|work| work.flops)),
+            read: limits.read.median(),
+            peak: peak.median(),
+            peak_name,
+        }
+    }
+
+    pub(super) fn json(&self, bench: &Bench) -> String {
+        let limits = self.limits.iter().map(|(threads, limits)| {
+            json!({
+                "threads": threads,
+                "read_bytes": limits.bytes(),
+                "read_bytes_per_second": limits.read.json(),
+                "f32_flops_per_second": limits.f32.json(),
+                "int8_ops_per_second": limits.int8.json(),
+            })
+        });
+        let tests = self.rows.iter().map(|row| self.test_json(row, bench));
+        let report = json!({
+            "schema": SCHEMA,
+            "model": self.info.name,
+            "task": self.info.task,
+            "parameters": self.info.parameters,
+            "weights": self.source,
+            "format": self.format,
+            "cpu": cpu(),
+            "rounds": bench.repeat,
+            "load_seconds": self.load_seconds,
+            "peak_memory_bytes": self.peak_memory,
+            "limits": limits.collect::<Vec<Value>>(),
+            "tests": tests.collect::<Vec<Value>>(),
+        });
+        format!("{report:#}")
+    }
+
+    fn test_json(&self, row: &Row, bench: &Bench) -> Value {
+        let figures = self.figures(row, bench);
+        let optional = |sample: &Option<Sample>| sample.as_ref().map_or(Value::Null, Sample::json);
+        json!({
+            "name": row.test.to_string(),
+            "tokens": row.test.tokens,
+            "depth": row.test.depth,
+            "batch": row.test.batch,
+            "threads": self.limits[row.context].0,
+            "seconds": row.seconds.json(),
+            "tokens_per_second": figures.tokens.json(),
+            "bytes_per_second": optional(&figures.bytes),
+            "share_of_read": figures.share_of_read(),
+            "flops_per_second": optional(&figures.flops),
+            "share_of_peak": figures.share_of_peak(),
+            "peak": figures.peak_name,
+        })
+    }
+
+    pub(super) fn table(&self, bench: &Bench) -> String {
+        let source = self.source.as_deref().unwrap_or("random weights");
+        let mut out = format!("{}: {} parameters, {}, {source}\n", self.info.name, self.info.parameters, self.format);
+        out += &format!("loaded in {:.2} s", self.load_seconds);
+        if let Some(bytes) = self.peak_memory {
+            out += &format!(", peak memory {} MiB", bytes >> 20);
+        }
+        for (threads, limits) in &self.limits {
+            out += &format!("\nlimits of {threads} threads: read {} GB/s", giga(limits.read.median()));
+            out += &format!(", f32 {} GFLOP/s", giga(limits.f32.median()));
+            out += &format!(", int8 {} GOP/s", giga(limits.int8.median()));
+        }
+        out += &format!(
+            "\n\n{:<24} {:>7} {:>9} {:>19} {:>7} {:>8} {:>9} {:>8}\n",
+            "test", "threads", "tok/s", "(min to max)", "GB/s", "of read", "GFLOP/s", "of peak"
+        );
+        for row in &self.rows {
+            let figures = self.figures(row, bench);
+            let (min, max) = figures.tokens.range().unwrap_or_default();
+            let middle = |sample: &Option<Sample>| giga(sample.as_ref().and_then(Sample::median));
+            out += &format!(
+                "{:<24} {:>7} {:>9.2} {:>19} {:>7} {:>8} {:>9} {:>8}\n",
+                row.test.to_string(),
+                self.limits[row.context].0,
+                figures.tokens.median().unwrap_or_default(),
+                format!("({min:.2} to {max:.2})"),
+                middle(&figures.bytes),
+                percent(figures.share_of_read()),
+                middle(&figures.flops),
+                percent(figures.share_of_peak()),
+            );
+        }
+        let rounds = if bench.repeat == 1 { "one round".into() } else { format!("medians of {} rounds", bench.repeat) };
+        out + &format!("\n{rounds}; of peak: {}", if self.format.starts_with('q') { "int8" } else { "f32" })
+    }
+}
+
+/// What follows from the times of a test.
+struct Figures {
+    tokens: Sample,
+    bytes: Option<Sample>,
+    flops: Option<Sample>,
+    read: Option<f64>,
+    peak: Option<f64>,
+    peak_name: &'static str,
+}
+
+impl Figures {
+    fn share_of_read(&self) -> Option<f64> {
+        Some(self.bytes.as_ref()?.median()? / self.read?)
+    }
+
+    fn share_of_peak(&self) -> Option<f64> {
+        Some(self.flops.as_ref()?.median()? / self.peak?)
+    }
+}
+
+fn giga(value: Option<f64>) -> String {
+    value.map_or_else(|| "-".to_string(), |value| format!("{:.1}", value / 1e9))
+}
+
+fn percent(share: Option<f64>) -> String {
+    share.map_or_else(|| "-".to_string(), |share| format!("{:.0}%", share * 100.0))
+}
