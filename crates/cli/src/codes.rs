@@ -37,7 +37,8 @@ const CODES: &[(&str, &str)] = &[
     (
         "foreign-folder",
         "`compile` replaces a crate only if Formwork made it, which its `Cargo.toml` says. The folder holds something else, \
-         and nothing was written.",
+         and nothing was written. A \
+         link is not followed either.",
     ),
     ("layout", "`fmt --check` found files that `fmt` would change. The diff shows how."),
     (
@@ -61,6 +62,11 @@ const CODES: &[(&str, &str)] = &[
         "not-an-encoder",
         "`embed` pools the last hidden states of a text's tokens, and this entry point gives something else, e.g. logits. \
          Choose the family's bare model with `--task`.",
+    ),
+    (
+        "output-is-input",
+        "The file to write is the file that is read, which would be lost.\n\n    wrong:  formwork import config.json -o config.json\n    \
+         right:  formwork import config.json -o spec.toml",
     ),
     (
         "rustfmt",

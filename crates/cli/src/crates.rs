@@ -1,11 +1,13 @@
 //! Generated crates on disk: written whole or not at all, never over somebody else's files.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use similar::TextDiff;
+use tempfile::TempDir;
 
 use crate::problem::Problem;
 
@@ -31,7 +33,11 @@ pub(crate) fn write(folder: &Path, files: &Files) -> Result<(), Problem> {
         allow_others(fresh.path())
     };
     fill().map_err(|e| Problem::io(folder, &e))?;
-    replace(folder, &fresh.keep()).map_err(|e| Problem::io(folder, &e))
+    // Two runs take turns where the system locks folders; elsewhere the later one wins.
+    let lock = fs::File::open(&parent).and_then(|parent| parent.lock().map(|()| parent));
+    let result = replace(folder, fresh).map_err(|e| Problem::io(folder, &e));
+    drop(lock);
+    result
 }
 
 /// Differences between a crate on disk and the files that it should have, as a unified diff; empty when it is fresh.
@@ -69,6 +75,10 @@ fn stale_sources(folder: &Path, files: &Files) -> io::Result<Vec<String>> {
 }
 
 fn refuse_foreign(folder: &Path) -> Result<(), Problem> {
+    if folder.is_symlink() {
+        let message = format!("`{}` is a link, and what it leads to may be anybody's", folder.display());
+        return Err(Problem::wrong("foreign-folder", message).help("give the folder that it leads to, or remove it"));
+    }
     let empty = match fs::read_dir(folder) {
         Ok(mut entries) => entries.next().is_none(),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -82,26 +92,43 @@ fn refuse_foreign(folder: &Path) -> Result<(), Problem> {
         .help("choose another folder with `-o DIR`, or remove this one"))
 }
 
-/// The folder changes places with the fresh one; an error leaves the old one where it was.
-fn replace(folder: &Path, fresh: &Path) -> io::Result<()> {
+/// The parts of a fresh crate take the places of the old ones; an error puts the old ones back. What else is in the folder is
+/// not touched, so that nothing of the user's is ever elsewhere, whenever the process ends.
+fn replace(folder: &Path, fresh: TempDir) -> io::Result<()> {
     if !folder.exists() {
-        return fs::rename(fresh, folder);
+        return fs::rename(fresh.keep(), folder);
     }
-    let name = folder.file_name().unwrap_or_default().to_string_lossy();
-    let old = parent_of(folder).join(format!(".{name}.{}.old", std::process::id()));
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        let target = fresh.join(entry.file_name());
-        if entry.file_name() != "src" && !target.exists() {
-            fs::rename(entry.path(), target)?;
+    let names = fs::read_dir(fresh.path())?.map(|entry| Ok(entry?.file_name())).collect::<io::Result<Vec<_>>>()?;
+    let places = |name: &OsString| {
+        let old = format!(".old-{}", name.to_string_lossy());
+        (fresh.path().join(name), folder.join(name), fresh.path().join(old))
+    };
+    for (at, name) in names.iter().enumerate() {
+        let (new, place, old) = places(name);
+        if let Err(error) = exchange(&new, &place, &old) {
+            for name in &names[..at] {
+                let (new, place, old) = places(name);
+                fs::rename(&place, new)?;
+                if old.symlink_metadata().is_ok() {
+                    fs::rename(old, place)?;
+                }
+            }
+            return Err(error);
         }
     }
-    fs::rename(folder, &old)?;
-    if let Err(error) = fs::rename(fresh, folder) {
-        fs::rename(&old, folder)?;
-        return Err(error);
+    Ok(())
+}
+
+/// Puts `new` in its place and what was there aside, or leaves both as they are.
+fn exchange(new: &Path, place: &Path, aside: &Path) -> io::Result<()> {
+    let there = place.symlink_metadata().is_ok();
+    if there {
+        fs::rename(place, aside)?;
     }
-    fs::remove_dir_all(old)
+    match fs::rename(new, place) {
+        Err(error) if there => fs::rename(aside, place).and(Err(error)),
+        result => result,
+    }
 }
 
 /// A temporary folder is private to its maker; a crate is not.

@@ -12,6 +12,7 @@ mod instance;
 mod output;
 mod pooling;
 mod problem;
+mod replace;
 mod rustfmt;
 mod specs;
 mod tree_text;

@@ -126,10 +126,15 @@ impl<'a> Elaborator<'a> {
 
     /// Takes a step; false when the spec's static stage runs too long.
     pub(crate) fn step(&mut self, span: Span) -> bool {
+        self.steps(1, span)
+    }
+
+    /// Takes as many steps as values are made: memory is bounded with time.
+    pub(crate) fn steps(&mut self, count: usize, span: Span) -> bool {
         if self.fuel == 0 {
             return false;
         }
-        self.fuel -= 1;
+        self.fuel = self.fuel.saturating_sub(u64::try_from(count).unwrap_or(u64::MAX));
         if self.fuel == 0 {
             self.fail(Diagnostic::new("out-of-fuel", span, "the static stage does not come to an end"));
         }

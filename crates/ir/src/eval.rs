@@ -163,6 +163,9 @@ impl Elaborator<'_> {
             }
             BinaryOp::Add if matches!((&a, &b), (Value::List(_), Value::List(_))) => {
                 let (Value::List(x), Value::List(y)) = (&a, &b) else { return Value::Unknown };
+                if !self.steps(x.len() + y.len(), span) {
+                    return Value::Unknown;
+                }
                 return Value::List(Rc::new(x.iter().chain(y.iter()).cloned().collect()));
             }
             _ => numbers::arithmetic(op, &a, &b),

@@ -36,6 +36,8 @@ fn open(bytes: &[u8]) -> Result<SafeTensors, formwork_runtime::Error> {
 fn bad_files_are_refused() {
     let huge = |length: u64| [length.to_le_bytes().to_vec(), vec![b'{'; 16]].concat();
     let duplicate = format!("{{{0},{0}}}", tensor("a", "F32", "[1]", "[0,4]"));
+    let one_field_twice = format!("{{{}}}", tensor("a", "F16\",\"dtype\":\"F32", "[1]", "[0,4]"));
+    let escape = format!("{{{}}}", tensor("\\u001b[31m", "F32", "[1]", "[0,4]"));
     let table: Vec<(&str, &str, Vec<u8>)> = vec![
         ("empty", "truncated-safetensors", vec![]),
         ("7 bytes", "truncated-safetensors", vec![0; 7]),
@@ -52,6 +54,9 @@ fn bad_files_are_refused() {
         ("deep nesting", "not-safetensors", file(&"{\"a\":".repeat(10_000), 0)),
         ("metadata of numbers", "not-safetensors", file(r#"{"__metadata__":{"a":1}}"#, 0)),
         ("a duplicate", "duplicate-tensor", file(&duplicate, 4)),
+        ("a field twice", "not-safetensors", file(&one_field_twice, 4)),
+        ("metadata twice", "not-safetensors", file(r#"{"__metadata__":{"a":"1","a":"2"}}"#, 0)),
+        ("a name that commands the terminal", "not-safetensors", file(&escape, 4)),
         ("unknown dtype", "tensor-dtype", one("F31", "[1]", "[0,4]", 4)),
         ("sub-byte dtype", "tensor-dtype", one("F4", "[2]", "[0,1]", 1)),
         ("negative dimension", "not-safetensors", one("F32", "[-1]", "[0,4]", 4)),
@@ -128,6 +133,8 @@ fn shards_stay_in_their_folder() {
     assert_eq!(index(&inside, "{}"), "fine");
     assert_eq!(index(&inside, "[]"), "bad-index");
     assert_eq!(index(&inside, r#"{"a":3}"#), "bad-index");
+    assert_eq!(index(&inside, r#"{"a":"2.safetensors","a":"1.safetensors"}"#), "bad-index");
+    assert_eq!(index(&inside, r#"{"a":"1.safetensors"},"weight_map":{}"#), "bad-index");
     std::fs::write(inside.join("2.safetensors"), two("[0,4]", "[4,8]", 8)).unwrap();
     assert_eq!(index(&inside, r#"{"a":"2.safetensors"}"#), "unlisted-tensor");
     #[cfg(unix)]
@@ -148,4 +155,89 @@ fn folders_without_weights_say_so() {
     assert!(open(folder.path()).help.unwrap().contains("convert"));
     let error = open(&folder.path().join("absent"));
     assert_eq!((error.code, error.exit), ("io", 4));
+}
+
+#[cfg(unix)]
+#[test]
+fn devices_and_endless_files_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let link = |name: &str| {
+        let path = folder.path().join(name);
+        std::os::unix::fs::symlink("/dev/zero", &path).unwrap();
+        path
+    };
+    assert_eq!(SafeTensors::open(&link("x.safetensors")).err().unwrap().code, "not-safetensors");
+    let mapping = Mapping { prefixes: &[], rules: &[], ignore: &[] };
+    assert_eq!(Weights::open(link("x.index.json"), &mapping).err().unwrap().code, "bad-index");
+    let device = folder.path().join("device");
+    std::os::unix::fs::symlink("/dev/null", &device).unwrap();
+    assert_eq!(formwork_runtime::weights::writer::write(&device, &[]).err().unwrap().exit, 4);
+    assert!(device.is_symlink(), "it is still there");
+}
+
+/// Every mutant of a good file is read or refused with a code, and what is read can be used.
+#[test]
+fn mutated_files_never_panic() {
+    let header = format!(
+        r#"{{"__metadata__":{{"format":"pt"}},{},{}}}"#,
+        tensor("a", "F32", "[2,1]", "[0,8]"),
+        tensor("b", "BF16", "[2]", "[8,12]")
+    );
+    let good = file(&header, 12);
+    let inserts: [&[u8]; 12] = [
+        b"-1",
+        b"18446744073709551615",
+        b"1e9",
+        b"\"",
+        b"{",
+        b"]",
+        b"null",
+        b"\\u0000",
+        b"\xff",
+        b",",
+        b"F64",
+        b"[0,8]",
+    ];
+    let mut state = 0x5eed_f00d_cafe_0001_u64;
+    let mut below = |n: usize| {
+        state ^= state >> 12;
+        state ^= state << 25;
+        state ^= state >> 27;
+        usize::try_from(state.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33).unwrap() % n.max(1)
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.safetensors");
+    let mut accepted = 0;
+    for _ in 0..4000 {
+        let mut bytes = good.clone();
+        for _ in 0..=below(2) {
+            let at = below(bytes.len());
+            match below(5) {
+                0 => bytes[at] ^= 1 << below(8),
+                1 => bytes.truncate(at.max(1)),
+                2 => drop(bytes.remove(at)),
+                3 => drop(bytes.splice(at..at, inserts[below(inserts.len())].iter().copied())),
+                _ => bytes[at.min(7)] = u8::try_from(below(256)).unwrap(),
+            }
+            if bytes.is_empty() {
+                break;
+            }
+        }
+        // The header's length follows half of the time: else nothing behind it would be looked at.
+        if below(2) == 0 && bytes.len() > 20 {
+            let length = bytes.len() as u64 - 20;
+            bytes[..8].copy_from_slice(&length.to_le_bytes());
+        }
+        std::fs::write(&path, &bytes).unwrap();
+        match SafeTensors::open(&path) {
+            Err(error) => assert!(!error.message.is_empty() && error.exit == 1, "{error}"),
+            Ok(read) => {
+                accepted += 1;
+                for name in read.names() {
+                    let _ = (read.param(name).map(|p| p.to_f32().len()), read.integers(name), read.bytes(name));
+                }
+            }
+        }
+    }
+    assert!(accepted > 50, "{accepted} mutants were read");
 }

@@ -20,7 +20,13 @@ pub fn read_json(file: FileId, text: &str) -> Result<Data, Diagnostic> {
         allow_comments: false,
         allow_loose_object_property_names: false,
         allow_trailing_commas: false,
-        ..ParseOptions::default()
+        allow_missing_commas: false,
+        allow_single_quoted_strings: false,
+        allow_hexadecimal_numbers: false,
+        allow_unary_plus_numbers: false,
+        allow_bare_decimal_point_numbers: false,
+        allow_non_finite_numbers: false,
+        allow_extended_string_escapes: false,
     };
     let parsed = parse_to_ast(text, &CollectOptions::default(), &options).map_err(|error| {
         let range = error.range();

@@ -81,6 +81,18 @@ fn head_word(source: &str) -> Option<&str> {
     line.split_whitespace().next()
 }
 
+/// The first character that is neither space nor in a comment, and where it stands.
+fn first_beyond_comments(text: &str) -> Option<(usize, char)> {
+    let mut at = 0;
+    loop {
+        at += text[at..].len() - text[at..].trim_start().len();
+        if !text[at..].starts_with("//") {
+            return text[at..].chars().next().map(|c| (at, c));
+        }
+        at += text[at..].find('\n').unwrap_or(text.len() - at);
+    }
+}
+
 /// The name that a declaration gives: the second word of `block attend(..)`.
 fn declared(source: &str) -> Option<String> {
     let code = source.lines().map(str::trim).find(|line| !line.starts_with("//") && !line.is_empty())?;
@@ -96,11 +108,15 @@ fn parse_family(
     errors: &mut Diagnostics,
     broken: &mut Vec<String>,
 ) -> Option<Family> {
-    let Some(open) = piece.open else {
+    let (Some(open), Some(close)) = (piece.open, piece.close) else {
         errors.push(Diagnostic::new("syntax", Span::new(file, piece.start, piece.end), "this needs a body `{ .. }`"));
         return None;
     };
-    let close = text[..piece.end].rfind('}')?;
+    if let Some((at, c)) = first_beyond_comments(&text[close + 1..piece.end]) {
+        let at = close + 1 + at;
+        let stray = Span::new(file, at, at + c.len_utf8());
+        errors.push(Diagnostic::new("syntax", stray, "this belongs to no item: the family ends before it"));
+    }
     let head = match run(Rule::one_head, file, &text[piece.start..open], piece.start) {
         Ok(head) => inner(head),
         Err(error) => {

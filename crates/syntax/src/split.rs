@@ -7,11 +7,12 @@ const MAX_DEPTH: usize = 64;
 /// Most operators of one item: bounds the depth of its expressions.
 const MAX_ITEM_BYTES: usize = 64 * 1024;
 
-/// A piece of source: `start..end`, and where its braces open, if it has any.
+/// A piece of source: `start..end`, and where its braces open and close, if it has any.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Piece {
     pub(crate) start: usize,
     pub(crate) open: Option<usize>,
+    pub(crate) close: Option<usize>,
     pub(crate) end: usize,
 }
 
@@ -58,7 +59,12 @@ pub(crate) fn split(text: &str, file: FileId, start: usize, end: usize) -> Resul
             close @ (b'}' | b')' | b']') => {
                 let opened = depth.pop().map(|o| (o, bytes[o]));
                 match (opened, close) {
-                    (Some((_, b'{')), b'}') | (Some((_, b'(')), b')') | (Some((_, b'[')), b']') => at += 1,
+                    (Some((o, b'{')), b'}') | (Some((o, b'(')), b')') | (Some((o, b'[')), b']') => {
+                        if let Some(piece) = pieces.last_mut().filter(|p| p.open == Some(o)) {
+                            piece.close = Some(at);
+                        }
+                        at += 1;
+                    }
                     (Some((o, _)), _) => {
                         return Err(Diagnostic::new(
                             "unbalanced",
@@ -81,7 +87,7 @@ pub(crate) fn split(text: &str, file: FileId, start: usize, end: usize) -> Resul
                 let word = &text[at..word_end];
                 if depth.is_empty() && HEADS.contains(&word) && begins_line(bytes, start, at) {
                     let begin = docs_start.take().unwrap_or(at);
-                    pieces.push(Piece { start: begin, open: None, end });
+                    pieces.push(Piece { start: begin, open: None, close: None, end });
                 }
                 if depth.is_empty() {
                     if pieces.is_empty() {

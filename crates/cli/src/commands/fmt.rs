@@ -8,6 +8,7 @@ use similar::TextDiff;
 
 use crate::output::say;
 use crate::problem::{Outcome, Problem};
+use crate::replace;
 
 pub(super) fn run(files: &[PathBuf], check: bool) -> Outcome {
     // All are read before any is written.
@@ -18,7 +19,7 @@ pub(super) fn run(files: &[PathBuf], check: bool) -> Outcome {
             let name = path.display().to_string();
             say(&TextDiff::from_lines(old.as_str(), new.as_str()).unified_diff().header(&name, &name).to_string())?;
         } else {
-            write(path, new).map_err(|e| Problem::io(path, &e))?;
+            replace::file(path, new)?;
         }
     }
     if check && !changed.is_empty() {
@@ -40,12 +41,4 @@ fn format(path: &Path) -> Result<(String, String), Problem> {
         Ok(new) => Ok((text, new)),
         Err(error) => Err(Problem { exit: 1, diagnostics: vec![error], sources }),
     }
-}
-
-/// Writes beside the file first: it is whole at every moment.
-fn write(path: &Path, text: &str) -> std::io::Result<()> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let temporary = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
-    std::fs::write(&temporary, text)?;
-    std::fs::rename(temporary, path)
 }

@@ -57,3 +57,29 @@ fn nothing_is_written_where_one_spec_is_wrong() {
     assert_eq!(ran.status, 4);
     assert!(!out.exists());
 }
+
+#[cfg(unix)]
+#[test]
+fn links_are_not_written_through() {
+    let folder = tempfile::tempdir().unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let (out, spec) = (folder.path().to_str().unwrap(), fixture("knobs/gqa_window"));
+    std::os::unix::fs::symlink(elsewhere.path(), folder.path().join("gqa-window")).unwrap();
+    let ran = formwork(&["compile", &spec, "-o", out]);
+    assert!(ran.status == 1 && ran.err.contains("foreign-folder"), "{}", ran.err);
+    assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 0);
+    assert!(folder.path().join("gqa-window").is_symlink());
+}
+
+#[test]
+fn what_is_read_is_not_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("config.json");
+    fs::copy(fixture("families/llama/config.json"), &config).unwrap();
+    let text = fs::read_to_string(&config).unwrap();
+    let ran = formwork(&["import", config.to_str().unwrap(), "-o", config.to_str().unwrap()]);
+    assert!(ran.status == 2 && ran.err.contains("output-is-input"), "{}", ran.err);
+    assert_eq!(fs::read_to_string(&config).unwrap(), text);
+    let ran = formwork(&["import", config.to_str().unwrap(), "-o", folder.path().to_str().unwrap()]);
+    assert_eq!(ran.status, 4, "{}", ran.err);
+}

@@ -1,24 +1,37 @@
 //! `forward`: inputs from a file, outputs to a file.
 
+use std::path::Path;
+
 use formwork_tensor::Result;
 
-use super::args::Options;
+use super::args::{Options, usage};
 use super::case;
 use crate::model::{Model, load_held};
 use crate::weights::{SafeTensors, writer};
 
 pub(super) fn run<M: Model>(options: &Options) -> Result<()> {
     let (output, ctx) = (options.output()?, options.context()?);
+    let weights = options.weights()?;
+    for read in [options.input()?, weights, &weights.join("model.safetensors")] {
+        if same(output, read) {
+            return Err(usage(format!("--output would replace `{}`, which is read", read.display())));
+        }
+    }
     let cases = case::read(&SafeTensors::open(options.input()?)?)?;
-    let model: M = load_held(options.weights()?, options.holding()?)?;
+    let model: M = load_held(weights, options.holding()?)?;
     let mut outputs = Vec::new();
     for case in &cases {
         outputs.extend(case.answer(&model, &ctx, options.hidden)?);
     }
     match options.greedy {
         Some(count @ 1..) => outputs.extend(cases[0].greedy(&model, &ctx, count)?),
-        Some(0) => return Err(super::args::usage("--greedy is 1 or more")),
+        Some(0) => return Err(usage("--greedy is 1 or more")),
         None => {}
     }
     writer::write(output, &outputs)
+}
+
+/// Whether both are there and one file.
+fn same(a: &Path, b: &Path) -> bool {
+    matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }

@@ -7,7 +7,10 @@ use formwork_tensor::{DType, Error, Param, Result};
 use serde_json::Value;
 
 use super::file::SafeTensors;
-use super::header::Pairs;
+use super::json::{Strict, read_bounded};
+
+/// The largest index read.
+const MAX_INDEX: u64 = 100 << 20;
 
 /// All tensors of a model's files, by name.
 #[derive(Default)]
@@ -111,15 +114,15 @@ impl Checkpoint {
 /// Which shard each tensor is in.
 fn read_index(path: &Path) -> Result<BTreeMap<String, String>> {
     let wrong = |what: &str| Error::new("bad-index", format!("{}: {what}", path.display()));
-    let text = std::fs::read(path).map_err(|error| Error::io(path, &error))?;
-    let index: Value = serde_json::from_slice(&text).map_err(|error| wrong(&error.to_string()))?;
+    let text = read_bounded(path, MAX_INDEX, |message| Error::new("bad-index", message))?;
+    let Strict(index) = serde_json::from_slice(&text).map_err(|error| wrong(&error.to_string()))?;
     let map = index.get("weight_map").ok_or_else(|| wrong("there is no `weight_map`"))?;
-    let Pairs(pairs) = serde_json::from_value(map.clone()).map_err(|_| wrong("`weight_map` is not an object"))?;
-    let shard = |(name, value): (String, Value)| match value {
-        Value::String(shard) => Ok((name, shard)),
+    let map = map.as_object().ok_or_else(|| wrong("`weight_map` is not an object"))?;
+    let shard = |(name, value): (&String, &Value)| match value {
+        Value::String(shard) => Ok((name.clone(), shard.clone())),
         _ => Err(wrong(&format!("`{name}` has no shard name"))),
     };
-    pairs.into_iter().map(shard).collect()
+    map.iter().map(shard).collect()
 }
 
 /// The path of a shard, which is a file in the folder of its index.

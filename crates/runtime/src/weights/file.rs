@@ -2,7 +2,6 @@
 #![allow(unsafe_code, reason = "maps files")]
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,6 +9,7 @@ use formwork_tensor::{DType, Error, Owner, Param, Result};
 use memmap2::Mmap;
 
 use super::header::{self, Entry};
+use super::json::open_regular;
 
 struct Mapped(Mmap);
 
@@ -31,13 +31,8 @@ impl SafeTensors {
     /// end the process on the next access.
     pub fn open(path: &Path) -> Result<Self> {
         let io = |error| Error::io(path, &error);
-        let file = File::open(path).map_err(io)?;
-        let metadata = file.metadata().map_err(io)?;
-        if !metadata.is_file() {
-            let message = format!("{} is not a regular file", path.display());
-            return Err(Error::new("not-safetensors", message));
-        }
-        if metadata.len() == 0 {
+        let file = open_regular(path, |message| Error::new("not-safetensors", message))?;
+        if file.metadata().map_err(io)?.len() == 0 {
             let message = format!("{} is empty", path.display());
             return Err(Error::new("truncated-safetensors", message).help("download it again"));
         }

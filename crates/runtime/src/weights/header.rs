@@ -8,6 +8,8 @@ use formwork_tensor::{Error, Result};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
+use super::json::Strict;
+
 /// The largest header read.
 const MAX_HEADER: u64 = 100 << 20;
 
@@ -48,6 +50,9 @@ pub(crate) fn parse(file: &[u8]) -> Result<Vec<Entry>> {
     let mut names = HashSet::new();
     let mut entries = Vec::new();
     for (name, value) in &pairs {
+        if name.chars().any(char::is_control) {
+            return Err(malformed(format!("the name {name:?} has control characters")));
+        }
         if !names.insert(name) {
             return Err(Error::new("duplicate-tensor", format!("`{name}` is named twice")));
         }
@@ -138,8 +143,8 @@ fn dtype_size(dtype: &str) -> Option<usize> {
     })
 }
 
-/// A JSON object as written: in order, with duplicates.
-pub(crate) struct Pairs(pub(crate) Vec<(String, Value)>);
+/// A JSON object as written: in order, with duplicates, which only its values may not have.
+struct Pairs(Vec<(String, Value)>);
 
 impl<'de> Deserialize<'de> for Pairs {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -154,8 +159,8 @@ impl<'de> Deserialize<'de> for Pairs {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs, A::Error> {
                 let mut pairs = Vec::new();
-                while let Some(pair) = map.next_entry()? {
-                    pairs.push(pair);
+                while let Some((name, Strict(value))) = map.next_entry()? {
+                    pairs.push((name, value));
                 }
                 Ok(Pairs(pairs))
             }

@@ -5,6 +5,7 @@ mod evaluate;
 mod file;
 mod header;
 mod holding;
+mod json;
 mod loaders;
 pub mod mapping;
 mod mixers;

@@ -7,6 +7,9 @@ use formwork_tensor::Error;
 /// How many problems of a kind are spelled out.
 const SHOWN: usize = 20;
 
+/// How many pairs of letters a search for a near name compares.
+const MAX_COMPARED: usize = 20_000_000;
+
 /// One thing wrong with a weight.
 #[derive(Clone, Debug)]
 pub(crate) enum Problem {
@@ -44,7 +47,7 @@ impl fmt::Display for Problem {
                 write!(f, "`{name}` has shape {found:?}, not {expected:?}{note}")
             }
             Self::DType { name, found } => {
-                write!(f, "`{name}` is {found}, not F32, BF16, F16 or F64")
+                write!(f, "`{name}` is {found}, not F32, BF16, F16 or F64 of up to four axes")
             }
             Self::Unused { name } => write!(f, "`{name}` is not part of this model"),
         }
@@ -74,10 +77,17 @@ pub(crate) fn error(problems: &[Problem]) -> Option<Error> {
     Some(Error::new(code, message).help(help))
 }
 
-/// The candidate with the fewest edits, if they are few for its length.
+/// The candidate with the fewest edits, if they are few for its length. Looks at so many letters only, whatever a
+/// checkpoint holds: nobody waits for advice.
 pub(crate) fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<String> {
-    let best = candidates.map(|candidate| (distance(name, candidate), candidate)).min()?;
-    (best.0 <= name.len().max(6) / 2).then(|| best.1.to_string())
+    let limit = name.len().max(6) / 2;
+    let mut left = MAX_COMPARED;
+    let near = candidates.filter(|candidate| candidate.len().abs_diff(name.len()) <= limit).take_while(|candidate| {
+        left = left.saturating_sub(candidate.len().saturating_mul(name.len()));
+        left > 0
+    });
+    let best = near.map(|candidate| (distance(name, candidate), candidate)).min()?;
+    (best.0 <= limit).then(|| best.1.to_string())
 }
 
 fn distance(a: &str, b: &str) -> usize {

@@ -36,8 +36,11 @@ impl Output {
     }
 }
 
-/// Writes a whole file: it appears complete or not at all.
+/// Writes a whole file: it appears complete or not at all. A device, a pipe or a folder is never replaced.
 pub fn write(path: &Path, outputs: &[Output]) -> Result<()> {
+    if path.metadata().is_ok_and(|metadata| !metadata.is_file()) {
+        return Err(Error::io(path, &std::io::Error::other("only a regular file can be replaced")));
+    }
     let mut header = Map::new();
     let mut data = Vec::new();
     // Wider numbers first, so that all are aligned.
