@@ -85,11 +85,13 @@ fn f32_chains(simd: Simd) -> (usize, fn()) {
     match simd {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: a level is handed out only where its features were detected.
-        Simd::Avx512 => (16, || unsafe { x86::adds_avx512() }),
+        Simd::Vnni | Simd::Avx512 => (16, || unsafe { x86::adds_avx512() }),
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
         Simd::Avx2 => (8, || unsafe { x86::adds_avx2() }),
-        _ => (4, portable_adds),
+        Simd::Portable => (4, portable_adds),
+        #[cfg(not(target_arch = "x86_64"))]
+        Simd::Vnni | Simd::Avx512 | Simd::Avx2 => (4, portable_adds),
     }
 }
 
@@ -110,12 +112,14 @@ fn portable_adds() {
 fn int8_chains(simd: Simd) -> Option<(usize, fn())> {
     match simd {
         #[cfg(target_arch = "x86_64")]
-        // SAFETY: the feature was detected.
-        Simd::Avx512 if is_x86_feature_detected!("avx512vnni") => Some((64, || unsafe { x86::dots_avx512() })),
+        // SAFETY: a level is handed out only where its features were detected.
+        Simd::Vnni => Some((64, || unsafe { x86::dots_avx512() })),
         #[cfg(target_arch = "x86_64")]
         // SAFETY: the feature was detected.
         Simd::Avx512 | Simd::Avx2 if is_x86_feature_detected!("avxvnni") => Some((32, || unsafe { x86::dots_avx2() })),
-        _ => None,
+        #[cfg(not(target_arch = "x86_64"))]
+        Simd::Vnni => None,
+        Simd::Avx512 | Simd::Avx2 | Simd::Portable => None,
     }
 }
 
@@ -181,6 +185,9 @@ mod tests {
             assert!(read_bandwidth(device, &data) > 0.0);
             assert!(f32_peak(device) > 0.0);
             assert!(int8_peak(device).is_none_or(|rate| rate > 0.0));
+            if simd == Simd::Vnni {
+                assert!(int8_peak(device).is_some(), "the level is made for products of bytes");
+            }
         }
     }
 }
