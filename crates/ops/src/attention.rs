@@ -8,17 +8,27 @@ use crate::{
 #[cfg(feature = "kernels")]
 mod alibi;
 #[cfg(feature = "kernels")]
+mod block;
+#[cfg(feature = "kernels")]
+mod call;
+#[cfg(feature = "kernels")]
 mod kernel;
 #[cfg(feature = "kernels")]
 pub(crate) mod kv_cache;
 #[cfg(feature = "kernels")]
 pub(crate) mod listed;
 #[cfg(feature = "kernels")]
+mod mask;
+#[cfg(feature = "kernels")]
+mod merge;
+#[cfg(feature = "kernels")]
 pub(crate) mod row;
 #[cfg(feature = "kernels")]
-pub use kernel::{Attention, Mask};
+pub use kernel::Attention;
 #[cfg(feature = "kernels")]
 pub use kv_cache::KvCache;
+#[cfg(feature = "kernels")]
+pub use mask::Mask;
 
 pub(crate) static ATTENTION: Op = Op {
     name: "attention",

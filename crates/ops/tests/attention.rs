@@ -203,11 +203,39 @@ fn pieces_equal_one_pass() {
     }
 }
 
+/// Sequences of several blocks of keys, through caches that wrap inside a block.
+#[test]
+fn long_sequences_match_the_twin_in_any_pieces() {
+    const LEN: usize = 601;
+    let full = || KvCache::new(1, K, E, V, LEN);
+    let ring = |rows| KvCache::ring(1, K, E, V, rows, LEN);
+    for simd in Simd::supported() {
+        let case = Case::new(2, simd, 1, LEN);
+        let masks =
+            [Mask::Causal, Mask::SlidingWindow(300), Mask::Chunked(270), Mask::Full, Mask::SymmetricWindow(280)];
+        for mask in masks {
+            let exact = case.twin(mask, None, |score, _, _, _| score, |_| None);
+            close(case.whole(mask, None).data(), &exact, &format!("{simd:?} {mask:?}"));
+        }
+        let valid: Vec<bool> = (0..LEN).map(|i| i >= 290).collect();
+        for sizes in [&[550, 1][..], &[300, 7], &[1]] {
+            case.check_pieces(Mask::Causal, full(), sizes, None);
+            case.check_pieces(Mask::Causal, full(), sizes, Some(&valid));
+            case.check_pieces(Mask::SlidingWindow(300), ring(300), sizes, None);
+            case.check_pieces(Mask::Chunked(270), ring(270), sizes, None);
+        }
+    }
+}
+
 #[test]
 fn threads_do_not_change_a_bit() {
     let run = |threads| {
-        let case = Case::new(threads, Simd::supported()[0], 2, 70);
-        case.whole(Mask::Causal, None).data().to_vec()
+        let case = Case::new(threads, Simd::supported()[0], 2, 300);
+        let mut cache = KvCache::new(2, K, E, V, 300);
+        case.check_pieces(Mask::Causal, cache.clone(), &[299, 1], None);
+        let tokens = case.tokens(0, 300, None);
+        let attention = Attention::new(Mask::Causal, 0.3).cached(&mut cache);
+        attention.run(&case.ctx, &case.q, &case.k, &case.v, &tokens).data().to_vec()
     };
     assert!(run(1) == run(2) && run(2) == run(3));
 }

@@ -1,36 +1,19 @@
 //! Softmax attention with grouped key/value heads, a mask, and an optional cache.
 
-use std::ops::Range;
+use formwork_tensor::{Context, Tensor, Tokens};
 
-use formwork_tensor::{Context, Tensor, Tokens, threads};
-
-use super::alibi::{Linear, slope};
-use super::row::Row;
+use super::call::Call;
 use super::kv_cache::{KvCache, Segment};
-
-/// Which keys a query sees, besides that padding is never seen. `i` and `j` are slots.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mask {
-    /// All.
-    Full,
-    /// `j <= i`.
-    Causal,
-    /// `j <= i` and `i - j < w`.
-    SlidingWindow(usize),
-    /// `|i - j| <= half`.
-    SymmetricWindow(usize),
-    /// `j <= i` in the same chunk; chunks are counted from the first token.
-    Chunked(usize),
-}
+use super::mask::Mask;
 
 /// One attention call.
 pub struct Attention<'a> {
-    mask: Mask,
-    scale: f32,
-    softcap: Option<f32>,
-    alibi: Option<f32>,
-    bias: Option<&'a Tensor>,
-    sinks: Option<&'a Tensor>,
+    pub(crate) mask: Mask,
+    pub(crate) scale: f32,
+    pub(crate) softcap: Option<f32>,
+    pub(crate) alibi: Option<f32>,
+    pub(crate) bias: Option<&'a Tensor>,
+    pub(crate) sinks: Option<&'a Tensor>,
     cache: Option<&'a mut KvCache>,
 }
 
@@ -149,42 +132,8 @@ impl<'a> Attention<'a> {
         if let Some(sinks) = self.sinks {
             assert_eq!(sinks.shape(), [heads], "one sink per head");
         }
-        let mut y = ctx.tensor(&[b, s, heads, d]);
-        let simd = ctx.device().simd();
-        let dims = [b, s, heads, d];
-        let work = slots * (e + d);
-        ctx.device()
-            .threads()
-            .grid(y.data_mut(), dims, 16, work, |sequence, head, mut rows| {
-                let kv_head = head / (heads / kv_heads);
-                let slope = self.alibi.map(|factor| factor * slope(head, heads));
-                let segments = segments(cache, k, v, sequence, kv_head);
-                let valid = tokens.valid_row(sequence);
-                for step in rows.range() {
-                    let query = slots - s.min(slots) + step;
-                    let seen = self.mask.seen(query, slots, valid);
-                    let row = (sequence * s + step) * heads + head;
-                    let bias = self
-                        .bias
-                        .map(|bias| &bias.data()[(head * s + step) * slots..][..slots]);
-                    threads::scratch(seen.len(), |scores| {
-                        simd.run(Row {
-                            q: &q.data()[row * e..][..e],
-                            segments: &segments,
-                            seen,
-                            valid,
-                            scale: self.scale,
-                            softcap: self.softcap,
-                            linear: slope.map(|slope| Linear { slope, query }),
-                            bias,
-                            sink: self.sinks.map(|sinks| sinks.data()[head]),
-                            scores,
-                            y: rows.row(step),
-                        });
-                    });
-                }
-            });
-        y
+        let call = Call { attention: self, q, k, v, tokens, cache };
+        call.run(ctx, [b, s, heads, kv_heads, e, d])
     }
 }
 
@@ -215,23 +164,6 @@ pub(crate) fn segments<'a>(
         Some(cache) => {
             let [older, newer] = cache.segments(sequence, head);
             [older, newer, new]
-        }
-    }
-}
-
-impl Mask {
-    /// The slots that query slot `i` may see, of `slots`.
-    fn seen(self, i: usize, slots: usize, valid: Option<&[bool]>) -> Range<usize> {
-        match self {
-            Self::Full => 0..slots,
-            Self::Causal => 0..i + 1,
-            Self::SlidingWindow(window) => (i + 1).saturating_sub(window)..i + 1,
-            Self::SymmetricWindow(half) => i.saturating_sub(half)..(i + half + 1).min(slots),
-            Self::Chunked(chunk) => {
-                let padding = valid.map_or(0, |valid| valid.iter().take_while(|v| !**v).count());
-                let inside = i.saturating_sub(padding) % chunk;
-                i - inside..i + 1
-            }
         }
     }
 }

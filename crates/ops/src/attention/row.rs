@@ -185,7 +185,7 @@ impl Row<'_> {
 
 /// The largest element; NaN if there is one.
 #[inline(always)]
-fn maximum<const N: usize>(x: &[f32]) -> f32 {
+pub(crate) fn maximum<const N: usize>(x: &[f32]) -> f32 {
     let mut lanes = [f32::NEG_INFINITY; N];
     for block in x.chunks(N) {
         for (lane, &x) in lanes.iter_mut().zip(block) {

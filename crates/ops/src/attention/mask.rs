@@ -1,0 +1,35 @@
+//! Which keys a query sees.
+
+use std::ops::Range;
+
+/// Which keys a query sees, besides that padding is never seen. `i` and `j` are slots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mask {
+    /// All.
+    Full,
+    /// `j <= i`.
+    Causal,
+    /// `j <= i` and `i - j < w`.
+    SlidingWindow(usize),
+    /// `|i - j| <= half`.
+    SymmetricWindow(usize),
+    /// `j <= i` in the same chunk; chunks are counted from the first token.
+    Chunked(usize),
+}
+
+impl Mask {
+    /// The slots that query slot `i` may see, of `slots`.
+    pub(crate) fn seen(self, i: usize, slots: usize, valid: Option<&[bool]>) -> Range<usize> {
+        match self {
+            Self::Full => 0..slots,
+            Self::Causal => 0..i + 1,
+            Self::SlidingWindow(window) => (i + 1).saturating_sub(window)..i + 1,
+            Self::SymmetricWindow(half) => i.saturating_sub(half)..(i + half + 1).min(slots),
+            Self::Chunked(chunk) => {
+                let padding = valid.map_or(0, |valid| valid.iter().take_while(|v| !**v).count());
+                let inside = i.saturating_sub(padding) % chunk;
+                i - inside..i + 1
+            }
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! Joining what the blocks of keys gave, in the order of their slots.
+
+use formwork_tensor::Kernel;
+use formwork_tensor::lanes::{exp, mul_add};
+
+/// Adds the parts of one block to the totals of the blocks before. Both hold for each query `d` weighted sums, the largest score
+/// and the sum of weights.
+pub(crate) struct Merge<'a> {
+    pub(crate) totals: &'a mut [f32],
+    pub(crate) parts: &'a [f32],
+    pub(crate) d: usize,
+}
+
+impl Kernel for Merge<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<const N: usize, const FMA: bool>(self) {
+        let d = self.d;
+        for (total, part) in self.totals.chunks_exact_mut(d + 2).zip(self.parts.chunks_exact(d + 2)) {
+            if part[d] == f32::NEG_INFINITY {
+                continue;
+            }
+            let max = if part[d] > total[d] || part[d].is_nan() { part[d] } else { total[d] };
+            let (old, new) = (exp::<FMA>(total[d] - max), exp::<FMA>(part[d] - max));
+            total[d + 1] = mul_add::<FMA>(total[d + 1], old, part[d + 1] * new);
+            total[d] = max;
+            for (total, part) in total[..d].iter_mut().zip(part) {
+                *total = mul_add::<FMA>(*total, old, part * new);
+            }
+        }
+    }
+}
+
+/// The mean of one query: its totals divided by the sum of weights, to which a sink adds.
+pub(crate) struct Finish<'a> {
+    pub(crate) totals: &'a [f32],
+    pub(crate) sink: Option<f32>,
+    pub(crate) y: &'a mut [f32],
+}
+
+impl Kernel for Finish<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<const N: usize, const FMA: bool>(self) {
+        let d = self.y.len();
+        let (max, weights) = (self.totals[d], self.totals[d + 1]);
+        if max == f32::NEG_INFINITY {
+            return self.y.fill(0.0);
+        }
+        let top = self.sink.map_or(max, |sink| max.max(sink));
+        let factor = exp::<FMA>(max - top);
+        let sink = self.sink.map_or(0.0, |sink| exp::<FMA>(sink - top));
+        let inverse = factor / mul_add::<FMA>(weights, factor, sink);
+        self.y.iter_mut().zip(self.totals).for_each(|(y, total)| *y = total * inverse);
+    }
+}
