@@ -282,7 +282,7 @@ pub(crate) struct Embed {
     pub(crate) text: Vec<String>,
 }
 
-/// Sizes are numbers with commas between; every combination is a test, named as llama-bench names it.
+/// Sizes are numbers with commas between; every combination is a test, under its usual name.
 #[derive(Debug, Args)]
 pub(crate) struct Bench {
     #[arg(value_name = "SPEC")]

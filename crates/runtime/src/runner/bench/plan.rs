@@ -1,4 +1,4 @@
-//! Which tests are run, under the names that llama-bench gives them.
+//! Which tests are run, under the names that are usual for them: `pp512`, `tg128`, `pp512 @ d512`.
 
 use std::fmt;
 
@@ -107,7 +107,7 @@ mod tests {
     use super::Plan;
 
     #[test]
-    fn tests_have_names_of_llama_bench() {
+    fn tests_have_the_usual_names() {
         let plan = Plan { depth: vec![0, 512], batch: vec![1, 8], ..Plan::default() };
         let names = |continues| plan.tests(continues).iter().map(ToString::to_string).collect::<Vec<_>>();
         assert_eq!(
