@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use crate::device::Device;
 use crate::matmul;
-use crate::packed::{self, Format, Packed};
+use crate::packed::{self, Format, Packed, Quantised};
 use crate::param::{Param, Values};
 use crate::tensor::Tensor;
 
@@ -92,32 +93,41 @@ impl Matrix {
 
     /// `y = x Wᵀ + bias` for `x` `[.., d_in]` and `y` `[.., d_out]`.
     pub fn multiply(&self, x: &Tensor, bias: Option<&[f32]>, y: &mut Tensor) {
-        self.product(x, bias, y, false);
+        self.product(x, x.device(), &mut None, bias, y, false);
     }
 
     /// `y += x Wᵀ + bias`: a residual that needs no tensor of its own.
     pub fn multiply_add(&self, x: &Tensor, bias: Option<&[f32]>, y: &mut Tensor) {
-        self.product(x, bias, y, true);
+        self.product(x, x.device(), &mut None, bias, y, true);
     }
 
     /// Several matrices with one input `[.., d_in]`: `outputs[i] = x Wᵢᵀ + biasᵢ`, the input prepared once.
     pub fn multiply_all(x: &Tensor, matrices: &[(&Self, Option<&[f32]>)], outputs: &mut [&mut Tensor]) {
         assert_eq!(matrices.len(), outputs.len(), "one output for each matrix");
+        let (device, mut input) = (x.device(), None);
         for ((matrix, bias), y) in matrices.iter().zip(outputs) {
-            matrix.multiply(x, *bias, y);
+            matrix.product(x, device, &mut input, *bias, y, false);
         }
     }
 
-    fn product(&self, x: &Tensor, bias: Option<&[f32]>, y: &mut Tensor, add: bool) {
+    fn product<'a>(
+        &self,
+        x: &Tensor,
+        device: &'a Device,
+        input: &mut Option<Quantised<'a>>,
+        bias: Option<&[f32]>,
+        y: &mut Tensor,
+        add: bool,
+    ) {
         let (d_in, d_out) = (self.d_in, self.d_out);
         let rows = x.dims().rows();
         assert_eq!(x.dims().width(), d_in, "a matrix of {d_in} inputs cannot map {:?}", x.shape());
         assert_eq!((y.dims().rows(), y.dims().width()), (rows, d_out), "output of a product");
         assert!(bias.is_none_or(|bias| bias.len() == d_out), "one bias per output");
         let product = matmul::Product { x: x.data(), bias, rows, d_in, d_out, add };
-        let (y, device) = y.split_device();
+        let y = y.data_mut();
         let (param, layout) = match &self.held {
-            Held::Packed(packed) => return packed.multiply(device, &product, y),
+            Held::Packed(packed) => return packed.multiply(device, &product, input, y),
             Held::Stored(param, layout) => (param, *layout),
         };
         match (param.values(), layout) {

@@ -134,3 +134,31 @@ fn what_is_not_a_number_stays_so() {
         assert!(y.data().iter().all(|y| y.is_nan()), "{format:?}");
     }
 }
+
+#[test]
+fn packed_products_add_to_their_output_and_share_their_input() {
+    let (d_in, d_out) = (600, 330);
+    for simd in Simd::supported() {
+        let ctx = Context::with(2, simd);
+        let stored = Matrix::new(Param::from_f32(&[d_out, d_in], &numbers(d_in * d_out, 5)), Layout::OutIn);
+        let float = Format::Float(DType::F32);
+        let matrices = [float, Format::Q8, Format::Q4, Format::Q8].map(|format| stored.pack(format));
+        for rows in [1, 5, 17] {
+            let x = ctx.from_slice(&[rows, d_in], &numbers(rows * d_in, 6));
+            let (bias, start) = (numbers(d_out, 8), numbers(rows * d_out, 9));
+            let mut outputs: Vec<_> = matrices.iter().map(|_| ctx.tensor(&[rows, d_out])).collect();
+            let all: Vec<_> = matrices.iter().map(|matrix| (matrix, Some(&bias[..]))).collect();
+            Matrix::multiply_all(&x, &all, &mut outputs.iter_mut().collect::<Vec<_>>());
+            for (matrix, found) in matrices.iter().zip(&outputs) {
+                let mut alone = ctx.tensor(&[rows, d_out]);
+                matrix.multiply(&x, Some(&bias), &mut alone);
+                assert_eq!(alone.data(), found.data());
+                let mut sum = ctx.from_slice(&[rows, d_out], &start);
+                matrix.multiply_add(&x, Some(&bias), &mut sum);
+                for ((sum, start), alone) in sum.data().iter().zip(&start).zip(alone.data()) {
+                    assert!((sum - start - alone).abs() < 1e-4, "{simd:?} {rows}: {sum} {start} {alone}");
+                }
+            }
+        }
+    }
+}

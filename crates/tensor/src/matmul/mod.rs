@@ -62,7 +62,7 @@ impl Product<'_> {
 
     /// Writes sums to a block of one row, or adds them, and adds the bias.
     #[inline(always)]
-    fn put(&self, y: &mut [f32], sums: &[f32], start: usize) {
+    pub(crate) fn put(&self, y: &mut [f32], sums: &[f32], start: usize) {
         if self.add {
             y.iter_mut().zip(sums).for_each(|(y, sum)| *y += sum);
         } else {

@@ -116,7 +116,7 @@ impl<E: Element> FloatPanels<'_, E> {
     ) {
         let Product { x, d_in, .. } = *self.product;
         let mut sums = [[[0.0; PANEL]; NP]; MR];
-        if k > 0 {
+        if k > 0 || self.product.add {
             for m in 0..MR {
                 for p in 0..NP {
                     // By way of an array of its own, so that the sums stay in registers.

@@ -216,8 +216,7 @@ impl<'a, C: Codes> Groups<'a, C> {
         let start = panel.saturating_mul(PANEL);
         let y = self.out.panel(row, panel);
         if !y.is_empty() {
-            y.copy_from_slice(&sums[..y.len()]);
-            self.product.add_bias(y, start);
+            self.product.put(y, sums, start);
         }
     }
 

@@ -22,7 +22,7 @@ use blocks::Blocks;
 use float::FloatPanels;
 use group::{Codes, Four, Groups};
 use memory::Memory;
-use quantise::Quantised;
+pub(crate) use quantise::Quantised;
 
 /// Outputs of a panel.
 pub(crate) const PANEL: usize = 16;
@@ -105,14 +105,22 @@ impl Packed {
         self.memory.bytes().len()
     }
 
-    pub(crate) fn multiply(&self, device: &Device, product: &Product<'_>, y: &mut [f32]) {
+    /// `input` holds the product's input in 8 bits once a matrix has needed it, for the next one with the same input.
+    pub(crate) fn multiply<'a>(
+        &self,
+        device: &'a Device,
+        product: &Product<'_>,
+        input: &mut Option<Quantised<'a>>,
+        y: &mut [f32],
+    ) {
+        let quantise = || Quantised::new(device, product.x, product.rows, self.d_in);
         let blocks = Blocks::new(product, self.format.panel_bytes(self.d_in), device.threads().count());
         match self.format {
             Format::Float(DType::F32) => self.floats::<f32>(device, product, &blocks, y),
             Format::Float(DType::Bf16) => self.floats::<bf16>(device, product, &blocks, y),
             Format::Float(DType::F16) => self.floats::<f16>(device, product, &blocks, y),
-            Format::Q8 => self.groups::<group::Eight>(device, product, &blocks, y),
-            Format::Q4 => self.groups::<Four>(device, product, &blocks, y),
+            Format::Q8 => self.groups::<group::Eight>(device, product, input.get_or_insert_with(quantise), &blocks, y),
+            Format::Q4 => self.groups::<Four>(device, product, input.get_or_insert_with(quantise), &blocks, y),
         }
     }
 
@@ -121,10 +129,16 @@ impl Packed {
         blocks.run(device, y, |block, out| device.simd().run(FloatPanels { product, panels, block, out }));
     }
 
-    fn groups<C: Codes>(&self, device: &Device, product: &Product<'_>, blocks: &Blocks, y: &mut [f32]) {
-        let x = Quantised::new(device, product.x, product.rows, self.d_in);
+    fn groups<C: Codes>(
+        &self,
+        device: &Device,
+        product: &Product<'_>,
+        x: &Quantised<'_>,
+        blocks: &Blocks,
+        y: &mut [f32],
+    ) {
         blocks.run(device, y, |block, out| {
-            Groups::<C>::new(product, self.memory.bytes(), &x, block, out).run(device.simd());
+            Groups::<C>::new(product, self.memory.bytes(), x, block, out).run(device.simd());
         });
     }
 }
