@@ -109,6 +109,8 @@ pub(crate) enum Command {
     Run(Run),
     /// Turn texts into vectors, as JSON
     Embed(Embed),
+    /// Say how well a model predicts a text
+    Perplexity(Perplexity),
     /// Measure tokens per second beside the limits of this machine
     Bench(Bench),
     /// Print completions for a shell
@@ -247,9 +249,15 @@ pub(crate) struct Verify {
 pub(crate) struct Run {
     #[command(flatten)]
     pub(crate) target: Target,
-    /// The text to continue
+    /// The text to continue; `-` reads it from standard input
     #[arg(long, allow_hyphen_values = true)]
     pub(crate) prompt: String,
+    /// End before this text; may be given several times
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    pub(crate) stop: Vec<String>,
+    /// Print tokens per second and the time to the first token on standard error
+    #[arg(long)]
+    pub(crate) stats: bool,
     /// The most tokens to add [default: 64, or as many as the model has room for]
     #[arg(short = 'n', value_name = "N")]
     pub(crate) count: Option<usize>,
@@ -271,6 +279,24 @@ pub(crate) struct Run {
     /// Above 1, makes repeats less likely
     #[arg(long, value_name = "R")]
     pub(crate) repetition_penalty: Option<f32>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Perplexity {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// The text
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Tokens that are read at once [default: as many as the model reads, at most 2048]
+    #[arg(long, value_name = "N")]
+    pub(crate) window: Option<usize>,
+    /// Tokens from one window to the next; what they share is context alone [default: the window]
+    #[arg(long, value_name = "N")]
+    pub(crate) stride: Option<usize>,
+    /// Print every figure as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

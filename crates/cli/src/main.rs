@@ -15,6 +15,7 @@ mod problem;
 mod replace;
 mod rustfmt;
 mod specs;
+mod stop;
 mod tree_text;
 
 use std::process::ExitCode;

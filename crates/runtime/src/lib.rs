@@ -4,6 +4,7 @@ pub mod inputs;
 pub mod model;
 pub mod runner;
 pub mod sampling;
+mod scoring;
 pub mod session;
 pub mod weights;
 
@@ -37,6 +38,7 @@ pub use formwork_tensor::{Error, Result};
 pub use inputs::Inputs;
 pub use model::{Info, Model, load, load_held};
 pub use sampling::Sampling;
+pub use scoring::{Score, score};
 pub use session::Session;
 pub use weights::mapping::{Mapping, Rule, Source};
 pub use weights::{Holding, Weights};

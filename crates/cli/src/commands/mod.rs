@@ -11,6 +11,7 @@ mod families;
 mod fmt;
 mod forward;
 mod import;
+mod perplexity;
 mod run;
 mod schema;
 mod verify;
@@ -38,6 +39,7 @@ pub(crate) fn run(cli: &Cli) -> Outcome {
         Command::Run(options) => run::run(options, global),
         Command::Bench(options) => bench::run(options, global),
         Command::Embed(options) => embed::run(options, global),
+        Command::Perplexity(options) => perplexity::run(options, global),
         Command::Completions { shell } => {
             let mut text = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "formwork", &mut text);

@@ -3,6 +3,7 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Instant;
 
 use formwork_tokenizer::Tokenizer;
 use serde_json::Value;
@@ -10,8 +11,9 @@ use serde_json::Value;
 use super::forward::{built, command, status_of};
 use crate::args::{Global, Run};
 use crate::checkpoint::{Facts, Folder};
-use crate::output::say;
+use crate::output::{note, say};
 use crate::problem::{Outcome, Problem};
+use crate::stop::Stops;
 
 /// How many tokens are added unless told.
 const COUNT: usize = 64;
@@ -21,7 +23,8 @@ pub(super) fn run(options: &Run, global: &Global) -> Outcome {
     let tokenizer = folder.tokenizer()?;
     let executable = built(&options.target, global)?;
     let facts = Facts::of(&executable)?;
-    let prompt = prompt(&options.prompt, &tokenizer, &folder)?;
+    let prompt = with_start(tokenizer.encode(&text(&options.prompt)?)?, &tokenizer, &folder)?;
+    check_room(prompt.len(), &facts)?;
     let mut child = command(&executable, "generate", &options.target);
     sampling(&mut child, options);
     child.arg("-n").arg(count(options, &facts, prompt.len()).to_string());
@@ -42,15 +45,47 @@ pub(super) fn run(options: &Run, global: &Global) -> Outcome {
         prompt.clone()
     };
     let io = |error: std::io::Error| Problem::io(&executable, &error);
+    let start = Instant::now();
     let mut child = child.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().map_err(io)?;
     feed(&mut child, &prompt);
-    print(&mut child, &tokenizer, &seen, &executable)?;
+    let times = print(&mut child, &tokenizer, &seen, options, &executable)?;
+    if options.stats {
+        note(&stats(start, &times, prompt.len()));
+    }
     status_of(child.wait().map_err(io)?.code())
 }
 
-/// The prompt's ids; a start token comes first where the tokenizer's settings say so, and stands alone for an empty prompt.
-fn prompt(text: &str, tokenizer: &Tokenizer, folder: &Folder) -> Result<Vec<u32>, Problem> {
-    let mut ids = tokenizer.encode(text)?;
+/// The prompt, or what standard input holds for `-`.
+fn text(prompt: &str) -> Result<String, Problem> {
+    if prompt != "-" {
+        return Ok(prompt.to_string());
+    }
+    std::io::read_to_string(std::io::stdin()).map_err(|e| Problem::io(Path::new("standard input"), &e))
+}
+
+/// A prompt that the model cannot read is refused before anything is computed. An encoder reads it by itself.
+fn check_room(prompt: usize, facts: &Facts) -> Result<(), Problem> {
+    match facts.max_positions {
+        Some(max) if prompt > max || (prompt == max && !facts.decodes()) => {
+            let message = format!("the prompt has {prompt} tokens; the model has room for {max}, new ones included");
+            Err(Problem::wrong("context-too-long", message).help("shorten the prompt"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Time to the first token and tokens per second from then on.
+fn stats(start: Instant, times: &[Instant], prompt: usize) -> String {
+    let (Some(first), Some(last)) = (times.first(), times.last()) else { return "no token".to_string() };
+    let rest = times.len() - 1;
+    let rate = rest as f64 / last.duration_since(*first).as_secs_f64().max(f64::MIN_POSITIVE);
+    let decode = if rest == 0 { String::new() } else { format!(", then {rate:.1} tokens/s over {rest}") };
+    let first = first.duration_since(start).as_secs_f64();
+    format!("first token after {first:.3} s, loading and {prompt} tokens of prompt included{decode}")
+}
+
+/// A text's ids; a start token comes first where the tokenizer's settings say so, and stands alone for an empty text.
+pub(super) fn with_start(mut ids: Vec<u32>, tokenizer: &Tokenizer, folder: &Folder) -> Result<Vec<u32>, Problem> {
     let settings = folder.json("tokenizer_config.json")?;
     let adds = settings.get("add_bos_token").and_then(Value::as_bool);
     let start = start_token(&settings, tokenizer, folder)?;
@@ -93,7 +128,7 @@ fn sampling(child: &mut Command, options: &Run) {
     }
 }
 
-fn feed(child: &mut Child, ids: &[u32]) {
+pub(super) fn feed(child: &mut Child, ids: &[u32]) {
     let text: Vec<String> = ids.iter().map(u32::to_string).collect();
     if let Some(mut stdin) = child.stdin.take() {
         // A program that ends before it reads says why on its own.
@@ -101,21 +136,38 @@ fn feed(child: &mut Child, ids: &[u32]) {
     }
 }
 
-fn print(child: &mut Child, tokenizer: &Tokenizer, seen: &[u32], executable: &Path) -> Result<(), Problem> {
+/// Shows the text as it comes; gives the time of every token.
+fn print(
+    child: &mut Child,
+    tokenizer: &Tokenizer,
+    seen: &[u32],
+    options: &Run,
+    executable: &Path,
+) -> Result<Vec<Instant>, Problem> {
+    let mut times = Vec::new();
     let Some(stdout) = child.stdout.take() else {
-        return Ok(());
+        return Ok(times);
     };
     let mut stream = tokenizer.stream(seen)?;
-    let mut some = false;
+    let mut stops = Stops::new(&options.stop);
     for line in BufReader::new(stdout).lines() {
         let line = line.map_err(|e| Problem::io(&PathBuf::from(executable), &e))?;
         let id = line
             .trim()
             .parse()
             .map_err(|_| Problem::bug(format!("the model's program printed `{line}`, which is no id")))?;
-        say(&stream.push(id)?)?;
-        some = true;
+        times.push(Instant::now());
+        let (text, found) = stops.push(&stream.push(id)?);
+        say(&text)?;
+        if found {
+            say("\n")?;
+            return Ok(times);
+        }
     }
-    let rest = stream.finish()?;
-    if some { say(&format!("{rest}\n")) } else { Ok(()) }
+    let (rest, found) = stops.push(&stream.finish()?);
+    let rest = if found { rest } else { rest + &stops.finish() };
+    if !times.is_empty() {
+        say(&format!("{rest}\n"))?;
+    }
+    Ok(times)
 }

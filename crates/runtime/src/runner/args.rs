@@ -25,6 +25,8 @@ pub(super) struct Options {
     pub(super) hidden: bool,
     pub(super) tolerance: Option<f32>,
     pub(super) count: Option<usize>,
+    pub(super) window: Option<usize>,
+    pub(super) stride: Option<usize>,
     pub(super) sampling: Sampling,
     pub(super) stop: Vec<u32>,
     pub(super) decoder_start: Option<u32>,
@@ -94,7 +96,8 @@ fn set(command: &str, name: &str, parser: &mut lexopt::Parser, options: &mut Opt
             matches!(name, "weights" | "hold" | "dtype" | "input" | "output" | "greedy" | "hidden" | "threads")
         }
         "verify" => matches!(name, "weights" | "hold" | "dtype" | "input" | "tolerance" | "threads"),
-        "generate" => !matches!(name, "input" | "output" | "greedy" | "hidden" | "tolerance"),
+        "score" => matches!(name, "weights" | "hold" | "dtype" | "window" | "stride" | "threads"),
+        "generate" => !matches!(name, "input" | "output" | "greedy" | "hidden" | "tolerance" | "window" | "stride"),
         "bench" => matches!(name, "weights" | "hold" | "dtype" | "json") || Bench::NAMES.contains(&name),
         _ => false,
     };
@@ -120,6 +123,8 @@ fn set(command: &str, name: &str, parser: &mut lexopt::Parser, options: &mut Opt
         "threads" => options.threads = Some(number(name, &value)?),
         "greedy" => options.greedy = Some(number(name, &value)?),
         "tolerance" => options.tolerance = Some(number(name, &value)?),
+        "window" => options.window = Some(number(name, &value)?),
+        "stride" => options.stride = Some(number(name, &value)?),
         "n" => options.count = Some(number(name, &value)?),
         "temperature" => options.sampling.temperature = number(name, &value)?,
         "top-k" => options.sampling.top_k = number(name, &value)?,

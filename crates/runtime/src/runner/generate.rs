@@ -40,7 +40,7 @@ pub(super) fn run<M: Model>(options: &Options) -> Result<()> {
 }
 
 /// The whitespace-separated ids of standard input.
-fn read_ids() -> Result<Vec<u32>> {
+pub(super) fn read_ids() -> Result<Vec<u32>> {
     let mut text = String::new();
     std::io::stdin().read_to_string(&mut text).map_err(|error| Error::io("standard input".as_ref(), &error))?;
     let parse = |word: &str| {

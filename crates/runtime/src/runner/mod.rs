@@ -6,6 +6,7 @@ mod case;
 mod compare;
 mod forward;
 mod generate;
+mod score;
 mod verify;
 
 use std::io::Write;
@@ -24,6 +25,8 @@ commands:
   generate --weights PATH [-n N] [--temperature T] [--top-k K] [--top-p P] [--min-p P]
            [--repetition-penalty R] [--seed S] [--stop-id ID]... [--decoder-start ID]
            [--threads N]   reads the ids of the prompt from standard input
+  score    --weights PATH [--window N] [--stride N] [--threads N]
+           reads ids from standard input and prints how likely they are
   bench    [--weights PATH] [--pp 512] [--tg 128] [--depth 0] [--batch 1] [--threads N] [--repeat 5]
            [--work JSON] [--json]   sizes are lists with commas; without weights they are random
   info     prints facts about the model as JSON
@@ -50,6 +53,7 @@ pub fn run<M: Model>(arguments: Vec<std::ffi::OsString>) -> Result<()> {
         "forward" => forward::run::<M>(&options),
         "verify" => verify::run::<M>(&options),
         "generate" => generate::run::<M>(&options),
+        "score" => score::run::<M>(&options),
         "bench" => bench::run::<M>(&options),
         "info" => info::<M>(),
         "help" => print(USAGE),
