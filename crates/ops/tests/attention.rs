@@ -218,7 +218,7 @@ fn long_sequences_match_the_twin_in_any_pieces() {
             close(case.whole(mask, None).data(), &exact, &format!("{simd:?} {mask:?}"));
         }
         let valid: Vec<bool> = (0..LEN).map(|i| i >= 290).collect();
-        for sizes in [&[550, 1][..], &[300, 7], &[1]] {
+        for sizes in [&[550, 1][..], &[300, 7], &[255, 1, 1]] {
             case.check_pieces(Mask::Causal, full(), sizes, None);
             case.check_pieces(Mask::Causal, full(), sizes, Some(&valid));
             case.check_pieces(Mask::SlidingWindow(300), ring(300), sizes, None);

@@ -58,7 +58,7 @@ impl<'a, F: Fn(usize) -> Query<'a>> Kernel for Block<'a, F> {
         let seen = self.seen();
         let width = self.parts.len() / self.rows;
         if seen.is_empty() {
-            return self.parts.chunks_exact_mut(width).for_each(|part| nothing(part));
+            return self.parts.chunks_exact_mut(width).for_each(nothing);
         }
         self.score::<N, FMA>(&seen);
         for row in 0..self.rows {
@@ -102,8 +102,8 @@ impl<'a, F: Fn(usize) -> Query<'a>> Block<'a, F> {
         let mut slot = seen.start - (seen.start - self.first) % N;
         while slot < seen.end {
             let mut keys = [&self.segments[0].keys[..0]; N];
-            for lane in 0..N {
-                keys[lane] = self.key((slot + lane).clamp(seen.start, seen.end - 1), e);
+            for (lane, key) in keys.iter_mut().enumerate() {
+                *key = self.key((slot + lane).clamp(seen.start, seen.end - 1), e);
             }
             let (_, panel) = self.scratch.split_at_mut(self.rows * BLOCK);
             for (i, lanes) in panel.chunks_exact_mut(N).take(e).enumerate() {
@@ -129,8 +129,8 @@ impl<'a, F: Fn(usize) -> Query<'a>> Block<'a, F> {
     fn products<const R: usize, const N: usize, const FMA: bool>(&mut self, row: usize, at: usize, e: usize) -> usize {
         let (scores, panel) = self.scratch.split_at_mut(self.rows * BLOCK);
         let mut queries = [&panel[..0]; R];
-        for r in 0..R {
-            queries[r] = &(self.query)(row + r).q[..e];
+        for (r, query) in queries.iter_mut().enumerate() {
+            *query = &(self.query)(row + r).q[..e];
         }
         let mut sums = [[0.0; N]; R];
         for (i, keys) in panel.chunks_exact(N).take(e).enumerate() {
@@ -242,8 +242,8 @@ impl<'a, F: Fn(usize) -> Query<'a>> Block<'a, F> {
                 continue;
             }
             let mut weights = [&self.scratch[..0]; R];
-            for r in 0..R {
-                weights[r] = &self.scratch[(row + r) * BLOCK + first - self.first..][..last - first];
+            for (r, weights) in weights.iter_mut().enumerate() {
+                *weights = &self.scratch[(row + r) * BLOCK + first - self.first..][..last - first];
             }
             for (at, slot) in (first..last).enumerate() {
                 let value = &segment.values[(slot - segment.first) * segment.value_stride + column..][..count];
@@ -258,9 +258,9 @@ impl<'a, F: Fn(usize) -> Query<'a>> Block<'a, F> {
                 }
             }
         }
-        for r in 0..R {
+        for (r, sums) in sums.iter().enumerate() {
             let part = &mut self.parts[(row + r) * width + column..][..count];
-            part.copy_from_slice(&sums[r].as_flattened()[..count]);
+            part.copy_from_slice(&sums.as_flattened()[..count]);
         }
     }
 }

@@ -72,10 +72,6 @@ pub(crate) fn attend(
                     seen: 0..count,
                     valid: None,
                     scale,
-                    softcap: None,
-                    bias: None,
-                    linear: None,
-                    sink: None,
                     scores,
                     y: rows.row(step),
                 });

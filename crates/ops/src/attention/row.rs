@@ -3,9 +3,8 @@
 use std::ops::Range;
 
 use formwork_tensor::Kernel;
-use formwork_tensor::lanes::{dots, exp, load, load_tail, mul_add, sum, tanh};
+use formwork_tensor::lanes::{dots, exp, load, load_tail, mul_add, sum};
 
-use super::alibi::Linear;
 use super::kv_cache::Segment;
 
 /// The kernel of one row of attention.
@@ -16,11 +15,6 @@ pub(crate) struct Row<'a> {
     pub(crate) seen: Range<usize>,
     pub(crate) valid: Option<&'a [bool]>,
     pub(crate) scale: f32,
-    pub(crate) softcap: Option<f32>,
-    pub(crate) linear: Option<Linear>,
-    /// One number per slot.
-    pub(crate) bias: Option<&'a [f32]>,
-    pub(crate) sink: Option<f32>,
     /// One number per slot of `seen`.
     pub(crate) scores: &'a mut [f32],
     pub(crate) y: &'a mut [f32],
@@ -32,7 +26,7 @@ impl Kernel for Row<'_> {
     #[inline(always)]
     fn run<const N: usize, const FMA: bool>(mut self) {
         self.score::<N, FMA>();
-        self.adjust::<FMA>();
+        self.adjust();
         match self.exponentiate::<N, FMA>() {
             Some(inverse) => self.mix::<N, FMA>(inverse),
             None => self.y.fill(0.0),
@@ -83,27 +77,12 @@ impl Row<'_> {
         );
     }
 
-    /// Scale, soft-cap, biases and padding.
+    /// Scale and padding.
     #[inline(always)]
-    fn adjust<const FMA: bool>(&mut self) {
+    fn adjust(&mut self) {
         self.scores
             .iter_mut()
             .for_each(|score| *score *= self.scale);
-        if let Some(c) = self.softcap {
-            self.scores
-                .iter_mut()
-                .for_each(|score| *score = c * tanh::<FMA>(*score / c));
-        }
-        if let Some(linear) = self.linear {
-            linear.add(self.scores, self.seen.start);
-        }
-        if let Some(bias) = self.bias {
-            let bias = &bias[self.seen.clone()];
-            self.scores
-                .iter_mut()
-                .zip(bias)
-                .for_each(|(score, bias)| *score += bias);
-        }
         if let Some(valid) = self.valid {
             let valid = &valid[self.seen.clone()];
             for (score, valid) in self.scores.iter_mut().zip(valid) {
@@ -119,7 +98,6 @@ impl Row<'_> {
         if max == f32::NEG_INFINITY {
             return None;
         }
-        let max = self.sink.map_or(max, |sink| max.max(sink));
         let mut sums = [0.0; N];
         let mut blocks = self.scores.chunks_exact_mut(N);
         for block in &mut blocks {
@@ -132,8 +110,7 @@ impl Row<'_> {
             *score = exp::<FMA>(*score - max);
             *total += *score;
         }
-        let sink = self.sink.map_or(0.0, |sink| exp::<FMA>(sink - max));
-        Some(1.0 / (sum(sums) + sink))
+        Some(1.0 / sum(sums))
     }
 
     /// Sets every output to the weighted sum of values, in the order of slots.

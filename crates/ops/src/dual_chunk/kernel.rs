@@ -71,10 +71,6 @@ fn attend(
                     seen,
                     valid,
                     scale,
-                    softcap: None,
-                    bias: None,
-                    linear: None,
-                    sink: None,
                     scores,
                     y: rows.row(step),
                 });

@@ -102,10 +102,6 @@ impl Mla {
                         seen,
                         valid: tokens.valid_row(sequence),
                         scale: self.scale,
-                        softcap: None,
-                        bias: None,
-                        linear: None,
-                        sink: None,
                         scores,
                         y: rows.row(step),
                     });
