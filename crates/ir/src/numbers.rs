@@ -67,10 +67,10 @@ pub(crate) fn arithmetic(op: BinaryOp, a: &Value, b: &Value) -> Result<Value, Fa
 fn integers(op: BinaryOp, x: &Poly, y: &Poly) -> Result<Value, Fault> {
     let checked = |p: Poly| match p.constant() {
         Some(_) => Ok(Value::Int(p)),
-        None => Err(Fault::overflow(format!("{x} {} {y} does not fit 128 bits", op.symbol()))),
+        None => Err(Fault::overflow(format!("`{x} {} {y}` does not fit 128 bits", op.symbol()))),
     };
     let (Some(a), Some(b)) = (x.constant(), y.constant()) else {
-        return Err(Fault::overflow(format!("{x} {} {y} does not fit 128 bits", op.symbol())));
+        return Err(Fault::overflow(format!("`{x} {} {y}` does not fit 128 bits", op.symbol())));
     };
     match op {
         BinaryOp::Add => checked(x + y),
