@@ -5,7 +5,8 @@ use formwork_ops::attention::{Attention, Mask};
 use formwork_tensor::{Context, Ids, Simd, Tensor, Tokens};
 
 const H: usize = 4;
-const K: usize = 2;
+/// Key heads: two or all four of the query heads share one, which are different kernels.
+const SHARING: [usize; 2] = [2, 1];
 const E: usize = 9;
 const V: usize = 21;
 
@@ -20,6 +21,7 @@ fn numbers(count: usize, seed: u32) -> Vec<f32> {
 
 struct Case {
     ctx: Context,
+    kv_heads: usize,
     batch: usize,
     len: usize,
     q: Tensor,
@@ -28,11 +30,11 @@ struct Case {
 }
 
 impl Case {
-    fn new(threads: usize, simd: Simd, batch: usize, len: usize) -> Self {
+    fn new(threads: usize, simd: Simd, kv_heads: usize, batch: usize, len: usize) -> Self {
         let ctx = Context::with(threads, simd);
         let make = |heads, d, seed| ctx.from_slice(&[batch, len, heads, d], &numbers(batch * len * heads * d, seed));
-        let (q, k, v) = (make(H, E, 1), make(K, E, 2), make(K, V, 3));
-        Self { ctx, batch, len, q, k, v }
+        let (q, k, v) = (make(H, E, 1), make(kv_heads, E, 2), make(kv_heads, V, 3));
+        Self { ctx, kv_heads, batch, len, q, k, v }
     }
 
     fn tokens(&self, past: usize, len: usize, valid: Option<&[bool]>) -> Tokens {
@@ -103,15 +105,16 @@ impl Case {
                     let keys: Vec<(usize, f64)> = (0..self.len)
                         .filter(|&j| Self::sees(mask, i, j, padding) && row.is_none_or(|row| row[j]))
                         .map(|j| {
-                            let dot: f64 =
-                                (0..E).map(|e| at(&self.q, b, i, h, e) * at(&self.k, b, j, h / (H / K), e)).sum();
+                            let dot: f64 = (0..E)
+                                .map(|e| at(&self.q, b, i, h, e) * at(&self.k, b, j, h / (H / self.kv_heads), e))
+                                .sum();
                             (j, adjust(dot * f64::from(0.3_f32), h, i, j).exp())
                         })
                         .collect();
                     let extra = sink(h).map_or(0.0, f64::exp);
                     let total = keys.iter().map(|key| key.1).sum::<f64>() + extra;
                     out.extend((0..V).map(|d| {
-                        let values = keys.iter().map(|(j, p)| p * at(&self.v, b, *j, h / (H / K), d));
+                        let values = keys.iter().map(|(j, p)| p * at(&self.v, b, *j, h / (H / self.kv_heads), d));
                         if keys.is_empty() { 0.0 } else { values.sum::<f64>() / total }
                     }));
                 }
@@ -119,6 +122,10 @@ impl Case {
         }
         out
     }
+}
+
+fn kernels() -> impl Iterator<Item = (Simd, usize)> {
+    Simd::supported().into_iter().flat_map(|simd| SHARING.map(|kv_heads| (simd, kv_heads)))
 }
 
 fn close(found: &[f32], exact: &[f64], what: &str) {
@@ -138,15 +145,15 @@ fn padded() -> Vec<bool> {
 
 #[test]
 fn masks_match_the_twin() {
-    for simd in Simd::supported() {
+    for (simd, k) in kernels() {
         for len in [1, 2, 13, 37, 70] {
-            let case = Case::new(2, simd, 2, len);
+            let case = Case::new(2, simd, k, 2, len);
             for mask in MASKS {
                 let exact = case.twin(mask, None, |score, _, _, _| score, |_| None);
                 close(case.whole(mask, None).data(), &exact, &format!("{simd:?} {mask:?} {len}"));
             }
         }
-        let case = Case::new(1, simd, 2, 13);
+        let case = Case::new(1, simd, k, 2, 13);
         for mask in MASKS {
             let valid = padded();
             let exact = case.twin(mask, Some(&valid), |score, _, _, _| score, |_| None);
@@ -160,8 +167,8 @@ fn masks_match_the_twin() {
 
 #[test]
 fn scores_take_caps_biases_and_sinks() {
-    for simd in Simd::supported() {
-        let case = Case::new(1, simd, 1, 19);
+    for (simd, k) in kernels() {
+        let case = Case::new(1, simd, k, 1, 19);
         let tokens = case.tokens(0, 19, None);
         let bias = case.ctx.from_slice(&[H, 19, 19], &numbers(H * 19 * 19, 9));
         let sinks = case.ctx.from_slice(&[H], &[0.5, -1.0, 3.0, 0.0]);
@@ -185,19 +192,19 @@ fn scores_take_caps_biases_and_sinks() {
 
 #[test]
 fn pieces_equal_one_pass() {
-    let cache = |rows| KvCache::ring(2, K, E, V, rows, 40);
-    for simd in Simd::supported() {
-        let case = Case::new(2, simd, 2, 37);
+    for (simd, k) in kernels() {
+        let cache = |rows| KvCache::ring(2, k, E, V, rows, 40);
+        let case = Case::new(2, simd, k, 2, 37);
         for sizes in [&[1][..], &[2, 5], &[7, 1, 1], &[20], &[37], &[36, 1]] {
-            case.check_pieces(Mask::Causal, KvCache::new(2, K, E, V, 40), sizes, None);
-            case.check_pieces(Mask::SlidingWindow(5), KvCache::new(2, K, E, V, 40), sizes, None);
+            case.check_pieces(Mask::Causal, KvCache::new(2, k, E, V, 40), sizes, None);
+            case.check_pieces(Mask::SlidingWindow(5), KvCache::new(2, k, E, V, 40), sizes, None);
             case.check_pieces(Mask::SlidingWindow(5), cache(5), sizes, None);
             case.check_pieces(Mask::SlidingWindow(5), cache(9), sizes, None);
             case.check_pieces(Mask::Chunked(4), cache(4), sizes, None);
         }
-        let (case, valid) = (Case::new(2, simd, 2, 13), padded());
+        let (case, valid) = (Case::new(2, simd, k, 2, 13), padded());
         for sizes in [&[1][..], &[4], &[13], &[6, 1]] {
-            case.check_pieces(Mask::Causal, KvCache::new(2, K, E, V, 13), sizes, Some(&valid));
+            case.check_pieces(Mask::Causal, KvCache::new(2, k, E, V, 13), sizes, Some(&valid));
             case.check_pieces(Mask::SlidingWindow(5), cache(5), sizes, Some(&valid));
         }
     }
@@ -207,10 +214,10 @@ fn pieces_equal_one_pass() {
 #[test]
 fn long_sequences_match_the_twin_in_any_pieces() {
     const LEN: usize = 601;
-    let full = || KvCache::new(1, K, E, V, LEN);
-    let ring = |rows| KvCache::ring(1, K, E, V, rows, LEN);
-    for simd in Simd::supported() {
-        let case = Case::new(2, simd, 1, LEN);
+    for (simd, k) in kernels() {
+        let full = || KvCache::new(1, k, E, V, LEN);
+        let ring = |rows| KvCache::ring(1, k, E, V, rows, LEN);
+        let case = Case::new(2, simd, k, 1, LEN);
         let masks =
             [Mask::Causal, Mask::SlidingWindow(300), Mask::Chunked(270), Mask::Full, Mask::SymmetricWindow(280)];
         for mask in masks {
@@ -229,28 +236,31 @@ fn long_sequences_match_the_twin_in_any_pieces() {
 
 #[test]
 fn threads_do_not_change_a_bit() {
-    let run = |threads| {
-        let case = Case::new(threads, Simd::supported()[0], 2, 300);
-        let mut cache = KvCache::new(2, K, E, V, 300);
+    let run = |threads, k| {
+        let case = Case::new(threads, Simd::supported()[0], k, 2, 300);
+        let mut cache = KvCache::new(2, k, E, V, 300);
         case.check_pieces(Mask::Causal, cache.clone(), &[299, 1], None);
         let tokens = case.tokens(0, 300, None);
         let attention = Attention::new(Mask::Causal, 0.3).cached(&mut cache);
         attention.run(&case.ctx, &case.q, &case.k, &case.v, &tokens).data().to_vec()
     };
-    assert!(run(1) == run(2) && run(2) == run(3));
+    for k in SHARING {
+        assert!(run(1, k) == run(2, k) && run(2, k) == run(3, k));
+    }
 }
 
 #[test]
 fn a_cache_truncates_where_nothing_was_lost() {
-    let case = Case::new(1, Simd::Portable, 1, 8);
+    let k = 2;
+    let case = Case::new(1, Simd::Portable, k, 1, 8);
     let tokens = case.tokens(0, 8, None);
-    let mut full = KvCache::new(1, K, E, V, 10);
-    let mut ring = KvCache::ring(1, K, E, V, 4, 10);
+    let mut full = KvCache::new(1, k, E, V, 10);
+    let mut ring = KvCache::ring(1, k, E, V, 4, 10);
     for cache in [&mut full, &mut ring] {
         let attention = Attention::new(Mask::SlidingWindow(4), 0.3).cached(cache);
         attention.run(&case.ctx, &case.q, &case.k, &case.v, &tokens);
     }
-    assert_eq!((full.len(), full.bytes()), (8, 10 * K * (E + V) * 4));
+    assert_eq!((full.len(), full.bytes()), (8, 10 * k * (E + V) * 4));
     assert!(full.truncate(3) && full.len() == 3);
     assert!(!ring.truncate(3) && ring.len() == 8);
     ring.clear();

@@ -1,12 +1,11 @@
 //! One block of keys against the queries that share them: scores, softmax within the block, weighted values.
 //!
-//! Lanes are keys in the scores and channels in the values, so every query's numbers come about in the same order however
-//! queries are grouped and wherever keys are stored.
+//! Every query's numbers come about in the same order however queries are grouped and wherever keys are stored.
 
 use std::ops::Range;
 
 use formwork_tensor::Kernel;
-use formwork_tensor::lanes::{accumulate, exp, load, load_tail, sum, tanh};
+use formwork_tensor::lanes::{accumulate, dots, exp, load, load_tail, sum, tanh};
 
 use super::alibi::Linear;
 use super::kv_cache::Segment;
@@ -21,6 +20,9 @@ pub(crate) fn scratch_len(rows: usize, e: usize) -> usize {
 }
 
 const MAX_LANES: usize = 16;
+
+/// Keys that stay in the first-level cache while all queries pass.
+const KEYS: usize = 64;
 
 /// One query.
 #[derive(Clone)]
@@ -37,6 +39,8 @@ pub(crate) struct Block<'a, F> {
     /// The queries, by their row.
     pub(crate) query: F,
     pub(crate) rows: usize,
+    /// Whether keys are laid out with the slots in lanes before products: it pays where several heads share them.
+    pub(crate) lanes_of_keys: bool,
     /// In the order of their slots; they cover what is seen.
     pub(crate) segments: [Segment<'a>; 3],
     pub(crate) valid: Option<&'a [bool]>,
@@ -60,7 +64,10 @@ impl<'a, F: Fn(usize) -> Query<'a>> Kernel for Block<'a, F> {
         if seen.is_empty() {
             return self.parts.chunks_exact_mut(width).for_each(nothing);
         }
-        self.score::<N, FMA>(&seen);
+        match self.lanes_of_keys {
+            true => self.score_panels::<N, FMA>(&seen),
+            false => self.score_rows::<N, FMA>(&seen),
+        }
         for row in 0..self.rows {
             self.soften::<N, FMA>(row, &seen);
         }
@@ -95,9 +102,35 @@ impl<'a, F: Fn(usize) -> Query<'a>> Block<'a, F> {
         &segment.keys[(slot - segment.first) * segment.key_stride..][..e]
     }
 
-    /// Products of every query with every key, `N` keys at a time.
+    /// Products of every query with every key, where the channels are in lanes.
     #[inline(always)]
-    fn score<const N: usize, const FMA: bool>(&mut self, seen: &Range<usize>) {
+    fn score_rows<const N: usize, const FMA: bool>(&mut self, seen: &Range<usize>) {
+        let mut filled = 0;
+        for segment in &self.segments {
+            let (first, last) = (seen.start.max(segment.first), seen.end.min(segment.first + segment.len));
+            filled += last.saturating_sub(first);
+            for first in (first..last).step_by(KEYS) {
+                let count = KEYS.min(last - first);
+                let (keys, stride) = (&segment.keys[(first - segment.first) * segment.key_stride..], segment.key_stride);
+                for row in 0..self.rows {
+                    let q = (self.query)(row).q;
+                    let scores = &mut self.scratch[row * BLOCK + first - self.first..][..count];
+                    let whole = count - count % 4;
+                    for at in (0..whole).step_by(4) {
+                        scores[at..at + 4].copy_from_slice(&dots::<4, N, FMA>(q, &keys[at * stride..], stride));
+                    }
+                    for at in whole..count {
+                        scores[at] = dots::<1, N, FMA>(q, &keys[at * stride..], stride)[0];
+                    }
+                }
+            }
+        }
+        assert_eq!(filled, seen.len(), "the mask looks at keys that were dropped");
+    }
+
+    /// The same where the keys are in lanes, `N` at a time.
+    #[inline(always)]
+    fn score_panels<const N: usize, const FMA: bool>(&mut self, seen: &Range<usize>) {
         let e = (self.query)(0).q.len();
         let mut slot = seen.start - (seen.start - self.first) % N;
         while slot < seen.end {

@@ -13,6 +13,10 @@ use super::merge::{Finish, Merge};
 /// Queries of a tile: as many as make up for laying out the keys.
 const TILE: usize = 64;
 
+/// Query heads that share a key from which on laying out the keys pays even for a single step. It depends on the model alone,
+/// so that steps of any length add in the same order.
+const SHARED: usize = 4;
+
 /// The operands of one call.
 pub(crate) struct Call<'a> {
     pub(crate) attention: &'a Attention<'a>,
@@ -160,6 +164,7 @@ impl Call<'_> {
         Block {
             query,
             rows: steps.len() * group,
+            lanes_of_keys: group >= SHARED,
             segments: segments(self.cache, self.k, self.v, sequence, kv_head),
             valid,
             scale: attention.scale,
