@@ -17,7 +17,7 @@ pub struct Device {
 
 impl Device {
     pub(crate) fn new(threads: usize, simd: Simd) -> Self {
-        Self { pool: Pool::default(), threads: Threads::new(threads), simd }
+        Self { pool: Pool::default(), threads: Threads::new(threads), simd: simd.or_portable() }
     }
 
     /// The threads that kernels run on.
@@ -25,7 +25,7 @@ impl Device {
         &self.threads
     }
 
-    /// The SIMD level that kernels run at.
+    /// The SIMD level that kernels run at: one that this CPU supports.
     pub fn simd(&self) -> Simd {
         self.simd
     }

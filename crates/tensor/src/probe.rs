@@ -84,7 +84,7 @@ impl Kernel for Read<'_> {
 fn f32_chains(simd: Simd) -> (usize, fn()) {
     match simd {
         #[cfg(target_arch = "x86_64")]
-        // SAFETY: a level is handed out only where its features were detected.
+        // SAFETY: a device has a level only where its features were detected.
         Simd::Vnni | Simd::Avx512 => (16, || unsafe { x86::adds_avx512() }),
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
@@ -112,7 +112,7 @@ fn portable_adds() {
 fn int8_chains(simd: Simd) -> Option<(usize, fn())> {
     match simd {
         #[cfg(target_arch = "x86_64")]
-        // SAFETY: a level is handed out only where its features were detected.
+        // SAFETY: a device has a level only where its features were detected.
         Simd::Vnni => Some((64, || unsafe { x86::dots_avx512() })),
         #[cfg(target_arch = "x86_64")]
         // SAFETY: the feature was detected.

@@ -60,6 +60,11 @@ impl Simd {
             .help("unset FORMWORK_SIMD to use the best level this CPU has"))
     }
 
+    /// This level, or the portable one if this CPU lacks it.
+    pub(crate) fn or_portable(self) -> Self {
+        if self.is_supported() { self } else { Self::Portable }
+    }
+
     #[cfg(target_arch = "x86_64")]
     fn is_supported(self) -> bool {
         match self {

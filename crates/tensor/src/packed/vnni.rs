@@ -5,10 +5,7 @@ use std::arch::x86_64::*;
 
 use super::PANEL;
 use super::blocks::STREAMS;
-use super::group::{Codes, Groups, QUADS};
-
-/// Bytes that are fetched ahead of a stream.
-const AHEAD: usize = 2048;
+use super::group::{AHEAD, Codes, Groups, QUADS};
 
 /// Sixty-four bytes.
 #[inline(always)]
@@ -30,7 +27,7 @@ pub(crate) fn load_nibbles(block: &[u8], at: usize, high: bool) -> __m512i {
 }
 
 pub(crate) fn run<C: Codes>(task: Groups<'_, C>) {
-    // SAFETY: `Simd::Vnni` is only chosen where these features were detected.
+    // SAFETY: a device has `Simd::Vnni` only where these features were detected.
     unsafe { compiled(task) }
 }
 
