@@ -1,9 +1,8 @@
 //! Speed of matrix products in every format, beside a plain read of as much memory in the same run.
 
-use std::hint::black_box;
 use std::time::Instant;
 
-use formwork_tensor::{Context, DType, Format, Layout, Matrix, Param};
+use formwork_tensor::{Context, DType, Format, Layout, Matrix, Param, probe};
 
 /// The feed-forward of a half-billion-parameter decoder, 24 layers deep: larger than any cache.
 const LAYERS: usize = 24;
@@ -22,26 +21,11 @@ fn median(mut run: impl FnMut()) -> f64 {
     times[3]
 }
 
-/// Bytes per second of plain loops over matrix-sized pieces, on all threads.
-fn read_limit(ctx: &Context) -> f64 {
-    let pieces: Vec<Vec<u64>> = (0..2 * LAYERS).map(|_| vec![1; D_IN * D_OUT / 4]).collect();
-    let seconds = median(|| {
-        for piece in &pieces {
-            let share = piece.len() / ctx.device().threads().count();
-            ctx.device().threads().run(piece.len() / share, |at| {
-                black_box(piece[at * share..][..share].chunks_exact(64).fold([0_u64; 64], |mut sums, x| {
-                    sums.iter_mut().zip(x).for_each(|(sum, x)| *sum ^= x);
-                    sums
-                }));
-            });
-        }
-    });
-    pieces.iter().map(|piece| size_of_val(&piece[..])).sum::<usize>() as f64 / seconds
-}
-
 fn main() {
     let ctx = Context::new().unwrap();
-    let limit = read_limit(&ctx);
+    let memory = vec![1.0; LAYERS * D_IN * D_OUT];
+    let mut limit = 0.0;
+    median(|| limit = probe::read_bandwidth(ctx.device(), &memory).max(limit));
     println!("{} threads, plain read {:.1} GB/s", ctx.device().threads().count(), limit / 1e9);
     let floats: Vec<f32> = (0..D_IN * D_OUT).map(|i| ((i * 2_654_435_761) % 1000) as f32 / 1000.0 - 0.5).collect();
     let stored = Matrix::new(Param::from_f32(&[D_OUT, D_IN], &floats), Layout::OutIn);

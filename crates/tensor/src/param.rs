@@ -172,10 +172,10 @@ fn widen_all<E: Element>(from: &[E], to: &mut [f32]) {
     to.iter_mut().zip(from).for_each(|(y, x)| *y = x.widen());
 }
 
-/// Bytes as numbers. Only called where alignment and length were checked by [`Param::new`].
-fn view<T: Element>(bytes: &[u8]) -> &[T] {
+/// Aligned bytes of whole numbers as numbers: those that [`Param::new`] has checked, or packed ones.
+pub(crate) fn view<T: Element>(bytes: &[u8]) -> &[T] {
     // SAFETY: every bit pattern is a valid value of the three element types.
     let (head, values, tail) = unsafe { bytes.align_to::<T>() };
-    assert!(head.is_empty() && tail.is_empty(), "parameters are aligned");
+    assert!(head.is_empty() && tail.is_empty(), "whole and aligned numbers");
     values
 }

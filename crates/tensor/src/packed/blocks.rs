@@ -57,7 +57,7 @@ impl Blocks {
 }
 
 impl Block {
-    /// The panel at `at` in a stream, if there is one.
+    /// The panel at `at` in a stream; it may lie behind the last.
     pub(crate) fn panel(&self, at: usize, stream: usize) -> usize {
         stream * self.stride + at
     }

@@ -51,7 +51,7 @@ impl<E: Element> Kernel for FloatPanels<'_, E> {
         if block.streams == STREAMS {
             for at in block.range.clone() {
                 let panels = std::array::from_fn::<_, STREAMS, _>(|stream| block.panel(at, stream));
-                self.rows::<1, STREAMS, FMA>(0, panels, 0, self.product.d_in);
+                (0..self.product.rows).for_each(|row| self.tile::<1, STREAMS, FMA>(row, panels, 0, self.product.d_in));
             }
             return;
         }
@@ -87,20 +87,6 @@ impl<E: Element> FloatPanels<'_, E> {
         while row < rows {
             self.tile::<1, NP, FMA>(row, panels, k, depth);
             row += 1;
-        }
-    }
-
-    /// Few rows, each with the same panels.
-    #[inline(always)]
-    fn rows<const MR: usize, const NP: usize, const FMA: bool>(
-        &mut self,
-        row: usize,
-        panels: [usize; NP],
-        k: usize,
-        depth: usize,
-    ) {
-        for row in row..self.product.rows {
-            self.tile::<MR, NP, FMA>(row, panels, k, depth);
         }
     }
 

@@ -21,8 +21,8 @@ pub(crate) const SCALES: usize = 2 * PANEL;
 const QUAD: usize = 4 * PANEL;
 /// Quads of a group.
 pub(crate) const QUADS: usize = GROUP / 4;
-/// Bytes that are fetched ahead.
-const AHEAD: usize = 2048;
+/// Bytes that are fetched ahead of a stream.
+pub(crate) const AHEAD: usize = 2048;
 
 /// How the codes of a group are stored.
 pub(crate) trait Codes: Copy + Send + Sync + 'static {
@@ -30,7 +30,9 @@ pub(crate) trait Codes: Copy + Send + Sync + 'static {
     const BYTES: usize;
     /// What is added to a code before it is stored.
     const OFFSET: i32;
-    /// Whether the scale makes the largest code, or the code of the number that is largest in size, whole.
+    /// The smallest and the largest code.
+    const RANGE: [f32; 2];
+    /// The scale at which a group's codes fill the range.
     fn scale(group: &[f32]) -> f32;
     /// Stores the code of an input of an output.
     fn put(block: &mut [u8], output: usize, input: usize, code: u8);
@@ -52,6 +54,7 @@ pub(crate) struct Four;
 impl Codes for Eight {
     const BYTES: usize = SCALES + PANEL * GROUP;
     const OFFSET: i32 = 128;
+    const RANGE: [f32; 2] = [-127.0, 127.0];
 
     fn scale(group: &[f32]) -> f32 {
         group.iter().fold(0.0_f32, |largest, x| largest.max(x.abs())) / 127.0
@@ -76,6 +79,7 @@ impl Codes for Eight {
 impl Codes for Four {
     const BYTES: usize = SCALES + PANEL * GROUP / 2;
     const OFFSET: i32 = 8;
+    const RANGE: [f32; 2] = [-8.0, 7.0];
 
     /// The number that is largest in size gets the code -8.
     fn scale(group: &[f32]) -> f32 {
@@ -116,9 +120,8 @@ pub(crate) fn pack<C: Codes>(rows: &[f32], d_in: usize, out: &mut [u8]) {
             let scale = scale.widen();
             let inverse = if scale == 0.0 { 0.0 } else { 1.0 / scale };
             for (input, x) in numbers.iter().enumerate() {
-                let limit = (C::OFFSET - 1) as f32;
-                let least = if C::OFFSET == 8 { -8.0 } else { -limit };
-                let code = (x * inverse).round().clamp(least, limit);
+                let [least, most] = C::RANGE;
+                let code = (x * inverse).round().clamp(least, most);
                 C::put(block, output, input, (code + C::OFFSET as f32) as u8);
             }
         }
@@ -175,8 +178,8 @@ impl<'a, C: Codes> Groups<'a, C> {
         let rows = self.product.rows;
         let block = self.block.clone();
         if block.streams == STREAMS {
-            for at in block.range {
-                let panels = std::array::from_fn(|stream| block.stride * stream + at);
+            for at in block.range.clone() {
+                let panels = std::array::from_fn(|stream| block.panel(at, stream));
                 (0..rows).for_each(|row| few(&mut self, row, panels));
             }
             return;

@@ -1,10 +1,8 @@
-//! Anonymous memory with large pages where the system has them, and its bytes as numbers.
-#![allow(unsafe_code, reason = "views aligned bytes as numbers")]
+//! Anonymous memory, with large pages where the system has them.
 
 use memmap2::MmapMut;
 
 use crate::buffer::Buffer;
-use crate::lanes::Element;
 
 /// Below this, a page of its own gains nothing.
 const LARGE: usize = 1 << 21;
@@ -54,12 +52,4 @@ impl Memory {
             }
         });
     }
-}
-
-/// Bytes that start at a cache line as numbers.
-pub(crate) fn view<E: Element>(bytes: &[u8]) -> &[E] {
-    // SAFETY: every bit pattern is a valid value of the three element types.
-    let (head, values, tail) = unsafe { bytes.align_to::<E>() };
-    assert!(head.is_empty() && tail.is_empty(), "panels are aligned");
-    values
 }

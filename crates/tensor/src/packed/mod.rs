@@ -17,10 +17,10 @@ use half::{bf16, f16};
 use crate::device::Device;
 use crate::lanes::Element;
 use crate::matmul::Product;
-use crate::param::{DType, Param, Values};
+use crate::param::{DType, Param, Values, view};
 use blocks::Blocks;
 use float::FloatPanels;
-use group::{Codes, Four, Groups};
+use group::{Codes, Eight, Four, Groups};
 use memory::Memory;
 pub(crate) use quantise::Quantised;
 
@@ -46,7 +46,7 @@ impl Format {
         let groups = d_in.div_ceil(GROUP);
         match self {
             Self::Float(dtype) => PANEL * d_in * dtype.size(),
-            Self::Q8 => groups * group::Eight::BYTES,
+            Self::Q8 => groups * Eight::BYTES,
             Self::Q4 => groups * Four::BYTES,
         }
     }
@@ -76,7 +76,7 @@ impl Packed {
                 Format::Float(DType::F32) => float::pack(&rows, d_in, out, |x| x.to_le_bytes()),
                 Format::Float(DType::Bf16) => float::pack(&rows, d_in, out, |x| bf16::from_f32(x).to_le_bytes()),
                 Format::Float(DType::F16) => float::pack(&rows, d_in, out, |x| f16::from_f32(x).to_le_bytes()),
-                Format::Q8 => group::pack::<group::Eight>(&rows, d_in, out),
+                Format::Q8 => group::pack::<Eight>(&rows, d_in, out),
                 Format::Q4 => group::pack::<Four>(&rows, d_in, out),
             }
         });
@@ -92,7 +92,7 @@ impl Packed {
                 let (output, input) = (at / self.d_in, at % self.d_in);
                 *x = match self.format {
                     Format::Float(dtype) => float::at(panel, dtype, input * PANEL + output),
-                    Format::Q8 => group::at::<group::Eight>(panel, output, input),
+                    Format::Q8 => group::at::<Eight>(panel, output, input),
                     Format::Q4 => group::at::<Four>(panel, output, input),
                 };
             }
@@ -119,13 +119,13 @@ impl Packed {
             Format::Float(DType::F32) => self.floats::<f32>(device, product, &blocks, y),
             Format::Float(DType::Bf16) => self.floats::<bf16>(device, product, &blocks, y),
             Format::Float(DType::F16) => self.floats::<f16>(device, product, &blocks, y),
-            Format::Q8 => self.groups::<group::Eight>(device, product, input.get_or_insert_with(quantise), &blocks, y),
+            Format::Q8 => self.groups::<Eight>(device, product, input.get_or_insert_with(quantise), &blocks, y),
             Format::Q4 => self.groups::<Four>(device, product, input.get_or_insert_with(quantise), &blocks, y),
         }
     }
 
     fn floats<E: Element>(&self, device: &Device, product: &Product<'_>, blocks: &Blocks, y: &mut [f32]) {
-        let panels = memory::view::<E>(self.memory.bytes());
+        let panels = view::<E>(self.memory.bytes());
         blocks.run(device, y, |block, out| device.simd().run(FloatPanels { product, panels, block, out }));
     }
 
