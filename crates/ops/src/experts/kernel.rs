@@ -52,7 +52,7 @@ impl Experts {
                 continue;
             }
             let input = gather(ctx, x, uses, k);
-            let output = self.down.forward(ctx, expert, &self.hidden(ctx, expert, &input));
+            let [output] = Stacked::forward([&self.down], ctx, expert, &self.hidden(ctx, expert, &input));
             scatter(&mut y, &output, weights, uses, k);
         }
         y
@@ -69,15 +69,18 @@ impl Experts {
 
     fn hidden(&self, ctx: &Context, expert: usize, x: &Tensor) -> Tensor {
         let d_ff = self.config.d_ff;
-        let apply = |stacked: &Stacked| stacked.forward(ctx, expert, x);
         match (self.config.kind, self.first.as_slice()) {
-            (ExpertKind::Gated, [gate, up]) => self.gate(apply(gate), apply(up)),
+            (ExpertKind::Gated, [gate, up]) => {
+                let [gate, up] = Stacked::forward([gate, up], ctx, expert, x);
+                self.gate(gate, up)
+            }
             (ExpertKind::Fused, [both]) => {
-                let [gate, up] = apply(both).split([d_ff, d_ff]);
+                let [both] = Stacked::forward([both], ctx, expert, x);
+                let [gate, up] = both.split([d_ff, d_ff]);
                 self.gate(gate, up)
             }
             (ExpertKind::Interleaved, [both]) => {
-                let both = apply(both);
+                let [both] = Stacked::forward([both], ctx, expert, x);
                 let every_second = |from: usize| {
                     let mut part = ctx.tensor(&both.dims().with_width(d_ff));
                     let found = both.data().iter().skip(from).step_by(2);
@@ -86,7 +89,10 @@ impl Experts {
                 };
                 self.gate(every_second(0), every_second(1))
             }
-            (_, [up, ..]) => self.config.act.apply(apply(up)),
+            (_, [up, ..]) => {
+                let [up] = Stacked::forward([up], ctx, expert, x);
+                self.config.act.apply(up)
+            }
             (_, []) => ctx.zeros(&x.dims().with_width(d_ff)),
         }
     }

@@ -71,12 +71,16 @@ impl Stacked {
         self.matrices.len()
     }
 
-    /// The expert's image of `[n, d_in]`.
-    pub(crate) fn forward(&self, ctx: &Context, expert: usize, x: &Tensor) -> Tensor {
-        let matrix = &self.matrices[expert];
-        let mut y = ctx.tensor(&x.dims().with_width(matrix.d_out()));
-        let bias = self.bias.as_ref().map(|bias| &bias[expert * matrix.d_out()..][..matrix.d_out()]);
-        matrix.multiply(x, bias, &mut y);
-        y
+    /// The expert's images of one `[n, d_in]` under a matrix of each of several stacks.
+    pub(crate) fn forward<const N: usize>(stacks: [&Self; N], ctx: &Context, expert: usize, x: &Tensor) -> [Tensor; N] {
+        let products = stacks.map(|stack| (&stack.matrices[expert], stack.bias_of(expert)));
+        let mut outputs = products.map(|(matrix, _)| ctx.tensor(&x.dims().with_width(matrix.d_out())));
+        Matrix::multiply_all(x, &products, &mut outputs.each_mut());
+        outputs
+    }
+
+    fn bias_of(&self, expert: usize) -> Option<&[f32]> {
+        let d_out = self.matrices[expert].d_out();
+        self.bias.as_ref().map(|bias| &bias[expert * d_out..][..d_out])
     }
 }
