@@ -204,15 +204,33 @@ pub(crate) struct Target {
     /// Threads to compute with
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<usize>,
+    #[command(flatten)]
+    pub(crate) holding: Holding,
+    /// The runtime's source folder
+    #[arg(long, value_name = "PATH")]
+    pub(crate) runtime: Option<PathBuf>,
+}
+
+/// How weights are held.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Holding {
     /// The format that matrices are kept in [default: as stored]
     #[arg(long, value_parser = ["f32", "bf16", "f16", "q8", "q4"])]
     pub(crate) dtype: Option<String>,
     /// Where matrices are kept: in the mapped file, or packed for products in memory of their own
     #[arg(long, value_parser = ["mapped", "packed"])]
     pub(crate) hold: Option<String>,
-    /// The runtime's source folder
-    #[arg(long, value_name = "PATH")]
-    pub(crate) runtime: Option<PathBuf>,
+}
+
+impl Holding {
+    /// The same options for the model's program.
+    pub(crate) fn pass(&self, command: &mut std::process::Command) {
+        for (name, value) in [("--dtype", &self.dtype), ("--hold", &self.hold)] {
+            if let Some(value) = value {
+                command.arg(name).arg(value);
+            }
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -331,12 +349,8 @@ pub(crate) struct Bench {
     /// Threads to compute with [default: all]
     #[arg(long, value_name = "N,..", value_delimiter = ',')]
     pub(crate) threads: Vec<usize>,
-    /// The format that matrices are kept in [default: as stored]
-    #[arg(long, value_parser = ["f32", "bf16", "f16", "q8", "q4"])]
-    pub(crate) dtype: Option<String>,
-    /// Where matrices are kept: in the mapped file, or packed for products in memory of their own
-    #[arg(long, value_parser = ["mapped", "packed"])]
-    pub(crate) hold: Option<String>,
+    #[command(flatten)]
+    pub(crate) holding: Holding,
     /// Rounds; each runs every test once
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub(crate) repeat: usize,

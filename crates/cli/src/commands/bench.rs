@@ -31,11 +31,7 @@ pub(super) fn run(options: &Bench, global: &Global) -> Outcome {
     if let Some(weights) = &options.weights {
         command.arg("--weights").arg(weights);
     }
-    for (name, value) in [("--dtype", &options.dtype), ("--hold", &options.hold)] {
-        if let Some(value) = value {
-            command.arg(name).arg(value);
-        }
-    }
+    options.holding.pass(&mut command);
     let lists = [
         ("--pp", &options.pp),
         ("--tg", &options.tg),

@@ -43,11 +43,7 @@ pub(super) fn command(executable: &Path, name: &str, target: &Target) -> Command
     if let Some(threads) = target.threads {
         command.arg("--threads").arg(threads.to_string());
     }
-    for (name, value) in [("--dtype", &target.dtype), ("--hold", &target.hold)] {
-        if let Some(value) = value {
-            command.arg(name).arg(value);
-        }
-    }
+    target.holding.pass(&mut command);
     command
 }
 

@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::forward::{built, command, status_of};
 use super::run::{feed, with_start};
@@ -33,17 +33,14 @@ pub(super) fn run(options: &Perplexity, global: &Global) -> Outcome {
     if status != 0 {
         return Ok(status);
     }
+    if options.json {
+        say(&String::from_utf8_lossy(&output.stdout))?;
+        return Ok(0);
+    }
     let score: Value = serde_json::from_slice(&output.stdout)
         .map_err(|error| Problem::bug(format!("the model's program gave no score: {error}")))?;
     let number = |key: &str| score.get(key).and_then(Value::as_f64).unwrap_or(f64::NAN);
-    let (nll, tokens) = (number("nll"), number("tokens"));
-    let perplexity = (nll / tokens).exp();
-    if options.json {
-        let figures = json!({"schema": 1, "perplexity": perplexity, "nll": nll, "tokens": tokens as u64,
-            "window": score.get("window"), "stride": score.get("stride")});
-        say(&format!("{figures}\n"))?;
-    } else {
-        say(&format!("perplexity {perplexity:.6} over {tokens} tokens, {:.6} nats each\n", nll / tokens))?;
-    }
+    let (perplexity, tokens) = (number("perplexity"), number("tokens"));
+    say(&format!("perplexity {perplexity:.6} over {tokens} tokens, {:.6} nats each\n", number("nll") / tokens))?;
     Ok(0)
 }

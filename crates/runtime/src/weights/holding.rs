@@ -35,17 +35,20 @@ impl Holding {
     }
 }
 
+/// What formats are called.
+const FORMATS: [(&str, Format); 5] = [
+    ("f32", Format::Float(DType::F32)),
+    ("bf16", Format::Float(DType::Bf16)),
+    ("f16", Format::Float(DType::F16)),
+    ("q8", Format::Q8),
+    ("q4", Format::Q4),
+];
+
 fn format(name: &str) -> Result<Format> {
-    Ok(match name {
-        "f32" => Format::Float(DType::F32),
-        "bf16" => Format::Float(DType::Bf16),
-        "f16" => Format::Float(DType::F16),
-        "q8" => Format::Q8,
-        "q4" => Format::Q4,
-        _ => {
-            return Err(Error::usage("usage", format!("`{name}` is no format of weights"))
-                .help("one of f32, bf16, f16, q8, q4"));
-        }
+    let found = FORMATS.iter().find(|(other, _)| *other == name).map(|(_, format)| *format);
+    found.ok_or_else(|| {
+        let names = FORMATS.map(|(name, _)| name).join(", ");
+        Error::usage("usage", format!("`{name}` is no format of weights")).help(format!("one of {names}"))
     })
 }
 
@@ -55,6 +58,15 @@ impl Weights {
     pub fn hold(mut self, holding: Holding, vocab_size: usize) -> Self {
         (self.holding, self.vocab_size) = (holding, vocab_size);
         self
+    }
+
+    /// The name of the format that most numbers of the weights are held in.
+    pub fn format(&self) -> &'static str {
+        let held = match self.holding {
+            Holding::As(format) => format,
+            Holding::Mapped | Holding::Packed => Format::Float(self.shared.checkpoint.dtype().unwrap_or(DType::F32)),
+        };
+        FORMATS.iter().find(|(_, format)| *format == held).map_or("f32", |(name, _)| name)
     }
 
     pub(super) fn held(&self, matrix: Matrix) -> Matrix {

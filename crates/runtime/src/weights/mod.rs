@@ -19,7 +19,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::rc::Rc;
 
-use formwork_tensor::{DType, Format, Param, Result};
+use formwork_tensor::{Param, Result};
 
 use checkpoint::Checkpoint;
 use evaluate::Piece;
@@ -79,21 +79,6 @@ impl Weights {
     pub fn requests(&self) -> Vec<Request> {
         let source = self.shared.synthetic.as_ref();
         source.map(Synthetic::requests).unwrap_or_default()
-    }
-
-    /// The format that most numbers of the weights are held in.
-    pub fn format(&self) -> &'static str {
-        let stored = match self.holding {
-            Holding::As(Format::Q8) => return "q8",
-            Holding::As(Format::Q4) => return "q4",
-            Holding::As(Format::Float(dtype)) => Some(dtype),
-            Holding::Mapped | Holding::Packed => self.shared.checkpoint.dtype(),
-        };
-        match stored {
-            Some(DType::Bf16) => "bf16",
-            Some(DType::F16) => "f16",
-            Some(DType::F32) | None => "f32",
-        }
     }
 
     fn from_parts(checkpoint: Checkpoint, synthetic: Option<Synthetic>, mapping: &Mapping) -> Self {
