@@ -13,11 +13,13 @@ pub(crate) fn kind_names(it: &Loop, rows: &[Vec<Value>]) -> Vec<String> {
         let traits = (0..row.len()).filter(differs).filter_map(|at| adjective(&it.values[at].name.text, &row[at]));
         let mut words: Vec<String> = traits.collect();
         words.push(stem.to_string());
-        let name = words.join("_");
-        let alike = names.iter().filter(|n| **n == name || n.starts_with(&format!("{name}_"))).count();
-        names.push(if alike == 0 { name } else { format!("{name}_{}", alike + 1) });
+        names.push(words.join("_"));
     }
-    names
+    let number = |(at, name): (usize, &String)| match names[..at].iter().filter(|other| *other == name).count() {
+        0 => name.clone(),
+        alike => format!("{name}_{}", alike + 1),
+    };
+    names.iter().enumerate().map(number).collect()
 }
 
 /// `layer` of `model.layers.{i}`; one or two letters say nothing.
