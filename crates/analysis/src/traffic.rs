@@ -67,7 +67,7 @@ pub(crate) fn balance_batch(census: &Census<'_>, q: &Questions) -> Result<Option
     };
     let (Some(one), Some(two)) = (bounds(1)?, bounds(2)?) else { return Ok(None) };
     let own = seconds(&q.machine, two.flops.saturating_sub(one.flops), two.bytes.saturating_sub(one.bytes));
-    let weights = (2 * one.bytes).saturating_sub(two.bytes);
+    let weights = exact::mul(FIGURE, one.bytes, 2)?.saturating_sub(two.bytes);
     let reading = exact::real(weights) / q.machine.bandwidth;
     // Float to int saturates, and a ratio of times is far below 2^53.
     Ok((own > 0.0).then(|| (reading / own).ceil().max(1.0) as u128))

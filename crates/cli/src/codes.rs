@@ -37,8 +37,7 @@ const CODES: &[(&str, &str)] = &[
     (
         "foreign-folder",
         "`compile` replaces a crate only if Formwork made it, which its `Cargo.toml` says. The folder holds something else, \
-         and nothing was written. A \
-         link is not followed either.",
+         and nothing was written. A link is not followed either.",
     ),
     ("layout", "`fmt --check` found files that `fmt` would change. The diff shows how."),
     (
