@@ -6,11 +6,13 @@
 mod check;
 mod error;
 mod guard;
+mod kind;
 mod stream;
 
 use std::path::Path;
 
 pub use error::Error;
+pub use kind::Kind;
 pub use stream::Stream;
 
 /// The largest file that is read.
@@ -20,6 +22,9 @@ const MAX_FILE_BYTES: u64 = 256 << 20;
 #[derive(Debug)]
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
+    kind: Kind,
+    /// Distinct tokens, and one more than the greatest id.
+    vocab: (usize, usize),
 }
 
 impl Tokenizer {
@@ -47,11 +52,29 @@ impl Tokenizer {
     /// # Errors
     /// If it is no tokenizer that works.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
-        let json = serde_json::from_slice(bytes).map_err(|error| Error::bad(format!("not JSON: {error}")))?;
+        let json: serde_json::Value =
+            serde_json::from_slice(bytes).map_err(|error| Error::bad(format!("not JSON: {error}")))?;
         check::tokenizer(&json)?;
         let mut inner = guard::run("loading", || tokenizers::Tokenizer::from_bytes(bytes))?;
         inner.with_padding(None);
-        Ok(Self { inner })
+        let tokens = inner.get_vocab(true);
+        let vocab = (tokens.len(), tokens.values().max().map_or(0, |id| *id as usize + 1));
+        Ok(Self { kind: Kind::of(&json), inner, vocab })
+    }
+
+    /// How it splits words.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Distinct tokens, those added to the model's own included.
+    pub fn vocab_size(&self) -> usize {
+        self.vocab.0
+    }
+
+    /// One more than the greatest id: the least number of rows of an embedding that serves every token.
+    pub fn id_limit(&self) -> usize {
+        self.vocab.1
     }
 
     /// Cuts every text to `limit` ids, special tokens included; `None` cuts nothing.

@@ -1,6 +1,6 @@
 //! Tiny tokenizers: round trips, characters in pieces, and files that are wrong.
 
-use formwork_tokenizer::Tokenizer;
+use formwork_tokenizer::{Kind, Tokenizer};
 use serde_json::{Value, json};
 
 /// Words by byte-fallback BPE in the style of SentencePiece.
@@ -101,4 +101,19 @@ fn broken_files_are_errors() {
     assert!(broken(&|j| j["model"]["type"] = json!("Nonsense")).contains("failed"));
     assert!(Tokenizer::from_bytes(b"{").unwrap_err().message.contains("not JSON"));
     assert_eq!(Tokenizer::open("no/such/file".as_ref()).unwrap_err().exit, 4);
+}
+
+#[test]
+fn a_tokenizer_says_its_kind_and_its_size() {
+    let mut json = tiny();
+    let tokenizer = load(&json).unwrap();
+    assert_eq!((tokenizer.kind(), tokenizer.vocab_size(), tokenizer.id_limit()), (Kind::Bpe, 263, 263));
+    json["pre_tokenizer"] = json!({"type": "Sequence", "pretokenizers": [
+        {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true}]});
+    json["model"]["vocab"]["gap"] = json!(999);
+    let tokenizer = load(&json).unwrap();
+    assert_eq!((tokenizer.kind(), tokenizer.vocab_size(), tokenizer.id_limit()), (Kind::ByteLevelBpe, 264, 1000));
+    for kind in [Kind::Bpe, Kind::ByteLevelBpe, Kind::WordPiece, Kind::Unigram, Kind::WordLevel] {
+        assert_eq!(Kind::named(kind.name()), Some(kind));
+    }
 }
