@@ -173,6 +173,7 @@ impl Caches<'_> {
                 }
             });
         }
+        let names = layout.cache.iter().map(|f| ident(&f.name));
         Some(quote! {
             #doc
             pub struct #name { #(#fields),* }
@@ -181,6 +182,12 @@ impl Caches<'_> {
                 #new_doc
                 pub fn new(#batch: usize, #capacity: usize) -> Self {
                     Self { #(#values),* }
+                }
+            }
+
+            impl Keeps for #name {
+                fn each(&mut self, visit: &mut dyn FnMut(&mut dyn Kept)) {
+                    #(self.#names.each(visit);)*
                 }
             }
         })

@@ -26,6 +26,8 @@ const RUNTIME: &[&str] = &[
     "Ids",
     "Info",
     "Inputs",
+    "Keeps",
+    "Kept",
     "KvCache",
     "LatentDecoding",
     "LayerNorm",

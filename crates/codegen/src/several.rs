@@ -68,9 +68,25 @@ impl Several {
             let doc = docs(&format!("Of [`{name}`]."));
             quote!(#doc #variant(#ty))
         });
+        let arms = self.variants.iter().map(|(ty, name)| {
+            let variant = ident(name);
+            if ty.to_string() == "()" {
+                quote!(Self::#variant => {})
+            } else {
+                quote!(Self::#variant(cache) => cache.each(visit))
+            }
+        });
         quote! {
             #doc
             pub enum #name { #(#variants),* }
+
+            impl Keeps for #name {
+                fn each(&mut self, visit: &mut dyn FnMut(&mut dyn Kept)) {
+                    match self {
+                        #(#arms),*
+                    }
+                }
+            }
         }
     }
 }

@@ -6,6 +6,8 @@
 mod dim;
 mod form;
 #[cfg(feature = "kernels")]
+pub mod kept;
+#[cfg(feature = "kernels")]
 pub mod once;
 mod op;
 mod pattern;

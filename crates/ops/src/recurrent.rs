@@ -2,6 +2,8 @@
 
 use formwork_tensor::{Context, Tensor};
 
+use crate::kept::{Kept, selected};
+
 /// Numbers `[B, H, size]`, zeros before the first token.
 #[derive(Clone)]
 pub struct RecurrentState {
@@ -25,11 +27,6 @@ impl RecurrentState {
     /// Whether no token went in.
     pub fn is_empty(&self) -> bool {
         self.len == 0
-    }
-
-    /// The bytes held.
-    pub fn bytes(&self) -> usize {
-        size_of_val(&self.data[..])
     }
 
     /// The numbers of one sequence.
@@ -78,5 +75,24 @@ impl RecurrentState {
         }
         self.len += s;
         y
+    }
+}
+
+impl Kept for RecurrentState {
+    /// The numbers of an earlier token are gone; only the beginning is known.
+    fn truncate(&mut self, len: usize) -> bool {
+        if len == 0 {
+            self.data.fill(0.0);
+            self.len = 0;
+        }
+        len == 0 || len >= self.len
+    }
+
+    fn select(&mut self, rows: &[usize]) {
+        self.data = selected(&self.data, self.heads * self.size, rows);
+    }
+
+    fn bytes(&self) -> usize {
+        size_of_val(&self.data[..])
     }
 }

@@ -3,6 +3,7 @@
 use formwork_tensor::Tensor;
 
 use crate::attention::kv_cache::Segment;
+use crate::kept::{Kept, selected};
 
 /// Rows `[B, capacity, width]`.
 #[derive(Clone)]
@@ -27,11 +28,6 @@ impl RowCache {
     /// Whether no token went in.
     pub fn is_empty(&self) -> bool {
         self.len == 0
-    }
-
-    /// The bytes held.
-    pub fn bytes(&self) -> usize {
-        size_of_val(&self.rows[..])
     }
 
     /// Appends the `s` new tokens of each of `b` sequences; a row is the tokens' parts `[B, S, ..]` side by side.
@@ -67,5 +63,20 @@ impl RowCache {
             len: self.len,
             ..Segment::default()
         }
+    }
+}
+
+impl Kept for RowCache {
+    fn truncate(&mut self, len: usize) -> bool {
+        self.len = self.len.min(len);
+        true
+    }
+
+    fn select(&mut self, rows: &[usize]) {
+        self.rows = selected(&self.rows, self.capacity * self.width, rows);
+    }
+
+    fn bytes(&self) -> usize {
+        size_of_val(&self.rows[..])
     }
 }

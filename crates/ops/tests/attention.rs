@@ -2,6 +2,7 @@
 
 use formwork_ops::attention::KvCache;
 use formwork_ops::attention::{Attention, Mask};
+use formwork_ops::kept::Kept as _;
 use formwork_tensor::{Context, Ids, Simd, Tensor, Tokens};
 
 const H: usize = 4;

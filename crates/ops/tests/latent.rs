@@ -3,6 +3,7 @@
 mod support;
 
 use formwork_ops::attention::{Attention, Mask};
+use formwork_ops::kept::Kept as _;
 use formwork_ops::mla::{LatentDecoding, Mla};
 use formwork_ops::row_cache::RowCache;
 use formwork_tensor::{Context, Param, Tensor};

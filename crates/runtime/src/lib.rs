@@ -15,6 +15,7 @@ pub use formwork_ops::batch_norm::BatchNorm;
 pub use formwork_ops::embedding::Embedding;
 pub use formwork_ops::experts::{ExpertActivation, ExpertKind, Experts, ExpertsConfig};
 pub use formwork_ops::gated_delta::LogDecay;
+pub use formwork_ops::kept::{Keeps, Kept};
 pub use formwork_ops::layer_norm::LayerNorm;
 pub use formwork_ops::linear::Linear;
 pub use formwork_ops::linear_attention::FeatureMap;

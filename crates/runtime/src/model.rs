@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use formwork_ops::kept::Keeps;
 use formwork_tensor::{Context, Result, Tensor};
 
 use crate::inputs::Inputs;
@@ -36,7 +37,7 @@ pub trait Model: Sized {
     /// Facts about it.
     const INFO: Info;
     /// What it keeps from step to step.
-    type Cache;
+    type Cache: Keeps;
 
     /// Takes the weights. Problems are recorded; [`Weights::finish`] reports them.
     fn load(w: &Weights) -> Self;

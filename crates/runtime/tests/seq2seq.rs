@@ -5,8 +5,8 @@ use std::path::Path;
 use formwork_runtime::weights::SafeTensors;
 use formwork_runtime::weights::writer::{Numbers, Output, write};
 use formwork_runtime::{
-    Attention, Context, Embedding, Info, Inputs, KvCache, Linear, Mapping, Mask, Model, Once, RelativeBias, Result,
-    Tensor, Weights, runner,
+    Attention, Context, Embedding, Info, Inputs, Keeps, KvCache, Linear, Mapping, Mask, Model, Once, RelativeBias,
+    Result, Tensor, Weights, runner,
 };
 
 const VOCAB: usize = 13;
@@ -19,9 +19,16 @@ struct Translator {
     v_proj: Linear,
 }
 
-struct Cache {
+struct Kept {
     memory: Once,
     decoder: KvCache,
+}
+
+impl Keeps for Kept {
+    fn each(&mut self, visit: &mut dyn FnMut(&mut dyn formwork_runtime::Kept)) {
+        self.memory.each(visit);
+        self.decoder.each(visit);
+    }
 }
 
 impl Model for Translator {
@@ -36,7 +43,7 @@ impl Model for Translator {
         parameters: 184,
         mapping: Mapping { prefixes: &[], rules: &[], ignore: &[] },
     };
-    type Cache = Cache;
+    type Cache = Kept;
 
     fn load(w: &Weights) -> Self {
         Self {
@@ -46,12 +53,12 @@ impl Model for Translator {
         }
     }
 
-    fn cache(batch: usize, capacity: usize) -> Cache {
+    fn cache(batch: usize, capacity: usize) -> Kept {
         let d = D_MODEL / N_HEADS;
-        Cache { memory: Once::new(), decoder: KvCache::new(batch, N_HEADS, d, d, capacity) }
+        Kept { memory: Once::new(), decoder: KvCache::new(batch, N_HEADS, d, d, capacity) }
     }
 
-    fn forward(&self, ctx: &Context, inputs: &Inputs, cache: &mut Cache) -> Tensor {
+    fn forward(&self, ctx: &Context, inputs: &Inputs, cache: &mut Kept) -> Tensor {
         let (source, tokens) = (inputs.tokens("input_ids"), inputs.tokens("decoder_input_ids"));
         let memory = cache.memory.get(|| {
             let x = self.shared.forward(ctx, &source.ids).split_heads(N_HEADS);

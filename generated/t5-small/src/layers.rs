@@ -5,8 +5,8 @@ use super::config::{
     VOCAB_SIZE,
 };
 use formwork_runtime::{
-    Attention, Context, Embedding, KvCache, Linear, Mask, Once, RelativeBias, RmsNorm, Tensor,
-    Tokens, Weights, ops,
+    Attention, Context, Embedding, Keeps, Kept, KvCache, Linear, Mask, Once, RelativeBias, RmsNorm,
+    Tensor, Tokens, Weights, ops,
 };
 
 /// Attention with a relative-position bias on the scores.
@@ -230,6 +230,13 @@ impl CrossAttentionCache {
     }
 }
 
+impl Keeps for CrossAttentionCache {
+    fn each(&mut self, visit: &mut dyn FnMut(&mut dyn Kept)) {
+        self.k.each(visit);
+        self.v.each(visit);
+    }
+}
+
 /// One layer.
 pub struct DecoderBlock {
     layer_0_layer_norm: RmsNorm,
@@ -294,6 +301,13 @@ impl DecoderBlockCache {
             self_attention: KvCache::new(batch, N_HEADS, D_HEAD, D_HEAD, capacity),
             enc_dec_attention: CrossAttentionCache::new(batch, capacity),
         }
+    }
+}
+
+impl Keeps for DecoderBlockCache {
+    fn each(&mut self, visit: &mut dyn FnMut(&mut dyn Kept)) {
+        self.self_attention.each(visit);
+        self.enc_dec_attention.each(visit);
     }
 }
 

@@ -3,7 +3,9 @@
 use super::config::{D_MODEL, FACTOR, N_DECODER_LAYERS, PARAMETERS, VOCAB_SIZE};
 use super::layers::{Decoder, DecoderBlockCache, Encoder};
 use super::weights::MAPPING;
-use formwork_runtime::{Context, Info, Inputs, Linear, Model, Once, Tensor, Tokens, Weights};
+use formwork_runtime::{
+    Context, Info, Inputs, Keeps, Kept, Linear, Model, Once, Tensor, Tokens, Weights,
+};
 
 /// T5, mT5 and UMT5: an encoder-decoder with bucketed relative positions, RMS norms before each branch and unscaled attention.
 pub struct Seq2seq {
@@ -54,6 +56,13 @@ impl Seq2seqCache {
                 .map(|_| DecoderBlockCache::new(batch, capacity))
                 .collect(),
         }
+    }
+}
+
+impl Keeps for Seq2seqCache {
+    fn each(&mut self, visit: &mut dyn FnMut(&mut dyn Kept)) {
+        self.memory.each(visit);
+        self.decoder.each(visit);
     }
 }
 

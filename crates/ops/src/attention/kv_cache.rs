@@ -2,6 +2,8 @@
 
 use formwork_tensor::Tensor;
 
+use crate::kept::{Kept, selected};
+
 /// Keys and values of consecutive slots of one sequence and head.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Segment<'a> {
@@ -70,24 +72,14 @@ impl KvCache {
         self.len == 0
     }
 
-    /// The bytes held.
-    pub fn bytes(&self) -> usize {
-        size_of_val(&self.keys[..]) + size_of_val(&self.values[..])
+    /// Whether everything that the token after the first `len` sees is still there.
+    pub(crate) fn holds_first(&self, len: usize) -> bool {
+        len >= self.len || self.len <= self.rows
     }
 
     /// Forgets everything.
     pub fn clear(&mut self) {
         self.len = 0;
-    }
-
-    /// Forgets all but the first `len` tokens. Returns false, and changes nothing, where a ring
-    /// has already dropped tokens that would be needed again.
-    pub fn truncate(&mut self, len: usize) -> bool {
-        let lossless = len >= self.len || self.len <= self.rows;
-        if lossless {
-            self.len = self.len.min(len);
-        }
-        lossless
     }
 
     /// Whether `count` more tokens fit without dropping one.
@@ -150,5 +142,27 @@ impl KvCache {
             }
         }
         self.len += s;
+    }
+}
+
+impl Kept for KvCache {
+    /// False where a ring has already dropped tokens that would be needed again.
+    fn truncate(&mut self, len: usize) -> bool {
+        let lossless = self.holds_first(len);
+        if lossless {
+            self.len = self.len.min(len);
+        }
+        lossless
+    }
+
+    fn select(&mut self, rows: &[usize]) {
+        let [d_k, d_v] = self.widths.map(|width| self.heads * self.rows * width);
+        self.keys = selected(&self.keys, d_k, rows);
+        self.values = selected(&self.values, d_v, rows);
+        self.batch = rows.len();
+    }
+
+    fn bytes(&self) -> usize {
+        size_of_val(&self.keys[..]) + size_of_val(&self.values[..])
     }
 }

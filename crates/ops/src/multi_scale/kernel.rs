@@ -3,6 +3,7 @@
 use formwork_tensor::{Context, Tensor, Tokens};
 
 use crate::attention::{Attention, KvCache, Mask};
+use crate::kept::Kept;
 
 /// The keys and values of each group of heads.
 #[derive(Clone)]
@@ -19,9 +20,20 @@ impl GroupCache {
         };
         Self { groups: windows.iter().map(group).collect() }
     }
+}
 
-    /// The bytes held.
-    pub fn bytes(&self) -> usize {
+impl Kept for GroupCache {
+    fn truncate(&mut self, len: usize) -> bool {
+        // What one group has lost, no other may forget.
+        let lossless = self.groups.iter().all(|group| group.holds_first(len));
+        lossless && self.groups.iter_mut().all(|group| group.truncate(len))
+    }
+
+    fn select(&mut self, rows: &[usize]) {
+        self.groups.iter_mut().for_each(|group| group.select(rows));
+    }
+
+    fn bytes(&self) -> usize {
         self.groups.iter().map(KvCache::bytes).sum()
     }
 }
