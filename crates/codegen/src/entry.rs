@@ -74,7 +74,7 @@ fn is_logits(model: &Model) -> bool {
 
 /// The rows of the first table that the first stream indexes.
 fn vocabulary(model: &Model) -> Option<formwork_ops::Poly> {
-    first_table(model, Kind::Tokens)
+    model.first_table(Kind::Tokens).map(|(rows, _)| rows)
 }
 
 /// The rows of the first table that positions index, else the family's `max_seq_len`.
@@ -82,28 +82,7 @@ fn max_positions(model: &Model) -> Option<formwork_ops::Poly> {
     let declared = model.arguments.iter().find(|a| a.name == "max_seq_len");
     let declared =
         declared.and_then(|a| if let formwork_ops::AttrValue::Int(p) = &a.value { Some(p.clone()) } else { None });
-    declared.or_else(|| first_table(model, Kind::Ids))
-}
-
-fn first_table(model: &Model, kind: Kind) -> Option<formwork_ops::Poly> {
-    let mut modules: Vec<_> = model.modules.iter().collect();
-    modules.reverse();
-    modules.iter().find_map(|module| {
-        let mut nodes: Vec<&formwork_ir::Node> = module.nodes.iter().collect();
-        while let Some(node) = nodes.pop() {
-            match &node.kind {
-                formwork_ir::NodeKind::Once(inner) => nodes.extend(inner),
-                formwork_ir::NodeKind::Op(op) if op.op.name == "embedding" => {
-                    let indexed = node.inputs.first().map(|id| module.value(*id).ty.kind);
-                    if indexed == Some(kind) {
-                        return op.facts.params.first().and_then(|p| p.shape.first()).cloned();
-                    }
-                }
-                _ => {}
-            }
-        }
-        None
-    })
+    declared.or_else(|| model.first_table(Kind::Ids).map(|(rows, _)| rows))
 }
 
 /// The constant that says where parameters are found in a checkpoint.

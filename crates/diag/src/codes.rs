@@ -159,10 +159,10 @@ codes! {
     wrong:  [attention]  kind = \"gqa\"
     right:  [attention]  kind = \"gqa\"  n_kv_heads = 8",
 
-    "missing-kind": "A table that stands for a choice says which one with `kind`.
+    "missing-kind": "A table that stands for a choice says which one with `kind`, unless the parameter has a default to say it.
 
-    wrong:  attention = { n_heads = 8 }
-    right:  attention = { kind = \"mha\", n_heads = 8 }",
+    wrong:  tokenizer = { vocab_size = 4096 }
+    right:  tokenizer = { kind = \"byte_bpe\", vocab_size = 4096 }",
 
     "missing-path": "An op with parameters needs the name that they have in the checkpoint.
 
@@ -391,6 +391,12 @@ codes! {
 
     wrong:  \"haed.weight\" <- \"embed.weight\"
     right:  \"head.weight\" <- \"embed.weight\"",
+
+    "vocabulary-mismatch": "A tokenizer gives ids that the model's embedding has no row for, or no embedding reads them. Rows beyond the
+    tokenizer's ids are padding, which many models have.
+
+    wrong:  vocab_size = 32000  [tokenizer]  kind = \"bpe\"  vocab_size = 32768
+    right:  vocab_size = 32768  [tokenizer]  kind = \"bpe\"  vocab_size = 32768",
 }
 
 #[cfg(test)]

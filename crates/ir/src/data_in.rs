@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use formwork_diag::{Diagnostic, Span, did_you_mean};
-use formwork_syntax::ast::{Enum, Field};
+use formwork_syntax::ast::{Enum, Expr, ExprKind, Field};
 use formwork_syntax::data::{Data, DataKind};
 use formwork_syntax::parse_expr;
 
@@ -21,7 +21,7 @@ impl Elaborator<'_> {
         match self.given.get(&name).cloned() {
             Some(Given::Data(data)) => {
                 self.origins.insert(name.clone(), data.span);
-                let value = self.read(&data, &ty, &name);
+                let value = self.read_or_default(&data, &ty, param.default.as_ref(), &name);
                 named(value, &name)
             }
             Some(Given::Value(value, span)) => {
@@ -38,6 +38,19 @@ impl Elaborator<'_> {
                 None => Value::Unknown,
             },
         }
+    }
+
+    /// Fits a file's value to a type; a table without `kind` gives fields to the default's variant, where that is a bare word.
+    fn read_or_default(&mut self, data: &Data, ty: &Ty, default: Option<&Expr>, name: &str) -> Value {
+        if let (DataKind::Table(entries), None, Some(decl), Some(ExprKind::Name(word))) =
+            (&data.kind, data.get("kind"), ty.as_enum(), default.map(|d| &d.kind))
+            && decl.variants.iter().any(|v| v.name.text == *word)
+        {
+            let decl = decl.clone();
+            self.origins.insert(name.to_string(), data.span);
+            return self.read_variant(&decl, word, data.span, entries, data.span, name);
+        }
+        self.read(data, ty, name)
     }
 
     /// Fits a file's value to a type.
@@ -77,7 +90,7 @@ impl Elaborator<'_> {
                         let what = format!("`{name}.kind` must be a string, not {}", other.describe());
                         self.fail(Diagnostic::new("type-mismatch", other.span, what))
                     }
-                    None => self.read_default_variant(&decl, data, name),
+                    None => self.no_variant(&decl, data, name),
                 }
             }
             (DataKind::List(items), Ty::List(inner)) => {
@@ -92,8 +105,8 @@ impl Elaborator<'_> {
         }
     }
 
-    /// A table without `kind`: the first variant, if the enum's first variant is its usual one and the keys are its fields.
-    fn read_default_variant(&mut self, decl: &Rc<Enum>, data: &Data, name: &str) -> Value {
+    /// A table that does not say which variant it is.
+    fn no_variant(&mut self, decl: &Rc<Enum>, data: &Data, name: &str) -> Value {
         let variants: Vec<String> = decl.variants.iter().map(|v| format!("\"{}\"", v.name.text)).collect();
         self.fail(
             Diagnostic::new(
@@ -177,7 +190,7 @@ impl Elaborator<'_> {
             let ty = self.resolve(&field.ty);
             let value = match (table.get(&field.name.text), &field.default) {
                 (Some(data), _) => {
-                    let value = self.read(data, &ty, &path);
+                    let value = self.read_or_default(data, &ty, field.default.as_ref(), &path);
                     named(value, &path)
                 }
                 (None, Some(default)) => {

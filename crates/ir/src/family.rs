@@ -11,6 +11,7 @@ use crate::elaborate::{Elaborator, Given};
 use crate::library::Library;
 use crate::model::{Argument, Model, ModelInput, ValueId};
 use crate::scope::Scope;
+use crate::tokenizer;
 use crate::types::Ty;
 use crate::unclaimed;
 use crate::value::{Tensor, Value};
@@ -325,7 +326,7 @@ impl Elaborator<'_> {
         let (module, _) = self.frames.pop()?.finish(outputs?);
         let root = self.add_module(module);
         let mut arguments = Vec::new();
-        for param in &family.params {
+        for param in family.params.iter().filter(|p| p.name.text != tokenizer::PARAMETER) {
             if let Some(value) = self.family_value(&param.name.text, param.name.span).and_then(|v| v.to_attr()) {
                 spread(&param.name.text, &param.doc, &value, &mut arguments);
             }
@@ -343,7 +344,7 @@ impl Elaborator<'_> {
             }
         }
         let weights = self.weight_map(family);
-        let model = Model {
+        let mut model = Model {
             name: name.to_string(),
             family: family.name.text.clone(),
             doc: family.doc.clone(),
@@ -352,10 +353,12 @@ impl Elaborator<'_> {
             modules: std::mem::take(&mut self.modules),
             root,
             arguments,
+            tokenizer: None,
             weights,
             origins: self.origins.clone(),
         };
         self.check_parameters(&model);
+        model.tokenizer = self.tokenizer(&model);
         Some(model)
     }
 

@@ -26,6 +26,8 @@ mod require;
 mod schema;
 mod scope;
 mod sizes;
+mod tables;
+mod tokenizer;
 mod types;
 mod unclaimed;
 mod value;
@@ -40,4 +42,5 @@ pub use model::{
 pub use params::{ParamEntry, join, parameter_count, parameters};
 pub use print::print;
 pub use schema::json_schema;
+pub use tokenizer::Tokenizer;
 pub use weights::{Mapping, Source, WeightMap};

@@ -65,12 +65,11 @@ impl Library {
         }
     }
 
-    /// Gives every family the members of the parts that it includes; to be called when all files are added.
+    /// Gives every family the members of the parts that it includes, and of the part that all have; to be called when all files are
+    /// added.
     pub fn link(&mut self, errors: &mut Diagnostics) {
         for family in self.families.values_mut() {
-            if !family.includes.is_empty() {
-                *family = Rc::new(crate::parts::whole(family, &self.parts, errors));
-            }
+            *family = Rc::new(crate::parts::whole(family, &self.parts, errors));
         }
     }
 

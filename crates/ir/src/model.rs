@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use formwork_diag::Span;
 use formwork_ops::{AttrValue, Facts, Kind, Op, Poly, Type};
 
+use crate::tokenizer::Tokenizer;
 use crate::weights::WeightMap;
 
 /// A module of a [`Model`].
@@ -34,6 +35,8 @@ pub struct Model {
     pub root: ModuleId,
     /// The family's parameters with their values.
     pub arguments: Vec<Argument>,
+    /// The tokenizer that it reads, where the spec names one.
+    pub tokenizer: Option<Tokenizer>,
     /// How parameter names find tensors in a checkpoint.
     pub weights: WeightMap,
     /// Where each named size was set.

@@ -6,6 +6,9 @@ use std::rc::Rc;
 use formwork_diag::{Diagnostic, Diagnostics, did_you_mean};
 use formwork_syntax::ast::{Family, Field, Name, Shared};
 
+/// The part that every family has without including it.
+const EVERY_FAMILY: &str = "every_family";
+
 type Parts = BTreeMap<String, Rc<Family>>;
 
 /// A family with the members of its parts. A part's parameters stand where it is included, its weight rules before the family's,
@@ -29,6 +32,10 @@ pub(crate) fn whole(family: &Family, parts: &Parts, errors: &mut Diagnostics) ->
         add_missing(&mut out, part);
     }
     params.extend(own.map(|(_, field)| (true, field.clone())));
+    if let Some(part) = parts.get(EVERY_FAMILY) {
+        params.extend(part.params.iter().map(|field| (false, field.clone())));
+        add_missing(&mut out, part);
+    }
     weights.append(&mut out.weights);
     out.params = merged(params);
     out.weights = weights;

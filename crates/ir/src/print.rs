@@ -30,6 +30,11 @@ pub fn print(model: &Model) -> String {
             out.line(&format!("{} ({})", input.name, input.external));
         }
     });
+    if let Some(tokenizer) = &model.tokenizer {
+        out.section("tokenizer", |out| {
+            out.line(&format!("{}, {} ids, `{}`", tokenizer.algorithm, tokenizer.vocab_size, tokenizer.file));
+        });
+    }
     out.section("modules", |out| module(model, model.root, "", out));
     out.section("parameters", |out| parameters(model).iter().for_each(|entry| out.line(&parameter(entry))));
     if !model.weights.rules.is_empty() || !model.weights.ignore.is_empty() {

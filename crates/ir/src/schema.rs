@@ -78,7 +78,10 @@ impl Writer<'_> {
     fn ty(&mut self, ty: &Type) -> Map<String, Value> {
         match &ty.kind {
             // A string is an expression that gives the list.
-            TypeKind::List(item) => map(json!({ "type": ["array", "string"], "items": self.ty(item) })),
+            TypeKind::List { item, optional } => {
+                let types = if *optional { json!(["array", "string", "null"]) } else { json!(["array", "string"]) };
+                map(json!({ "type": types, "items": self.ty(item) }))
+            }
             TypeKind::Tensor(_) | TypeKind::Ids(_) => map(json!({ "not": {} })),
             TypeKind::Named { name, optional } => {
                 let mut schema = self.named(name);

@@ -77,7 +77,10 @@ impl Elaborator<'_> {
     pub(crate) fn resolve(&mut self, ty: &Type) -> Ty {
         match &ty.kind {
             TypeKind::Tensor(_) | TypeKind::Ids(_) => Ty::Tensor,
-            TypeKind::List(inner) => Ty::List(Rc::new(self.resolve(inner))),
+            TypeKind::List { item, optional } => {
+                let list = Ty::List(Rc::new(self.resolve(item)));
+                if *optional { Ty::Optional(Rc::new(list)) } else { list }
+            }
             TypeKind::Named { name, optional } => {
                 let base = self.resolve_name(name, ty.span);
                 if *optional { Ty::Optional(Rc::new(base)) } else { base }

@@ -140,7 +140,12 @@ pub enum TypeKind {
         optional: bool,
     },
     /// `list<T>`
-    List(Box<Type>),
+    List {
+        /// The type of each item.
+        item: Box<Type>,
+        /// Whether `null` is allowed.
+        optional: bool,
+    },
     /// `[B, S, d]`
     Tensor(Vec<Expr>),
     /// `ids[B, S]`

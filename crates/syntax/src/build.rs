@@ -349,7 +349,10 @@ impl Builder {
                 let name = parts.next().ok_or_else(missing)?.as_str().to_string();
                 TypeKind::Named { name, optional: parts.next().is_some() }
             }
-            Rule::list_type => TypeKind::List(Box::new(self.ty(parts.next().ok_or_else(missing)?)?)),
+            Rule::list_type => {
+                let item = Box::new(self.ty(parts.next().ok_or_else(missing)?)?);
+                TypeKind::List { item, optional: parts.next().is_some() }
+            }
             Rule::ids_type => TypeKind::Ids(parts.map(|p| self.expr(p)).collect::<Result<_>>()?),
             _ => TypeKind::Tensor(parts.map(|p| self.expr(p)).collect::<Result<_>>()?),
         };
