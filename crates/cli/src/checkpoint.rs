@@ -25,7 +25,7 @@ impl Folder {
 
     /// Its tokenizer.
     pub(crate) fn tokenizer(&self) -> Result<Tokenizer, Problem> {
-        Ok(Tokenizer::open(&self.0.join("tokenizer.json"))?)
+        Ok(Tokenizer::open(&self.0)?)
     }
 
     /// A JSON file of it; null where there is none.

@@ -25,9 +25,9 @@ const CODES: &[(&str, &str)] = &[
     ("bad-question", "A run has at least one sequence and one token, and a machine does something in a second."),
     (
         "bad-tokenizer",
-        "`tokenizer.json` is not JSON, is inconsistent (a merge that its vocabulary lacks, a template that names an unknown \
-         special token, a truncation without room), or cannot write the text. Download it again, or save it anew with the \
-         library that made it.",
+        "A tokenizer's file is damaged or inconsistent (a merge that its vocabulary lacks, a template that names an unknown \
+         special token, a truncation without room), or asks for a component that Formwork does not have. The message gives \
+         the path inside the file. Download it again, or save it anew with the library that made it.",
     ),
     (
         "build-failed",
@@ -56,6 +56,11 @@ const CODES: &[(&str, &str)] = &[
         "no-start-token",
         "An encoder-decoder begins its answer with a start token, which `generation_config.json` or `config.json` gives as \
          `decoder_start_token_id`. The checkpoint's folder has neither.",
+    ),
+    (
+        "no-token",
+        "The text has a character that the vocabulary cannot write, and the vocabulary has no unknown token to put in its \
+         place. It is not left out without a word: change the text, or take a tokenizer that covers it, e.g. a byte-level one.",
     ),
     (
         "not-an-encoder",

@@ -1,11 +1,12 @@
 //! What goes wrong with tokenizers.
 
 use std::fmt;
+use std::path::Path;
 
 /// A tokenizer that cannot be used, or a text that it cannot handle.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
-    /// `bad-tokenizer`, or `io`.
+    /// `bad-tokenizer`, `no-token`, or `io`.
     pub code: &'static str,
     /// What is wrong, lowercase, without a full stop.
     pub message: String,
@@ -15,12 +16,31 @@ pub struct Error {
 
 impl Error {
     pub(crate) fn bad(message: impl Into<String>) -> Self {
-        let message: String = message.into();
-        Self { code: "bad-tokenizer", message: message.trim_end_matches('.').to_string(), exit: 1 }
+        Self::of("bad-tokenizer", message)
     }
 
-    pub(crate) fn io(message: String) -> Self {
-        Self { code: "io", message, exit: 4 }
+    /// A fault at a path inside a file, e.g. `model.merges[3]`.
+    pub(crate) fn at(path: &str, message: impl fmt::Display) -> Self {
+        Self::bad(format!("`{path}`: {message}"))
+    }
+
+    /// A text that the vocabulary cannot write.
+    pub(crate) fn no_token(message: impl Into<String>) -> Self {
+        Self::of("no-token", message)
+    }
+
+    pub(crate) fn io(path: &Path, error: &std::io::Error) -> Self {
+        Self { code: "io", message: format!("`{}`: {error}", path.display()), exit: 4 }
+    }
+
+    fn of(code: &'static str, message: impl Into<String>) -> Self {
+        let message: String = message.into();
+        Self { code, message: message.trim_end_matches('.').to_string(), exit: 1 }
+    }
+
+    /// Says which file is at fault.
+    pub(crate) fn in_file(self, path: &Path) -> Self {
+        Self { message: format!("`{}`: {}", path.display(), self.message), ..self }
     }
 }
 

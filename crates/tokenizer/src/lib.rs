@@ -4,67 +4,49 @@
 //! a broken file never ends the process. [`Stream`] turns ids into text as they come, never splitting a character.
 
 mod check;
+mod encoding;
+mod engine;
 mod error;
 mod guard;
+mod json;
 mod kind;
+mod open;
 mod stream;
 
-use std::path::Path;
-
+pub use encoding::Encoding;
+pub use engine::Added;
 pub use error::Error;
 pub use kind::Kind;
 pub use stream::Stream;
 
-/// The largest file that is read.
-const MAX_FILE_BYTES: u64 = 256 << 20;
+use engine::Engine;
 
 /// A tokenizer. Padding that its file asks for is not applied.
 #[derive(Debug)]
 pub struct Tokenizer {
-    inner: tokenizers::Tokenizer,
-    kind: Kind,
+    engine: Box<dyn Engine>,
     /// Distinct tokens, and one more than the greatest id.
     vocab: (usize, usize),
 }
 
 impl Tokenizer {
-    /// Reads a `tokenizer.json`.
-    ///
-    /// # Errors
-    /// If the file cannot be read, or is no tokenizer that works.
-    pub fn open(path: &Path) -> Result<Self, Error> {
-        let io = |error: std::io::Error| Error::io(format!("`{}`: {error}", path.display()));
-        let meta = std::fs::metadata(path).map_err(io)?;
-        if meta.len() > MAX_FILE_BYTES {
-            return Err(Error::bad(format!(
-                "`{}` has {} bytes; {MAX_FILE_BYTES} are allowed",
-                path.display(),
-                meta.len()
-            )));
-        }
-        let bytes = std::fs::read(path).map_err(io)?;
-        Self::from_bytes(&bytes)
-            .map_err(|error| Error { message: format!("`{}`: {}", path.display(), error.message), ..error })
-    }
-
     /// Reads the content of a `tokenizer.json`.
     ///
     /// # Errors
     /// If it is no tokenizer that works.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
-        let json: serde_json::Value =
-            serde_json::from_slice(bytes).map_err(|error| Error::bad(format!("not JSON: {error}")))?;
-        check::tokenizer(&json)?;
-        let mut inner = guard::run("loading", || tokenizers::Tokenizer::from_bytes(bytes))?;
-        inner.with_padding(None);
-        let tokens = inner.get_vocab(true);
-        let vocab = (tokens.len(), tokens.values().max().map_or(0, |id| *id as usize + 1));
-        Ok(Self { kind: Kind::of(&json), inner, vocab })
+        Ok(Self::of(json::Json::new(bytes)?))
+    }
+
+    fn of(engine: impl Engine + 'static) -> Self {
+        let tokens = engine.vocabulary();
+        let vocab = (tokens.len(), tokens.iter().map(|(_, id)| *id as usize + 1).max().unwrap_or_default());
+        Self { engine: Box::new(engine), vocab }
     }
 
     /// How it splits words.
     pub fn kind(&self) -> Kind {
-        self.kind
+        self.engine.kind()
     }
 
     /// Distinct tokens, those added to the model's own included.
@@ -77,23 +59,34 @@ impl Tokenizer {
         self.vocab.1
     }
 
+    /// The number of merges, where the tokenizer has a list of them.
+    pub fn merges(&self) -> Option<usize> {
+        self.engine.merges()
+    }
+
+    /// Tokens that stand outside the model's splitting, by id.
+    pub fn added(&self) -> Vec<Added> {
+        let mut added = self.engine.added();
+        added.sort_by_key(|token| token.id);
+        added
+    }
+
     /// Cuts every text to `limit` ids, special tokens included; `None` cuts nothing.
     ///
     /// # Errors
     /// If the special tokens alone need more.
     pub fn truncate(&mut self, limit: Option<usize>) -> Result<(), Error> {
-        let needed = self.special_tokens_per_text();
-        if let Some(limit) = limit.filter(|limit| *limit <= needed) {
-            return Err(Error::bad(format!("a limit of {limit} ids leaves no room beside {needed} special tokens")));
-        }
-        let params =
-            limit.map(|max_length| tokenizers::TruncationParams { max_length, stride: 0, ..Default::default() });
-        guard::run("setting the truncation", || self.inner.with_truncation(params).map(|_| ()))
+        self.engine.truncate(limit)
     }
 
     /// The most ids of a text, as set by the file or by [`Tokenizer::truncate`].
     pub fn limit(&self) -> Option<usize> {
-        self.inner.get_truncation().map(|params| params.max_length)
+        self.engine.limit()
+    }
+
+    /// From now on encodes what looks like a special token, e.g. `<s>`, as the text that it is: for text of strangers.
+    pub fn treat_special_as_text(&mut self) {
+        self.engine.treat_special_as_text();
     }
 
     /// The ids of a text, with the special tokens that the model expects around it.
@@ -101,8 +94,15 @@ impl Tokenizer {
     /// # Errors
     /// If the text cannot be written in this vocabulary.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, Error> {
-        let encoding = guard::run("encoding", || self.inner.encode(text, true))?;
-        Ok(encoding.get_ids().to_vec())
+        Ok(self.engine.encode(text, true)?.ids)
+    }
+
+    /// The tokens of a text with their places; `special` puts those around it that the model expects.
+    ///
+    /// # Errors
+    /// If the text cannot be written in this vocabulary.
+    pub fn tokens(&self, text: &str, special: bool) -> Result<Encoding, Error> {
+        self.engine.encode(text, special)
     }
 
     /// The text of ids, special tokens left out.
@@ -110,12 +110,25 @@ impl Tokenizer {
     /// # Errors
     /// If the decoder fails.
     pub fn decode(&self, ids: &[u32]) -> Result<String, Error> {
-        guard::run("decoding", || self.inner.decode(ids, true))
+        self.engine.decode(ids, false)
+    }
+
+    /// The text of ids, special tokens written as well.
+    ///
+    /// # Errors
+    /// If the decoder fails.
+    pub fn decode_all(&self, ids: &[u32]) -> Result<String, Error> {
+        self.engine.decode(ids, true)
     }
 
     /// The id of a token.
     pub fn id(&self, token: &str) -> Option<u32> {
-        self.inner.token_to_id(token)
+        self.engine.id(token)
+    }
+
+    /// The token of an id, as the vocabulary writes it.
+    pub fn token(&self, id: u32) -> Option<String> {
+        self.engine.token(id)
     }
 
     /// A decoder for ids that come one by one after `prompt`.
@@ -124,10 +137,5 @@ impl Tokenizer {
     /// If the prompt cannot be decoded.
     pub fn stream(&self, prompt: &[u32]) -> Result<Stream<'_>, Error> {
         Stream::new(self, prompt)
-    }
-
-    fn special_tokens_per_text(&self) -> usize {
-        use tokenizers::PostProcessor as _;
-        self.inner.get_post_processor().map_or(0, |it| it.added_tokens(false))
     }
 }

@@ -1,0 +1,71 @@
+//! Finding a tokenizer's files and telling their formats apart.
+
+mod settings;
+mod word_list;
+mod word_merges;
+
+use std::path::{Path, PathBuf};
+
+use crate::{Error, Tokenizer};
+
+/// The largest file that is read.
+const MAX_FILE_BYTES: u64 = 256 << 20;
+
+/// The files that hold a tokenizer, the one that decides first.
+const NAMES: [&str; 3] = ["tokenizer.json", "vocab.json", "vocab.txt"];
+
+impl Tokenizer {
+    /// Reads a tokenizer: a `tokenizer.json`, a `vocab.json` with its `merges.txt`, a `vocab.txt`, or a folder that holds
+    /// one of them.
+    ///
+    /// Settings beside the last two are taken from `tokenizer_config.json` and `special_tokens_map.json`.
+    ///
+    /// # Errors
+    /// If a file cannot be read, or is no tokenizer that works.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        let path = &file(path)?;
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        match name.as_str() {
+            "vocab.json" | "merges.txt" => word_merges::read(&folder_of(path)),
+            name if name.ends_with(".txt") => word_list::read(path),
+            _ => Self::from_bytes(&bytes(path)?).map_err(|error| error.in_file(path)),
+        }
+    }
+}
+
+/// The file itself, or the one in a folder.
+fn file(path: &Path) -> Result<PathBuf, Error> {
+    if !path.is_dir() {
+        return Ok(path.to_path_buf());
+    }
+    let found = NAMES.iter().map(|name| path.join(name)).find(|file| file.is_file());
+    found.ok_or_else(|| Error {
+        code: "io",
+        message: format!("`{}` holds no tokenizer: none of {}", path.display(), NAMES.join(", ")),
+        exit: 4,
+    })
+}
+
+fn folder_of(file: &Path) -> PathBuf {
+    file.parent().map(Path::to_path_buf).unwrap_or_default()
+}
+
+/// The content of a file of a sensible size.
+fn bytes(path: &Path) -> Result<Vec<u8>, Error> {
+    let meta = std::fs::metadata(path).map_err(|error| Error::io(path, &error))?;
+    if !meta.is_file() {
+        return Err(Error::bad("not a file").in_file(path));
+    }
+    if meta.len() > MAX_FILE_BYTES {
+        return Err(Error::bad(format!("{} bytes; {MAX_FILE_BYTES} are allowed", meta.len())).in_file(path));
+    }
+    std::fs::read(path).map_err(|error| Error::io(path, &error))
+}
+
+/// The content of a text file, without a mark of its byte order.
+fn text(path: &Path) -> Result<String, Error> {
+    let bytes = bytes(path)?;
+    let text = String::from_utf8(bytes)
+        .map_err(|error| Error::bad(format!("byte {} is not UTF-8", error.utf8_error().valid_up_to())).in_file(path))?;
+    Ok(text.strip_prefix('\u{FEFF}').map(String::from).unwrap_or(text))
+}

@@ -1,0 +1,6 @@
+//! What tokenizers give, and how they refuse.
+
+mod behaviour;
+mod broken;
+mod loaders;
+mod support;
