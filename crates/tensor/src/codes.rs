@@ -99,6 +99,17 @@ pub const CODES: &[(&str, &str)] = &[
          or hostile.",
     ),
     (
+        "packed-pair",
+        "In weights written by `quantize`, `NAME.codes` and `NAME.scales` belong together and \
+         fit each other. The file is damaged, or was written by something else: quantise the \
+         original weights again.",
+    ),
+    (
+        "packed-version",
+        "The file was written by `quantize` in another version of its form. Quantise the \
+         original weights again.",
+    ),
+    (
         "sampling-option",
         "A sampling option is out of its range: temperature 0 or more, top-p above 0 and at \
          most 1, min-p from 0 to 1, repetition penalty above 0.",

@@ -7,6 +7,7 @@ compile_error!("checkpoints are little-endian and are read without conversion");
 
 mod arithmetic;
 mod buffer;
+mod coded;
 mod codes;
 mod context;
 mod device;
@@ -24,11 +25,12 @@ mod tensor;
 pub mod threads;
 mod tokens;
 
+pub use coded::{Coded, CodedRows};
 pub use context::{Context, Record, TableKey};
 pub use device::Device;
 pub use error::{Error, Result};
 pub use matrix::{Layout, Matrix};
-pub use packed::Format;
+pub use packed::{Format, GROUP};
 pub use param::{DType, Owner, Param, Values};
 pub use shape::Shape;
 pub use simd::{Kernel, Simd};

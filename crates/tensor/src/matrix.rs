@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use half::f16;
+
+use crate::coded::Coded;
 use crate::device::Device;
 use crate::matmul;
-use crate::packed::{self, Format, Packed, Quantised};
+use crate::packed::{self, Format, GROUP, Packed, Quantised};
 use crate::param::{Param, Values};
 use crate::tensor::Tensor;
 
@@ -60,16 +63,46 @@ impl Matrix {
         }
     }
 
+    /// Rows of codes `[d_out, d_in]` in panels of this format; those that hold the format's own codes keep them.
+    pub fn from_coded(coded: &Coded, format: Format) -> Self {
+        let packed = Packed::from_coded(coded, format);
+        let &[d_out, d_in] = coded.shape() else { panic!("a matrix has two axes, not {:?}", coded.shape()) };
+        Self { held: Held::Packed(Arc::new(packed)), d_in, d_out }
+    }
+
     /// The numbers that it multiplies with, `[d_out, d_in]`.
     pub fn to_f32(&self) -> Vec<f32> {
+        let mut out = vec![0.0; self.d_in * self.d_out];
+        out.chunks_exact_mut(self.d_in.max(1)).enumerate().for_each(|(row, out)| self.row(row, out));
+        out
+    }
+
+    /// Writes the numbers of an output, `[d_in]`.
+    pub fn row(&self, row: usize, out: &mut [f32]) {
         match &self.held {
-            Held::Packed(packed) => packed.to_f32(),
-            Held::Stored(param, Layout::OutIn) => param.to_f32().into_owned(),
+            Held::Packed(packed) => packed.row(row, out),
+            Held::Stored(param, Layout::OutIn) => param.copy_to(row * self.d_in, out),
             Held::Stored(param, Layout::InOut) => {
-                let w = param.to_f32();
-                let place = |at: usize| at % self.d_in * self.d_out + at / self.d_in;
-                (0..w.len()).map(|at| w[place(at)]).collect()
+                let number =
+                    |input: usize, x: &mut f32| param.copy_to(input * self.d_out + row, std::slice::from_mut(x));
+                out.iter_mut().enumerate().for_each(|(input, x)| number(input, x));
             }
+        }
+    }
+
+    /// How its numbers are stored.
+    pub fn format(&self) -> Format {
+        match &self.held {
+            Held::Packed(packed) => packed.format(),
+            Held::Stored(param, _) => Format::Float(param.dtype()),
+        }
+    }
+
+    /// The codes of a group of 32 inputs of an output, and their scale, of a matrix whose format has such.
+    pub fn group(&self, row: usize, group: usize, codes: &mut [i8; GROUP]) -> f16 {
+        match &self.held {
+            Held::Packed(packed) => packed.group(row, group, codes),
+            Held::Stored(..) => panic!("floats are no codes"),
         }
     }
 

@@ -31,6 +31,7 @@ pub(super) struct Options {
     pub(super) stop: Vec<u32>,
     pub(super) decoder_start: Option<u32>,
     pub(super) bench: Bench,
+    pub(super) json: bool,
 }
 
 impl Options {
@@ -44,6 +45,13 @@ impl Options {
 
     pub(super) fn output(&self) -> Result<&Path> {
         self.output.as_deref().ok_or_else(|| usage("--output is missing"))
+    }
+
+    /// Whether a file to be written is among those that are read.
+    pub(super) fn reads(&self, output: &Path) -> Result<bool> {
+        let weights = self.weights()?;
+        let same = |other: &Path| matches!((output.canonicalize(), other.canonicalize()), (Ok(a), Ok(b)) if a == b);
+        Ok(self.input.as_deref().is_some_and(same) || same(weights) || same(&weights.join("model.safetensors")))
     }
 
     /// Where the options ask matrices to be kept.
@@ -96,8 +104,11 @@ fn set(command: &str, name: &str, parser: &mut lexopt::Parser, options: &mut Opt
             matches!(name, "weights" | "hold" | "dtype" | "input" | "output" | "greedy" | "hidden" | "threads")
         }
         "verify" => matches!(name, "weights" | "hold" | "dtype" | "input" | "tolerance" | "threads"),
+        "quantize" => matches!(name, "weights" | "dtype" | "output" | "threads" | "json"),
         "score" => matches!(name, "weights" | "hold" | "dtype" | "window" | "stride" | "threads"),
-        "generate" => !matches!(name, "input" | "output" | "greedy" | "hidden" | "tolerance" | "window" | "stride"),
+        "generate" => {
+            !matches!(name, "input" | "output" | "greedy" | "hidden" | "tolerance" | "window" | "stride" | "json")
+        }
         "bench" => matches!(name, "weights" | "hold" | "dtype" | "json") || Bench::NAMES.contains(&name),
         _ => false,
     };
@@ -110,6 +121,7 @@ fn set(command: &str, name: &str, parser: &mut lexopt::Parser, options: &mut Opt
     }
     if name == "json" {
         options.bench.json();
+        options.json = true;
         return Ok(());
     }
     let value = parser.value().map_err(|error| usage(error.to_string()))?;

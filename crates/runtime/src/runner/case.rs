@@ -86,6 +86,11 @@ fn ids(file: &SafeTensors, name: &str) -> Result<Option<Ids>> {
 }
 
 impl Case {
+    /// A case of ids, and for a decoder of its own those that it continues.
+    pub(super) fn of(ids: Ids, decoder: Option<Ids>) -> Self {
+        Self { prefix: String::new(), ids, mask: None, types: None, decoder }
+    }
+
     /// The model's outputs for the whole case under the case's prefix: its result, its other named
     /// outputs, and with `hidden` every probe.
     pub(super) fn answer<M: Model>(&self, model: &M, ctx: &Context, hidden: bool) -> Result<Vec<Output>> {

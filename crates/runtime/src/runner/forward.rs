@@ -1,7 +1,5 @@
 //! `forward`: inputs from a file, outputs to a file.
 
-use std::path::Path;
-
 use formwork_tensor::Result;
 
 use super::args::{Options, usage};
@@ -12,10 +10,8 @@ use crate::weights::{SafeTensors, writer};
 pub(super) fn run<M: Model>(options: &Options) -> Result<()> {
     let (output, ctx) = (options.output()?, options.context()?);
     let weights = options.weights()?;
-    for read in [options.input()?, weights, &weights.join("model.safetensors")] {
-        if same(output, read) {
-            return Err(usage(format!("--output would replace `{}`, which is read", read.display())));
-        }
+    if options.reads(output)? {
+        return Err(usage(format!("--output would replace `{}`, which is read", output.display())));
     }
     let cases = case::read(&SafeTensors::open(options.input()?)?)?;
     let model: M = load_held(weights, options.holding()?)?;
@@ -29,9 +25,4 @@ pub(super) fn run<M: Model>(options: &Options) -> Result<()> {
         None => {}
     }
     writer::write(output, &outputs)
-}
-
-/// Whether both are there and one file.
-fn same(a: &Path, b: &Path) -> bool {
-    matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }

@@ -4,8 +4,10 @@ mod args;
 pub mod bench;
 mod case;
 mod compare;
+mod fidelity;
 mod forward;
 mod generate;
+mod quantize;
 mod score;
 mod verify;
 
@@ -27,6 +29,8 @@ commands:
            [--threads N]   reads the ids of the prompt from standard input
   score    --weights PATH [--window N] [--stride N] [--threads N]
            reads ids from standard input and prints how likely they are
+  quantize --weights PATH --dtype F --output FILE [--threads N] [--json]
+           writes weights in another format; reads ids to compare answers with from standard input
   bench    [--weights PATH] [--pp 512] [--tg 128] [--depth 0] [--batch 1] [--threads N] [--repeat 5]
            [--work JSON] [--json]   sizes are lists with commas; without weights they are random
   info     prints facts about the model as JSON
@@ -53,6 +57,7 @@ pub fn run<M: Model>(arguments: Vec<std::ffi::OsString>) -> Result<()> {
         "forward" => forward::run::<M>(&options),
         "verify" => verify::run::<M>(&options),
         "generate" => generate::run::<M>(&options),
+        "quantize" => quantize::run::<M>(&options),
         "score" => score::run::<M>(&options),
         "bench" => bench::run::<M>(&options),
         "info" => info::<M>(),

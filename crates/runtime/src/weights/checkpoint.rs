@@ -3,20 +3,33 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use formwork_tensor::{DType, Error, Param, Result};
+use formwork_tensor::{DType, Error, Format, Result};
 use serde_json::Value;
 
-use super::file::SafeTensors;
+use super::file::{SafeTensors, TensorFile};
 use super::json::{Strict, read_bounded};
+use super::packed_file::PackedFile;
+use super::piece::Piece;
 
 /// The largest index read.
 const MAX_INDEX: u64 = 100 << 20;
 
+/// Stored types of weights, and the format that each is held in where nothing else is asked for.
+const FORMATS: [(&str, Format); 5] = [
+    ("F32", Format::Float(DType::F32)),
+    ("BF16", Format::Float(DType::Bf16)),
+    ("F16", Format::Float(DType::F16)),
+    ("Q8", Format::Q8),
+    ("Q4", Format::Q4),
+];
+
 /// All tensors of a model's files, by name.
 #[derive(Default)]
 pub(crate) struct Checkpoint {
-    files: Vec<SafeTensors>,
+    files: Vec<Box<dyn TensorFile>>,
     tensors: BTreeMap<String, usize>,
+    /// Whether names are those of the model itself.
+    packed: bool,
 }
 
 impl Checkpoint {
@@ -26,12 +39,12 @@ impl Checkpoint {
         if !metadata.is_dir() {
             return match path.to_string_lossy().ends_with(".index.json") {
                 true => Self::sharded(path),
-                false => Self::from_files(vec![SafeTensors::open(path)?]),
+                false => Self::single(path),
             };
         }
         let (single, index) = (path.join("model.safetensors"), path.join("model.safetensors.index.json"));
         if single.exists() {
-            return Self::from_files(vec![SafeTensors::open(&single)?]);
+            return Self::single(&single);
         }
         if index.exists() {
             return Self::sharded(&index);
@@ -44,26 +57,34 @@ impl Checkpoint {
         })
     }
 
-    fn from_files(files: Vec<SafeTensors>) -> Result<Self> {
+    fn single(path: &Path) -> Result<Self> {
+        let file = SafeTensors::open(path)?;
+        match PackedFile::is_packed(&file)? {
+            true => Ok(Self { packed: true, ..Self::from_files(vec![Box::new(PackedFile::new(file)?)])? }),
+            false => Self::from_files(vec![Box::new(file)]),
+        }
+    }
+
+    fn from_files(files: Vec<Box<dyn TensorFile>>) -> Result<Self> {
         let mut tensors = BTreeMap::new();
         for (index, file) in files.iter().enumerate() {
             for name in file.names() {
                 if let Some(first) = tensors.insert(name.to_string(), index) {
                     let first = files[first].path().display();
-                    let message = format!("`{name}` is in {first} and in {}", file.path().display());
+                    let message = format!("`{name}` is in {first} and again in {}", file.path().display());
                     return Err(Error::new("duplicate-tensor", message));
                 }
             }
         }
-        Ok(Self { files, tensors })
+        Ok(Self { files, tensors, packed: false })
     }
 
     fn sharded(index: &Path) -> Result<Self> {
         let folder = index.parent().unwrap_or(Path::new(""));
         let listed = read_index(index)?;
-        let mut files = Vec::new();
+        let mut files: Vec<Box<dyn TensorFile>> = Vec::new();
         for shard in listed.values().collect::<BTreeSet<_>>() {
-            files.push(SafeTensors::open(&shard_path(folder, shard)?)?);
+            files.push(Box::new(SafeTensors::open(&shard_path(folder, shard)?)?));
         }
         let checkpoint = Self::from_files(files)?;
         for (name, shard) in &listed {
@@ -95,19 +116,23 @@ impl Checkpoint {
         self.files[*self.tensors.get(name)?].describe(name)
     }
 
-    /// The float type that most numbers are stored in.
-    pub(crate) fn dtype(&self) -> Option<DType> {
-        let types = [("F32", DType::F32), ("BF16", DType::Bf16), ("F16", DType::F16)];
-        let count = |(stored, _): &(&str, DType)| -> usize {
+    /// Whether the names are the model's own: nothing is left to be mapped.
+    pub(crate) fn packed(&self) -> bool {
+        self.packed
+    }
+
+    /// The format that most numbers are stored in.
+    pub(crate) fn format(&self) -> Option<Format> {
+        let count = |(stored, _): &(&str, Format)| -> usize {
             let tensors = self.names().filter_map(|name| self.describe(name));
             tensors.filter(|(dtype, _)| dtype == stored).map(|(_, dims)| dims.iter().product::<usize>()).sum()
         };
-        types.into_iter().max_by_key(count).filter(|of| count(of) > 0).map(|(_, dtype)| dtype)
+        FORMATS.into_iter().max_by_key(count).filter(|of| count(of) > 0).map(|(_, format)| format)
     }
 
-    /// A tensor of floats; none for other types.
-    pub(crate) fn param(&self, name: &str) -> Option<Param> {
-        self.files[*self.tensors.get(name)?].param(name)
+    /// A tensor of numbers; none for other types.
+    pub(crate) fn piece(&self, name: &str) -> Option<Piece> {
+        self.files[*self.tensors.get(name)?].piece(name)
     }
 }
 

@@ -5,57 +5,35 @@ use formwork_tensor::Param;
 use super::Shared;
 use super::mapping::Source;
 use super::pattern::Captures;
+use super::piece::{Piece, Value};
 use super::report::Problem;
-
-/// A parameter that may stand for its transpose.
-#[derive(Clone)]
-pub(crate) struct Piece {
-    pub(crate) param: Param,
-    /// Whether the two axes of `param` are to be exchanged.
-    pub(crate) transposed: bool,
-}
-
-impl Piece {
-    fn plain(param: Param) -> Self {
-        Self { param, transposed: false }
-    }
-
-    /// The axes of the parameter that this stands for.
-    pub(crate) fn dims(&self) -> Vec<usize> {
-        let mut dims = self.param.shape().to_vec();
-        if self.transposed {
-            dims.reverse();
-        }
-        dims
-    }
-
-    /// The parameter itself, copied if it was transposed.
-    pub(crate) fn settle(self) -> Param {
-        if self.transposed { transpose(&self.param) } else { self.param }
-    }
-}
 
 impl Shared {
     /// The parameter that a source describes.
     pub(crate) fn evaluate(&self, source: &Source, captures: &Captures) -> Result<Piece, Problem> {
         let settle = |source| self.evaluate(source, captures).map(Piece::settle);
-        Ok(Piece::plain(match *source {
-            Source::Name(name) => self.tensor(&captures.expand(name))?,
+        Ok(Piece::from(match *source {
+            Source::Name(name) => return self.tensor(&captures.expand(name)),
             Source::Transpose(source) => {
-                let param = settle(source)?;
-                if param.shape().len() == 2 {
-                    return Ok(Piece { param, transposed: true });
+                let piece = self.evaluate(source, captures)?;
+                if piece.stored_dims().len() == 2 {
+                    return Ok(Piece { transposed: !piece.transposed, ..piece });
                 }
-                transpose(&param)
+                transpose(&piece.settle())
             }
             Source::Rows { source, start, len } => {
-                let param = settle(source)?;
-                fits(&param, 0, start + len, source, captures)?;
-                param.rows(start..start + len)
+                let piece = self.evaluate(source, captures)?;
+                fits(&piece.dims(), 0, start + len, source, captures)?;
+                match piece {
+                    Piece { value: Value::Codes(coded), transposed: false } if coded.shape().len() > 1 => {
+                        return Ok(coded.rows(start..start + len).into());
+                    }
+                    other => other.settle().rows(start..start + len),
+                }
             }
             Source::Columns { source, start, len } => {
                 let param = settle(source)?;
-                fits(&param, param.shape().len().saturating_sub(1), start + len, source, captures)?;
+                fits(param.shape(), param.shape().len().saturating_sub(1), start + len, source, captures)?;
                 columns(&param, start, len)
             }
             Source::Concat(parts) => {
@@ -72,18 +50,29 @@ impl Shared {
                 concat(&parts?, source)?
             }
             Source::Reshape(source, dims) => {
-                let param = settle(source)?;
+                let param = match self.evaluate(source, captures)? {
+                    Piece { value: Value::Codes(coded), transposed: false } if keeps_rows(coded.shape(), dims) => {
+                        return Ok(coded.reshape(dims).into());
+                    }
+                    other => other.settle(),
+                };
                 if param.shape().iter().product::<usize>() != dims.iter().product::<usize>() {
                     return Err(mismatch(source, &param, dims));
                 }
                 param.reshape(dims)
             }
             Source::PermuteRope { source, heads } => {
-                let param = settle(source)?;
-                if param.shape().first().is_none_or(|rows| rows % (2 * heads) != 0) {
-                    return Err(mismatch(source, &param, &[2 * heads]));
+                let piece = self.evaluate(source, captures)?;
+                let rows = piece.dims().first().copied().filter(|rows| rows % (2 * heads) == 0);
+                let Some(rows) = rows else {
+                    return Err(mismatch(source, &piece.settle(), &[2 * heads]));
+                };
+                match piece {
+                    Piece { value: Value::Codes(coded), transposed: false } if coded.shape().len() == 2 => {
+                        return Ok(coded.reorder(rope_order(rows, heads)).into());
+                    }
+                    other => permute_rope(&other.settle(), heads),
                 }
-                permute_rope(&param, heads)
             }
             Source::Add(source, number) => map(&settle(source)?, |x| x + number),
             Source::NegExp(source) => map(&settle(source)?, |x| -x.exp()),
@@ -106,7 +95,7 @@ impl Shared {
             }
             Source::Transpose(inner) => {
                 let mut pieces = self.evaluate_pieces(inner, captures)?;
-                if pieces.iter().any(|piece| piece.param.shape().len() != 2) {
+                if pieces.iter().any(|piece| piece.stored_dims().len() != 2) {
                     return Err(Problem::Shape {
                         name: format!("{source:?}"),
                         expected: vec![0; 3],
@@ -121,7 +110,7 @@ impl Shared {
                 let choice = choices.iter().find(present).or(choices.first());
                 self.evaluate_pieces(choice.expect("a choice has alternatives"), captures)
             }
-            _ => self.evaluate(source, captures).map(|piece| cut(&piece.settle())),
+            _ => self.evaluate(source, captures).map(Piece::cut),
         }
     }
 
@@ -146,31 +135,25 @@ impl Shared {
     }
 }
 
-/// The pieces of a parameter along its first axis; they share its memory.
-pub(crate) fn cut(param: &Param) -> Vec<Piece> {
-    let [count, rest @ ..] = param.shape() else { return Vec::new() };
-    (0..*count).map(|at| Piece::plain(param.rows(at..at + 1).reshape(rest))).collect()
-}
-
 fn mismatch(source: &Source, param: &Param, expected: &[usize]) -> Problem {
     Problem::Shape { name: format!("{source:?}"), expected: expected.to_vec(), found: param.shape().to_vec() }
 }
 
-fn fits(param: &Param, axis: usize, end: usize, source: &Source, captures: &Captures) -> Result<(), Problem> {
-    match param.shape().get(axis) {
+fn fits(dims: &[usize], axis: usize, end: usize, source: &Source, captures: &Captures) -> Result<(), Problem> {
+    match dims.get(axis) {
         Some(length) if end <= *length => Ok(()),
         _ => {
             let name = match source {
                 Source::Name(name) => captures.expand(name),
                 other => format!("{other:?}"),
             };
-            Err(Problem::Shape { name, expected: vec![end], found: param.shape().to_vec() })
+            Err(Problem::Shape { name, expected: vec![end], found: dims.to_vec() })
         }
     }
 }
 
 /// Exchanges the last two axes.
-fn transpose(param: &Param) -> Param {
+pub(crate) fn transpose(param: &Param) -> Param {
     let mut dims = param.shape().to_vec();
     let n = dims.len();
     assert!(n >= 2, "only a matrix has a transpose");
@@ -219,12 +202,21 @@ fn concat(parts: &[Param], source: &Source) -> Result<Param, Problem> {
 /// Rows `2i, 2i + 1` of each head to rows `i, i + d/2`.
 fn permute_rope(param: &Param, heads: usize) -> Param {
     let rows = param.shape()[0];
-    let d = rows / heads;
     let stride = param.bytes().len() / rows;
-    let order = (0..rows).map(|row| (row / d, row % d));
-    let order = order.map(|(head, i)| head * d + i % (d / 2) * 2 + i / (d / 2));
+    let order = rope_order(rows, heads);
     let bytes: Vec<u8> = order.flat_map(|row| &param.bytes()[row * stride..][..stride]).copied().collect();
     Param::from_bytes(param.shape(), param.dtype(), &bytes)
+}
+
+/// Where each row of a permuted matrix comes from.
+fn rope_order(rows: usize, heads: usize) -> impl Iterator<Item = usize> {
+    let d = rows / heads;
+    (0..rows).map(move |row| row / d * d + row % d % (d / 2) * 2 + row % d / (d / 2))
+}
+
+/// Whether other axes before the last count the same rows.
+fn keeps_rows(from: &[usize], to: &[usize]) -> bool {
+    from.last() == to.last() && from.iter().product::<usize>() == to.iter().product::<usize>()
 }
 
 /// Sines, then cosines, of each row's number.

@@ -2,14 +2,16 @@
 #![allow(unsafe_code, reason = "maps files")]
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use formwork_tensor::{DType, Error, Owner, Param, Result};
 use memmap2::Mmap;
 
-use super::header::{self, Entry};
+use super::header::{self, Entry, Header};
 use super::json::open_regular;
+use super::piece::Piece;
 
 struct Mapped(Mmap);
 
@@ -24,6 +26,37 @@ pub struct SafeTensors {
     path: PathBuf,
     data: Arc<dyn Owner>,
     entries: HashMap<String, Entry>,
+    metadata: HashMap<String, String>,
+}
+
+/// A file of named tensors, its contents checked.
+pub(crate) trait TensorFile {
+    /// Where it is.
+    fn path(&self) -> &Path;
+    /// The names of all tensors, in no order.
+    fn names(&self) -> Box<dyn Iterator<Item = &str> + '_>;
+    /// The stored type and the shape of a tensor.
+    fn describe(&self, name: &str) -> Option<(&str, &[usize])>;
+    /// A tensor of numbers; none for types that are not read.
+    fn piece(&self, name: &str) -> Option<Piece>;
+}
+
+impl TensorFile for SafeTensors {
+    fn path(&self) -> &Path {
+        self.path()
+    }
+
+    fn names(&self) -> Box<dyn Iterator<Item = &str> + '_> {
+        Box::new(self.names())
+    }
+
+    fn describe(&self, name: &str) -> Option<(&str, &[usize])> {
+        self.describe(name)
+    }
+
+    fn piece(&self, name: &str) -> Option<Piece> {
+        self.param(name).map(Piece::from)
+    }
 }
 
 impl SafeTensors {
@@ -41,9 +74,9 @@ impl SafeTensors {
         if let Some(error) = sniff(data.bytes()) {
             return Err(named(path, error));
         }
-        let entries = header::parse(data.bytes()).map_err(|error| named(path, error))?;
+        let Header { entries, metadata } = header::parse(data.bytes()).map_err(|error| named(path, error))?;
         let entries = entries.into_iter().map(|entry| (entry.name.clone(), entry)).collect();
-        Ok(Self { path: path.to_path_buf(), data: Arc::new(data), entries })
+        Ok(Self { path: path.to_path_buf(), data: Arc::new(data), entries, metadata })
     }
 
     /// Where the file is.
@@ -59,6 +92,21 @@ impl SafeTensors {
     /// The dtype and shape of a tensor.
     pub fn describe(&self, name: &str) -> Option<(&str, &[usize])> {
         self.entries.get(name).map(|entry| (&entry.dtype[..], &entry.dims[..]))
+    }
+
+    /// What the file says of itself under a key.
+    pub fn metadata(&self, key: &str) -> Option<&str> {
+        self.metadata.get(key).map(String::as_str)
+    }
+
+    /// All bytes of the file.
+    pub(crate) fn owner(&self) -> Arc<dyn Owner> {
+        Arc::clone(&self.data)
+    }
+
+    /// Where a tensor's bytes stand in the file.
+    pub(crate) fn range(&self, name: &str) -> Option<Range<usize>> {
+        self.entries.get(name).map(|entry| entry.bytes.clone())
     }
 
     /// The bytes of a tensor.

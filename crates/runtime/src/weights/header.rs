@@ -1,6 +1,6 @@
 //! The header of a safetensors file, checked before any byte of data is touched.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::ops::Range;
 
@@ -26,8 +26,15 @@ pub(crate) struct Entry {
     pub(crate) bytes: Range<usize>,
 }
 
+/// What a header holds.
+#[derive(Default)]
+pub(crate) struct Header {
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) metadata: HashMap<String, String>,
+}
+
 /// Reads and checks the header of a whole file.
-pub(crate) fn parse(file: &[u8]) -> Result<Vec<Entry>> {
+pub(crate) fn parse(file: &[u8]) -> Result<Header> {
     let Some((length, rest)) = file.split_first_chunk::<8>() else {
         let message = format!("{} bytes are too few for a header", file.len());
         return Err(Error::new("truncated-safetensors", message));
@@ -48,7 +55,7 @@ pub(crate) fn parse(file: &[u8]) -> Result<Vec<Entry>> {
     let Pairs(pairs) =
         serde_json::from_slice(header).map_err(|error| malformed(format!("the header is not valid JSON: {error}")))?;
     let mut names = HashSet::new();
-    let mut entries = Vec::new();
+    let (mut entries, mut metadata) = (Vec::new(), HashMap::new());
     for (name, value) in &pairs {
         if name.chars().any(char::is_control) {
             return Err(malformed(format!("the name {name:?} has control characters")));
@@ -57,21 +64,22 @@ pub(crate) fn parse(file: &[u8]) -> Result<Vec<Entry>> {
             return Err(Error::new("duplicate-tensor", format!("`{name}` is named twice")));
         }
         match name.as_str() {
-            "__metadata__" => check_metadata(value)?,
+            "__metadata__" => metadata = strings(value)?,
             _ => entries.push(entry(name, value, 8 + length)?),
         }
     }
     check_cover(&mut entries, 8 + length, data.len())?;
-    Ok(entries)
+    Ok(Header { entries, metadata })
 }
 
 fn malformed(message: impl Into<String>) -> Error {
     Error::new("not-safetensors", message)
 }
 
-fn check_metadata(value: &Value) -> Result<()> {
-    let strings = value.as_object().is_some_and(|map| map.values().all(Value::is_string));
-    if strings { Ok(()) } else { Err(malformed("`__metadata__` maps names to strings")) }
+fn strings(value: &Value) -> Result<HashMap<String, String>> {
+    let pair = |(key, value): (&String, &Value)| Some((key.clone(), value.as_str()?.to_string()));
+    let strings = value.as_object().and_then(|map| map.iter().map(pair).collect());
+    strings.ok_or_else(|| malformed("`__metadata__` maps names to strings"))
 }
 
 /// One tensor; its range is relative to the file.
@@ -133,7 +141,7 @@ fn check_cover(entries: &mut [Entry], base: usize, data: usize) -> Result<()> {
 }
 
 /// Bytes of one element of a dtype of the format.
-fn dtype_size(dtype: &str) -> Option<usize> {
+pub(crate) fn dtype_size(dtype: &str) -> Option<usize> {
     Some(match dtype {
         "BOOL" | "U8" | "I8" | "F8_E4M3" | "F8_E5M2" | "F8_E8M0" => 1,
         "I16" | "U16" | "F16" | "BF16" => 2,

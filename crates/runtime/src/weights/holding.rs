@@ -1,8 +1,12 @@
 //! Where the matrices of a model are kept while it runs.
 
+use std::path::Path;
+
 use formwork_tensor::{DType, Error, Format, Matrix, Result};
 
 use super::Weights;
+use super::piece::Piece;
+use super::record::{Line, Taken};
 
 /// Where matrices are kept. Vectors, and tables that are looked up, stay in the checkpoint.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,6 +48,11 @@ const FORMATS: [(&str, Format); 5] = [
     ("q4", Format::Q4),
 ];
 
+/// What a format is called.
+pub(crate) fn format_name(format: Format) -> &'static str {
+    FORMATS.iter().find(|(_, other)| *other == format).map_or("f32", |(name, _)| name)
+}
+
 fn format(name: &str) -> Result<Format> {
     let found = FORMATS.iter().find(|(other, _)| *other == name).map(|(_, format)| *format);
     found.ok_or_else(|| {
@@ -64,17 +73,43 @@ impl Weights {
     pub fn format(&self) -> &'static str {
         let held = match self.holding {
             Holding::As(format) => format,
-            Holding::Mapped | Holding::Packed => Format::Float(self.shared.checkpoint.dtype().unwrap_or(DType::F32)),
+            Holding::Mapped | Holding::Packed => self.shared.checkpoint.format().unwrap_or(Format::Float(DType::F32)),
         };
-        FORMATS.iter().find(|(_, format)| *format == held).map_or("f32", |(name, _)| name)
+        format_name(held)
     }
 
-    pub(super) fn held(&self, matrix: Matrix) -> Matrix {
-        match self.holding {
-            Holding::Mapped => matrix,
-            Holding::Packed => matrix.pack_as_stored(),
-            Holding::As(Format::Q4) if matrix.d_out() == self.vocab_size => matrix.pack(Format::Q8),
-            Holding::As(format) => matrix.pack(format),
+    /// Notes what is taken from now on, so that it can be written with [`save`](Self::save).
+    pub fn recording(self) -> Self {
+        self.shared.state.borrow_mut().taken = Some(Taken::default());
+        self
+    }
+
+    /// What was taken since [`recording`](Self::recording), by name.
+    pub fn taken(&self) -> Vec<Line> {
+        self.shared.state.borrow().taken.as_ref().map(Taken::lines).unwrap_or_default()
+    }
+
+    /// Writes what was taken as a checkpoint that the same model loads without any mapping.
+    ///
+    /// # Errors
+    /// The system's reason why the file cannot be written.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        self.shared.state.borrow().taken.as_ref().map_or(Ok(()), |taken| taken.write(path))
+    }
+
+    /// A matrix of the parameter `name` `[.., d_out, d_in]` where the holding wants it.
+    pub(super) fn held(&self, name: &str, dims: &[usize], piece: Piece) -> Matrix {
+        let original = self.shared.state.borrow().taken.is_some().then(|| piece.clone());
+        let outputs = piece.dims().first().copied().unwrap_or_default();
+        let matrix = match self.holding {
+            Holding::Mapped => piece.matrix(None),
+            Holding::Packed => piece.matrix(None).pack_as_stored(),
+            Holding::As(Format::Q4) if outputs == self.vocab_size => piece.matrix(Some(Format::Q8)),
+            Holding::As(format) => piece.matrix(Some(format)),
+        };
+        if let (Some(taken), Some(original)) = (&mut self.shared.state.borrow_mut().taken, original) {
+            taken.matrix(name, dims, &original, &matrix);
         }
+        matrix
     }
 }

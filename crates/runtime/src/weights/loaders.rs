@@ -12,7 +12,7 @@ use formwork_ops::xielu::Xielu;
 use formwork_tensor::{Layout, Matrix, Param};
 
 use super::Weights;
-use super::evaluate::Piece;
+use super::piece::Piece;
 
 impl Weights {
     /// `name.weight` `[d_out, d_in]`, without bias.
@@ -101,8 +101,9 @@ impl Weights {
         let (d, d_ff) = (config.d, config.d_ff);
         let stacked = |matrix: &str, d_in: usize, d_out: usize| {
             let full = self.full(&format!("{name}.{matrix}"));
-            let pieces = self.pieces(&full, &[config.experts, d_out, d_in]);
-            let matrices = pieces.into_iter().map(|piece| self.held(matrix_of(piece))).collect();
+            let dims = [config.experts, d_out, d_in];
+            let pieces = self.pieces(&full, &dims).into_iter();
+            let matrices = pieces.map(|piece| self.held(&full, &dims, piece)).collect();
             let bias = || self.table(&format!("{full}_bias"), &[config.experts, d_out]);
             let bias = config.bias.then(|| bias().map_or_else(Vec::new, |bias| bias.to_f32().into_owned()));
             Stacked::new(matrices, bias)
@@ -127,7 +128,11 @@ impl Weights {
     }
 
     pub(super) fn table(&self, full: &str, dims: &[usize]) -> Option<Param> {
-        self.piece(full, dims).map(|piece| piece.settle())
+        let param = self.piece(full, dims).map(Piece::settle);
+        if let (Some(taken), Some(param)) = (&mut self.shared.state.borrow_mut().taken, &param) {
+            taken.param(full, param);
+        }
+        param
     }
 
     pub(super) fn vector(&self, name: &str, part: &str, d: usize) -> Vec<f32> {
@@ -147,15 +152,10 @@ impl Weights {
 
     /// The matrix of a linear layer; stays in the layout of its checkpoint.
     fn matrix(&self, name: &str, d_in: usize, d_out: usize) -> Matrix {
-        match self.piece(&self.full(&format!("{name}.weight")), &[d_out, d_in]) {
-            Some(piece) => self.held(matrix_of(piece)),
+        let (full, dims) = (self.full(&format!("{name}.weight")), [d_out, d_in]);
+        match self.piece(&full, &dims) {
+            Some(piece) => self.held(&full, &dims, piece),
             None => Matrix::new(Param::empty().reshape(&[0, d_in]), Layout::OutIn),
         }
     }
-}
-
-/// A matrix in the layout of its checkpoint.
-fn matrix_of(piece: Piece) -> Matrix {
-    let layout = if piece.transposed { Layout::InOut } else { Layout::OutIn };
-    Matrix::new(piece.param, layout)
 }

@@ -9,7 +9,10 @@ mod json;
 mod loaders;
 pub mod mapping;
 mod mixers;
+mod packed_file;
 mod pattern;
+mod piece;
+mod record;
 mod report;
 mod synthetic;
 pub mod writer;
@@ -19,14 +22,17 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::rc::Rc;
 
-use formwork_tensor::{Param, Result};
+use formwork_tensor::Result;
 
 use checkpoint::Checkpoint;
-use evaluate::Piece;
 pub use file::SafeTensors;
 pub use holding::Holding;
+pub(crate) use holding::format_name;
 use mapping::{Mapping, Source};
 use pattern::{Captures, glob, matches};
+use piece::Piece;
+use record::Taken;
+pub use record::{Error as Difference, Line};
 use report::Problem;
 pub use synthetic::Request;
 use synthetic::Synthetic;
@@ -60,12 +66,15 @@ struct State {
     /// Parameters already made, by what made them.
     made: HashMap<String, Piece>,
     problems: Vec<Problem>,
+    /// What the model took, where that is to be written.
+    taken: Option<Taken>,
 }
 
 impl Weights {
     /// Opens a folder with `model.safetensors` or an index of shards, an index, or a single file.
     pub fn open(path: impl AsRef<Path>, mapping: &Mapping) -> Result<Self> {
         let checkpoint = Checkpoint::open(path.as_ref())?;
+        let mapping = if checkpoint.packed() { &Mapping::default() } else { mapping };
         Ok(Self::from_parts(checkpoint, None, mapping))
     }
 
@@ -115,8 +124,10 @@ impl Weights {
             None => self.shared.find(name),
         };
         let problem = match found {
-            Ok(piece) if piece.dims() == dims => return Some(piece),
-            Ok(piece) => Problem::Shape { name: name.to_string(), expected: dims.to_vec(), found: piece.dims() },
+            Ok(piece) => match piece.fit(dims) {
+                Ok(piece) => return Some(piece),
+                Err(piece) => Problem::Shape { name: name.to_string(), expected: dims.to_vec(), found: piece.dims() },
+            },
             Err(problem) => problem,
         };
         self.shared.state.borrow_mut().problems.push(problem);
@@ -129,8 +140,7 @@ impl Weights {
     fn pieces(&self, name: &str, dims: &[usize]) -> Vec<Piece> {
         let expected = &dims[1..];
         if self.shared.synthetic.is_some() {
-            let whole = self.piece(name, dims).map(Piece::settle);
-            return whole.map_or_else(Vec::new, |whole| evaluate::cut(&whole));
+            return self.piece(name, dims).map_or_else(Vec::new, Piece::cut);
         }
         let problem = match self.shared.find_pieces(name) {
             Ok(pieces) => match pieces.iter().find(|piece| piece.dims() != expected) {
@@ -153,7 +163,7 @@ impl Shared {
     fn find_pieces(&self, name: &str) -> Result<Vec<Piece>, Problem> {
         match self.rule(name) {
             Some((source, captures)) => self.evaluate_pieces(source, &captures),
-            None => self.tensor(name).map(|whole| evaluate::cut(&whole)),
+            None => self.tensor(name).map(Piece::cut),
         }
     }
 
@@ -166,7 +176,7 @@ impl Shared {
     /// The parameter of this name, by the first rule that matches it.
     fn find(&self, name: &str) -> Result<Piece, Problem> {
         let Some((source, captures)) = self.rule(name) else {
-            return self.tensor(name).map(|param| Piece { param, transposed: false });
+            return self.tensor(name);
         };
         if let Source::Name(_) | Source::FirstOf(_) = source {
             let own = self.resolve(name);
@@ -187,13 +197,13 @@ impl Shared {
     }
 
     /// The tensor of this name, with or without an optional prefix.
-    fn tensor(&self, name: &str) -> Result<Param, Problem> {
+    fn tensor(&self, name: &str) -> Result<Piece, Problem> {
         let Some(found) = self.resolve(name) else {
             let nearest = report::nearest(name, self.checkpoint.names());
             return Err(Problem::Missing { name: name.to_string(), nearest });
         };
         self.state.borrow_mut().used.insert(found.clone());
-        self.checkpoint.param(&found).ok_or_else(|| {
+        self.checkpoint.piece(&found).ok_or_else(|| {
             let (dtype, dims) = self.checkpoint.describe(&found).unwrap_or_default();
             Problem::DType { name: found.clone(), found: format!("{dtype} {dims:?}") }
         })

@@ -4,9 +4,9 @@ use std::cell::RefCell;
 
 use formwork_tensor::Param;
 
-use super::evaluate::Piece;
 use super::mapping::{Mapping, Source};
 use super::pattern::matches;
+use super::piece::Piece;
 use super::report::Problem;
 
 /// A parameter or buffer that a model asked for.
@@ -40,16 +40,15 @@ impl Synthetic {
     /// The parameter of a name: the same numbers for the same seed, whatever was asked before.
     pub(crate) fn piece(&self, name: &str, dims: &[usize], mapping: &Mapping) -> Result<Piece, Problem> {
         let name = stored(name, mapping);
-        let plain = |param: &Param| Piece { param: param.clone(), transposed: false };
         let mut made = self.made.borrow_mut();
         if let Some((request, param)) = made.iter().find(|entry| entry.0.name == name) {
             return match request.dims == dims {
-                true => Ok(plain(param)),
+                true => Ok(param.clone().into()),
                 false => Err(Problem::Shape { name, expected: dims.to_vec(), found: request.dims.clone() }),
             };
         }
         let param = Param::from_f32(dims, &numbers(self.seed, &name, dims));
-        let piece = plain(&param);
+        let piece = param.clone().into();
         let buffer = is_buffer(&name);
         let request = Request { name, dims: dims.to_vec(), buffer };
         made.push((request, param));

@@ -1,11 +1,13 @@
 //! Writes safetensors files, atomically.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use formwork_tensor::{Error, Result};
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
+
+use super::header::dtype_size;
 
 /// The numbers of a tensor to write.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,27 +38,55 @@ impl Output {
     }
 }
 
+/// A tensor whose bytes are made while they are written.
+pub(crate) struct Planned<'a> {
+    pub(crate) name: String,
+    pub(crate) dtype: &'static str,
+    pub(crate) dims: Vec<usize>,
+    pub(crate) write: Fill<'a>,
+}
+
+/// Writes all bytes of a tensor.
+type Fill<'a> = Box<dyn Fn(&mut dyn Write) -> std::io::Result<()> + 'a>;
+
+impl Planned<'_> {
+    fn size(&self) -> usize {
+        dtype_size(self.dtype).unwrap_or(1)
+    }
+}
+
 /// Writes a whole file: it appears complete or not at all. A device, a pipe or a folder is never replaced.
 pub fn write(path: &Path, outputs: &[Output]) -> Result<()> {
-    if path.metadata().is_ok_and(|metadata| !metadata.is_file()) {
-        return Err(Error::io(path, &std::io::Error::other("only a regular file can be replaced")));
-    }
-    let mut header = Map::new();
-    let mut data = Vec::new();
-    // Wider numbers first, so that all are aligned.
-    let integers = outputs.iter().filter(|output| matches!(output.numbers, Numbers::Integers(_)));
-    let floats = outputs.iter().filter(|output| matches!(output.numbers, Numbers::Floats(_)));
-    for output in integers.chain(floats) {
-        let start = data.len();
-        data.extend(output.bytes());
+    fn planned(output: &Output) -> Planned<'_> {
         let dtype = match output.numbers {
             Numbers::Floats(_) => "F32",
             Numbers::Integers(_) => "I64",
         };
-        let entry = json!({ "dtype": dtype, "shape": output.dims, "data_offsets": [start, data.len()] });
-        header.insert(output.name.clone(), entry);
+        let write = Box::new(|out: &mut dyn Write| out.write_all(&output.bytes()));
+        Planned { name: output.name.clone(), dtype, dims: output.dims.clone(), write }
     }
-    let mut header = serde_json::Value::Object(header).to_string();
+    write_planned(path, &[], outputs.iter().map(planned).collect())
+}
+
+/// The same for tensors that are made while they are written, and with metadata.
+pub(crate) fn write_planned(path: &Path, metadata: &[(&str, &str)], mut planned: Vec<Planned<'_>>) -> Result<()> {
+    if path.metadata().is_ok_and(|metadata| !metadata.is_file()) {
+        return Err(Error::io(path, &std::io::Error::other("only a regular file can be replaced")));
+    }
+    let mut header = Map::new();
+    if !metadata.is_empty() {
+        let strings = metadata.iter().map(|(key, value)| ((*key).to_string(), Value::from(*value)));
+        header.insert("__metadata__".to_string(), Value::Object(strings.collect()));
+    }
+    // Wider numbers first, so that all are aligned.
+    planned.sort_by_key(|planned| std::cmp::Reverse(planned.size()));
+    let mut start = 0;
+    for Planned { name, dtype, dims, .. } in &planned {
+        let end = start + dims.iter().product::<usize>() * dtype_size(dtype).unwrap_or(1);
+        header.insert(name.clone(), json!({ "dtype": dtype, "shape": dims, "data_offsets": [start, end] }));
+        start = end;
+    }
+    let mut header = Value::Object(header).to_string();
     while !header.len().is_multiple_of(8) {
         header.push(' ');
     }
@@ -64,11 +94,11 @@ pub fn write(path: &Path, outputs: &[Output]) -> Result<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let temporary = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
     let save = || -> std::io::Result<()> {
-        let mut file = File::create(&temporary)?;
-        file.write_all(&length)?;
-        file.write_all(header.as_bytes())?;
-        file.write_all(&data)?;
-        file.sync_all()?;
+        let mut out = BufWriter::with_capacity(1 << 20, File::create(&temporary)?);
+        out.write_all(&length)?;
+        out.write_all(header.as_bytes())?;
+        planned.iter().try_for_each(|planned| (planned.write)(&mut out))?;
+        out.into_inner()?.sync_all()?;
         std::fs::rename(&temporary, path)
     };
     save().map_err(|error| {

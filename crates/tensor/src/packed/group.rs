@@ -128,6 +128,29 @@ pub(crate) fn pack<C: Codes>(rows: &[f32], d_in: usize, out: &mut [u8]) {
     }
 }
 
+/// Stores codes that are given with their scales: `group(output, group, codes)`.
+pub(crate) fn fill<C: Codes>(out: &mut [u8], given: impl Fn(usize, usize, &mut [i8; GROUP]) -> f16) {
+    for (group, block) in out.chunks_exact_mut(C::BYTES).enumerate() {
+        for output in 0..PANEL {
+            let mut codes = [0; GROUP];
+            let scale = given(output, group, &mut codes);
+            block[2 * output..2 * output + 2].copy_from_slice(&scale.to_le_bytes());
+            for (input, code) in codes.iter().enumerate() {
+                C::put(block, output, input, (i32::from(*code) + C::OFFSET) as u8);
+            }
+        }
+    }
+}
+
+/// The codes of a group of an output of a panel, and their scale.
+pub(crate) fn codes<C: Codes>(panel: &[u8], output: usize, group: usize, codes: &mut [i8; GROUP]) -> f16 {
+    let block = &panel[group * C::BYTES..][..C::BYTES];
+    for (input, code) in codes.iter_mut().enumerate() {
+        *code = (i32::from(C::get(block, output, input)) - C::OFFSET) as i8;
+    }
+    f16::from_le_bytes([block[2 * output], block[2 * output + 1]])
+}
+
 /// The number of an input of an output of a panel.
 pub(crate) fn at<C: Codes>(panel: &[u8], output: usize, input: usize) -> f32 {
     let block = &panel[input / GROUP * C::BYTES..][..C::BYTES];

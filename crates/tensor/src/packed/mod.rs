@@ -14,6 +14,7 @@ mod vnni;
 
 use half::{bf16, f16};
 
+use crate::coded::Coded;
 use crate::device::Device;
 use crate::lanes::Element;
 use crate::matmul::Product;
@@ -27,7 +28,7 @@ pub(crate) use quantise::Quantised;
 /// Outputs of a panel.
 pub(crate) const PANEL: usize = 16;
 /// Inputs that share a scale.
-pub(crate) const GROUP: usize = 32;
+pub const GROUP: usize = 32;
 
 /// How the numbers of a packed matrix are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +57,6 @@ impl Format {
 pub(crate) struct Packed {
     format: Format,
     d_in: usize,
-    d_out: usize,
     memory: Memory,
 }
 
@@ -80,24 +80,61 @@ impl Packed {
                 Format::Q4 => group::pack::<Four>(&rows, d_in, out),
             }
         });
-        Self { format, d_in, d_out, memory }
+        Self { format, d_in, memory }
     }
 
-    /// The numbers as they are multiplied, `[d_out, d_in]`.
-    pub(crate) fn to_f32(&self) -> Vec<f32> {
-        let mut out = vec![0.0; self.d_in * self.d_out];
-        let panels = self.memory.bytes().chunks_exact(self.format.panel_bytes(self.d_in).max(1));
-        for (rows, panel) in out.chunks_mut(PANEL * self.d_in.max(1)).zip(panels) {
-            for (at, x) in rows.iter_mut().enumerate() {
-                let (output, input) = (at / self.d_in, at % self.d_in);
-                *x = match self.format {
-                    Format::Float(dtype) => float::at(panel, dtype, input * PANEL + output),
-                    Format::Q8 => group::at::<Eight>(panel, output, input),
-                    Format::Q4 => group::at::<Four>(panel, output, input),
-                };
-            }
+    /// Packs rows `[d_out, d_in]` of codes; those that hold the format's own codes keep them.
+    pub(crate) fn from_coded(coded: &Coded, format: Format) -> Self {
+        let &[d_out, d_in] = coded.shape() else { panic!("a matrix has two axes, not {:?}", coded.shape()) };
+        if coded.format() != Some(format) {
+            return Self::new(format, d_in, d_out, |row, out| coded.row(row, out));
         }
-        out
+        let bytes = format.panel_bytes(d_in);
+        let mut memory = Memory::new(d_out.div_ceil(PANEL) * bytes);
+        memory.fill(bytes, |panel, out| {
+            let group = |output: usize, group: usize, codes: &mut [i8; GROUP]| match panel * PANEL + output {
+                row if row < d_out => coded.group(row, group, codes),
+                _ => f16::ZERO,
+            };
+            match format {
+                Format::Q8 => group::fill::<Eight>(out, group),
+                Format::Q4 => group::fill::<Four>(out, group),
+                Format::Float(_) => unreachable!("floats are no codes"),
+            }
+        });
+        Self { format, d_in, memory }
+    }
+
+    /// How the numbers are stored.
+    pub(crate) fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Writes the numbers of an output as they are multiplied, `[d_in]`.
+    pub(crate) fn row(&self, row: usize, out: &mut [f32]) {
+        let (panel, output) = (self.panel(row), row % PANEL);
+        for (input, x) in out.iter_mut().enumerate() {
+            *x = match self.format {
+                Format::Float(dtype) => float::at(panel, dtype, input * PANEL + output),
+                Format::Q8 => group::at::<Eight>(panel, output, input),
+                Format::Q4 => group::at::<Four>(panel, output, input),
+            };
+        }
+    }
+
+    /// The codes of a group of an output, and their scale.
+    pub(crate) fn group(&self, row: usize, group: usize, codes: &mut [i8; GROUP]) -> f16 {
+        let (panel, output) = (self.panel(row), row % PANEL);
+        match self.format {
+            Format::Q8 => group::codes::<Eight>(panel, output, group, codes),
+            Format::Q4 => group::codes::<Four>(panel, output, group, codes),
+            Format::Float(_) => panic!("floats are no codes"),
+        }
+    }
+
+    fn panel(&self, row: usize) -> &[u8] {
+        let bytes = self.format.panel_bytes(self.d_in);
+        &self.memory.bytes()[row / PANEL * bytes..][..bytes]
     }
 
     /// Bytes that the matrix takes.

@@ -1,0 +1,178 @@
+//! The project's own form of a checkpoint: what a model holds, parameter by parameter.
+//!
+//! It is a safetensors file whose metadata says `format: formwork` and `version: 1`. Names are the model's own, after its
+//! weights' section. A tensor of floats is a parameter as it is. `NAME.codes` and `NAME.scales` are a parameter `[.., d_out,
+//! d_in]` in groups of 32 inputs: `scales` is F16 `[.., d_out, groups]`; `codes` is I8 `[.., d_out, groups, 32]` for 8 bits,
+//! and U8 `[.., d_out, groups, 16]` for 4 bits, where byte `i` holds input `i` in its low half and input `i + 16` in its high
+//! half, each with 8 added. A number is its scale times its code; inputs beyond `d_in` are zero.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use formwork_tensor::{Coded, CodedRows, Error, Format, GROUP, Owner, Result};
+use half::f16;
+
+use super::file::{SafeTensors, TensorFile};
+use super::piece::Piece;
+
+/// What the metadata of such a file says.
+pub(crate) const METADATA: [(&str, &str); 2] = [("format", "formwork"), ("version", "1")];
+
+/// A file in that form.
+pub(crate) struct PackedFile {
+    file: SafeTensors,
+    coded: BTreeMap<String, Entry>,
+}
+
+/// A parameter in codes.
+struct Entry {
+    format: Format,
+    /// With the last axis filled up to whole groups.
+    dims: Vec<usize>,
+    codes: String,
+    scales: String,
+}
+
+impl PackedFile {
+    /// Whether a file is in this form.
+    ///
+    /// # Errors
+    /// `packed-version` for another version of it.
+    pub(crate) fn is_packed(file: &SafeTensors) -> Result<bool> {
+        if file.metadata("format") != Some("formwork") {
+            return Ok(false);
+        }
+        match file.metadata("version") {
+            Some("1") => Ok(true),
+            other => {
+                let message = format!("{} has version {}", file.path().display(), other.unwrap_or("none"));
+                Err(Error::new("packed-version", message).help("quantise the original weights again"))
+            }
+        }
+    }
+
+    /// Pairs codes with their scales.
+    ///
+    /// # Errors
+    /// `packed-pair` for codes without scales that fit, or the reverse.
+    pub(crate) fn new(file: SafeTensors) -> Result<Self> {
+        let mut coded = BTreeMap::new();
+        for name in file.names() {
+            if let Some(name) = name.strip_suffix(".codes") {
+                coded.insert(name.to_string(), entry(&file, name)?);
+            }
+        }
+        let lonely = |name: &&str| name.strip_suffix(".scales").is_some_and(|name| !coded.contains_key(name));
+        if let Some(lonely) = file.names().find(lonely) {
+            return Err(wrong(&file, lonely, "there are no codes for these scales"));
+        }
+        Ok(Self { file, coded })
+    }
+}
+
+fn wrong(file: &SafeTensors, name: &str, what: &str) -> Error {
+    Error::new("packed-pair", format!("{}: `{name}`: {what}", file.path().display()))
+        .help("quantise the original weights again")
+}
+
+fn entry(file: &SafeTensors, name: &str) -> Result<Entry> {
+    let [codes, scales] = ["codes", "scales"].map(|part| format!("{name}.{part}"));
+    let (code_type, code_dims) = file.describe(&codes).unwrap_or_default();
+    let Some(("F16", scale_dims)) = file.describe(&scales) else {
+        return Err(wrong(file, &codes, "there are no F16 scales for these codes"));
+    };
+    let format = match (code_type, code_dims.last()) {
+        ("I8", Some(&GROUP)) => Format::Q8,
+        ("U8", Some(16)) => Format::Q4,
+        _ => return Err(wrong(file, &codes, "these are neither I8 [.., 32] nor U8 [.., 16]")),
+    };
+    if code_dims[..code_dims.len() - 1] != *scale_dims || scale_dims.len() < 2 {
+        return Err(wrong(file, &codes, "codes and scales differ in shape"));
+    }
+    let mut dims = scale_dims.to_vec();
+    if let Some(groups) = dims.last_mut() {
+        *groups *= GROUP;
+    }
+    Ok(Entry { format, dims, codes, scales })
+}
+
+impl TensorFile for PackedFile {
+    fn path(&self) -> &Path {
+        self.file.path()
+    }
+
+    fn names(&self) -> Box<dyn Iterator<Item = &str> + '_> {
+        let part = |name: &&str| name.ends_with(".codes") || name.ends_with(".scales");
+        Box::new(self.file.names().filter(move |name| !part(name)).chain(self.coded.keys().map(String::as_str)))
+    }
+
+    fn describe(&self, name: &str) -> Option<(&str, &[usize])> {
+        match self.coded.get(name) {
+            Some(Entry { format: Format::Q8, dims, .. }) => Some(("Q8", dims)),
+            Some(Entry { dims, .. }) => Some(("Q4", dims)),
+            None => self.file.describe(name),
+        }
+    }
+
+    fn piece(&self, name: &str) -> Option<Piece> {
+        let Some(Entry { format, dims, codes, scales }) = self.coded.get(name) else {
+            return self.file.param(name).map(Piece::from);
+        };
+        let groups = dims.last()? / GROUP;
+        let (owner, codes, scales) = (self.file.owner(), self.file.range(codes)?, self.file.range(scales)?);
+        let rows = Rows { owner, codes, scales, groups, format: *format };
+        Some(Coded::new(dims, Arc::new(rows)).into())
+    }
+}
+
+struct Rows {
+    owner: Arc<dyn Owner>,
+    codes: Range<usize>,
+    scales: Range<usize>,
+    groups: usize,
+    format: Format,
+}
+
+impl CodedRows for Rows {
+    fn row(&self, row: usize, out: &mut [f32]) {
+        for (group, out) in out.chunks_mut(GROUP).enumerate() {
+            let mut codes = [0; GROUP];
+            let scale = self.group(row, group, &mut codes).to_f32();
+            out.iter_mut().zip(codes).for_each(|(x, code)| *x = scale * f32::from(code));
+        }
+    }
+
+    fn format(&self) -> Option<Format> {
+        Some(self.format)
+    }
+
+    fn group(&self, row: usize, group: usize, codes: &mut [i8; GROUP]) -> f16 {
+        let at = row * self.groups + group;
+        let bytes = self.owner.bytes();
+        let scale = &bytes[self.scales.start + 2 * at..][..2];
+        match self.format {
+            Format::Q8 => {
+                let stored = &bytes[self.codes.start + GROUP * at..][..GROUP];
+                codes.iter_mut().zip(stored).for_each(|(code, byte)| *code = byte.cast_signed());
+            }
+            _ => unpack(&bytes[self.codes.start + GROUP / 2 * at..][..GROUP / 2], codes),
+        }
+        f16::from_le_bytes([scale[0], scale[1]])
+    }
+}
+
+/// Codes of 4 bits, the first half of a group in the low halves of the bytes.
+pub(crate) fn unpack(bytes: &[u8], codes: &mut [i8; GROUP]) {
+    let (low, high) = codes.split_at_mut(GROUP / 2);
+    for ((low, high), byte) in low.iter_mut().zip(high).zip(bytes) {
+        *low = (byte & 15).cast_signed() - 8;
+        *high = (byte >> 4).cast_signed() - 8;
+    }
+}
+
+/// The reverse of [`unpack`].
+pub(crate) fn pack(codes: &[i8; GROUP]) -> [u8; GROUP / 2] {
+    std::array::from_fn(|at| (codes[at] + 8).cast_unsigned() | (codes[at + GROUP / 2] + 8).cast_unsigned() << 4)
+}

@@ -1,0 +1,111 @@
+//! Weights written in the project's own form: they load to the same numbers, and damaged files are refused.
+
+mod support;
+
+use formwork_runtime::weights::SafeTensors;
+use formwork_runtime::{Context, Holding, Model, Session, Simd, Weights, load_held};
+use support::weights::{random, save};
+use support::{D_FF, D_MODEL, Decoder, N_LAYERS, VOCAB};
+
+const PROMPT: [u32; 7] = [5, 17, 3, 111, 0, 42, 42];
+
+fn logits(model: &Decoder) -> Vec<f32> {
+    let ctx = Context::with(1, Simd::supported()[0]);
+    Session::new(model, &ctx, PROMPT.len()).unwrap().step(&PROMPT).unwrap().data().to_vec()
+}
+
+/// The decoder's random weights in a format, written to `quantised` in the folder.
+fn quantised(folder: &std::path::Path, dtype: &str) -> Weights {
+    save(&folder.join("model.safetensors"), &random());
+    let holding = Holding::named(None, Some(dtype)).unwrap();
+    let weights = Weights::open(folder, &Decoder::INFO.mapping).unwrap().hold(holding, VOCAB).recording();
+    Decoder::load(&weights);
+    weights.finish().unwrap();
+    weights.save(&folder.join("quantised")).unwrap();
+    weights
+}
+
+#[test]
+fn what_was_written_loads_to_the_same_bits() {
+    for (dtype, worst) in [("q8", 0.005), ("q4", 0.1), ("bf16", 0.003), ("f16", 0.0004)] {
+        let folder = tempfile::tempdir().unwrap();
+        let weights = quantised(folder.path(), dtype);
+        let holding = Holding::named(None, Some(dtype)).unwrap();
+        let direct = logits(&load_held(folder.path(), holding).unwrap());
+        let written = folder.path().join("quantised");
+        assert_eq!(logits(&load_held(&written, Holding::Packed).unwrap()), direct, "{dtype}");
+        if dtype.starts_with('q') {
+            assert_eq!(logits(&load_held(&written, Holding::Mapped).unwrap()), direct, "{dtype}");
+            assert_eq!(Weights::open(&written, &Decoder::INFO.mapping).unwrap().format(), dtype);
+        }
+        let lines = weights.taken();
+        assert_eq!(lines.iter().filter(|line| line.format.is_some()).count(), 7 * N_LAYERS + 1);
+        for line in lines {
+            let error = line.error.relative_rms();
+            let expected = if line.format.is_some() { 1e-5..worst } else { 0.0..f64::MIN_POSITIVE };
+            assert!(expected.contains(&error), "{dtype} {}: {error}", line.name);
+        }
+    }
+}
+
+#[test]
+fn the_form_is_as_documented() {
+    let folder = tempfile::tempdir().unwrap();
+    quantised(folder.path(), "q4");
+    let file = SafeTensors::open(&folder.path().join("quantised")).unwrap();
+    assert_eq!((file.metadata("format"), file.metadata("version")), (Some("formwork"), Some("1")));
+    let name = "model.layers.1.mlp.down_proj.weight";
+    // 56 inputs are two groups, the second filled up.
+    assert_eq!(file.describe(&format!("{name}.codes")), Some(("U8", &[D_MODEL, D_FF.div_ceil(32), 16][..])));
+    assert_eq!(file.describe(&format!("{name}.scales")), Some(("F16", &[D_MODEL, D_FF.div_ceil(32)][..])));
+    // What reaches the logits at once keeps 8 bits.
+    assert_eq!(file.describe("lm_head.weight.codes"), Some(("I8", &[VOCAB, 1, 32][..])));
+    let scales = file.param(&format!("{name}.scales")).unwrap().to_f32().into_owned();
+    let codes = file.bytes(&format!("{name}.codes")).unwrap();
+    let held = Weights::open(folder.path().join("quantised"), &Decoder::INFO.mapping).unwrap();
+    let numbers = held.param(name, &[D_MODEL, D_FF]).to_f32().into_owned();
+    for (row, group, input) in [(0, 0, 0), (3, 0, 31), (31, 1, 23), (7, 1, 5)] {
+        let byte = codes[(row * 2 + group) * 16 + input % 16];
+        let code = if input < 16 { byte & 15 } else { byte >> 4 };
+        let number = scales[row * 2 + group] * (f32::from(code) - 8.0);
+        assert_eq!(numbers[row * D_FF + group * 32 + input], number, "{row} {group} {input}");
+    }
+}
+
+fn file(metadata: &str, tensors: &[(&str, &str, &str, usize)]) -> Vec<u8> {
+    let (mut header, mut at) = (format!(r#"{{"__metadata__":{{{metadata}}}"#), 0);
+    for (name, dtype, shape, bytes) in tensors {
+        header += &format!(r#","{name}":{{"dtype":"{dtype}","shape":{shape},"data_offsets":[{at},{}]}}"#, at + bytes);
+        at += bytes;
+    }
+    header.push('}');
+    let mut out = (header.len() as u64).to_le_bytes().to_vec();
+    out.extend(header.as_bytes());
+    out.resize(out.len() + at, 0);
+    out
+}
+
+#[test]
+fn damaged_files_are_refused() {
+    let ours = r#""format":"formwork","version":"1""#;
+    let (codes, scales) = (("a.codes", "I8", "[2,1,32]", 64), ("a.scales", "F16", "[2,1]", 4));
+    let table = [
+        ("another version", "packed-version", file(r#""format":"formwork","version":"2""#, &[codes, scales])),
+        ("no version", "packed-version", file(r#""format":"formwork""#, &[codes, scales])),
+        ("codes alone", "packed-pair", file(ours, &[codes])),
+        ("scales alone", "packed-pair", file(ours, &[scales])),
+        ("wide scales", "packed-pair", file(ours, &[codes, ("a.scales", "F32", "[2,1]", 8)])),
+        ("groups of 31", "packed-pair", file(ours, &[("a.codes", "I8", "[2,1,31]", 62), scales])),
+        ("wide codes", "packed-pair", file(ours, &[("a.codes", "I16", "[2,1,32]", 128), scales])),
+        ("other rows", "packed-pair", file(ours, &[codes, ("a.scales", "F16", "[1,2]", 4)])),
+        ("one axis", "packed-pair", file(ours, &[("a.codes", "I8", "[2,32]", 64), ("a.scales", "F16", "[2]", 4)])),
+        ("the name of both", "duplicate-tensor", file(ours, &[codes, scales, ("a", "F32", "[2]", 8)])),
+    ];
+    for (what, code, bytes) in table {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x");
+        std::fs::write(&path, bytes).unwrap();
+        let error = Weights::open(&path, &Decoder::INFO.mapping).err().unwrap_or_else(|| panic!("{what} was accepted"));
+        assert_eq!((error.code, error.exit), (code, 1), "{what}: {error}");
+    }
+}
