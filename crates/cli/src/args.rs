@@ -111,6 +111,8 @@ pub(crate) enum Command {
     Embed(Embed),
     /// Say how well a model predicts a text
     Perplexity(Perplexity),
+    /// Write weights in a smaller format, and say how far they and the model's answers have moved
+    Quantize(Quantize),
     /// Measure tokens per second beside the limits of this machine
     Bench(Bench),
     /// Print completions for a shell
@@ -315,6 +317,33 @@ pub(crate) struct Perplexity {
     /// Print every figure as JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Quantize {
+    #[arg(value_name = "SPEC")]
+    pub(crate) spec: PathBuf,
+    /// The checkpoint: a folder or a .safetensors file
+    #[arg(long, value_name = "PATH")]
+    pub(crate) weights: PathBuf,
+    /// The format that matrices are written in
+    #[arg(long, value_parser = ["q8", "q4", "bf16", "f16", "f32"])]
+    pub(crate) dtype: String,
+    /// The folder to write
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) output: PathBuf,
+    /// A text to compare the model's answers on [default: 256 ids from all over the vocabulary]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) calibrate: Option<PathBuf>,
+    /// Threads to compute with
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<usize>,
+    /// Print every figure as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// The runtime's source folder
+    #[arg(long, value_name = "PATH")]
+    pub(crate) runtime: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

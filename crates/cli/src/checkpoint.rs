@@ -23,6 +23,14 @@ impl Folder {
         }
     }
 
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        match self.0.as_os_str().is_empty() {
+            true => Path::new("."),
+            false => &self.0,
+        }
+    }
+
     /// Its tokenizer.
     pub(crate) fn tokenizer(&self) -> Result<Tokenizer, Problem> {
         Ok(Tokenizer::open(&self.0)?)

@@ -21,7 +21,7 @@ pub(super) fn run(options: &Embed, global: &Global) -> Outcome {
     let folder = Folder::of(&options.target.weights);
     let pooling = Pooling::of(&folder)?;
     let mut tokenizer = folder.tokenizer()?;
-    let executable = built(&options.target, global)?;
+    let executable = built(&options.target.spec, options.target.runtime.as_deref(), global)?;
     let facts = Facts::of(&executable)?;
     if facts.output != STATES || facts.decodes() {
         let message = format!("`{}` gives {}, not a vector for each token", facts.name, facts.output);

@@ -23,16 +23,16 @@ pub(super) fn run(options: &Forward, global: &Global) -> Outcome {
 
 /// Runs a command of the generated crate; its output and its exit status are ours.
 pub(super) fn pass(name: &str, target: &Target, arguments: Vec<OsString>, global: &Global) -> Outcome {
-    let executable = built(target, global)?;
+    let executable = built(&target.spec, target.runtime.as_deref(), global)?;
     let status =
         command(&executable, name, target).args(arguments).status().map_err(|e| Problem::io(&executable, &e))?;
     status_of(status.code())
 }
 
-/// The executable of a target's spec.
-pub(super) fn built(target: &Target, global: &Global) -> Result<PathBuf, Problem> {
-    let compiled = specs::load(&target.spec, global)?;
-    let runtime = Source::find(target.runtime.as_deref())?;
+/// The executable of a spec.
+pub(super) fn built(spec: &Path, runtime: Option<&Path>, global: &Global) -> Result<PathBuf, Problem> {
+    let compiled = specs::load(spec, global)?;
+    let runtime = Source::find(runtime)?;
     cache::executable(&compiled.model, &runtime, global.verbose)
 }
 

@@ -12,6 +12,7 @@ mod fmt;
 mod forward;
 mod import;
 mod perplexity;
+mod quantize;
 mod run;
 mod schema;
 mod verify;
@@ -40,6 +41,7 @@ pub(crate) fn run(cli: &Cli) -> Outcome {
         Command::Bench(options) => bench::run(options, global),
         Command::Embed(options) => embed::run(options, global),
         Command::Perplexity(options) => perplexity::run(options, global),
+        Command::Quantize(options) => quantize::run(options, global),
         Command::Completions { shell } => {
             let mut text = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "formwork", &mut text);

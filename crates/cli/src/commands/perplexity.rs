@@ -1,5 +1,6 @@
 //! `perplexity`: how well a model predicts a text.
 
+use std::path::Path;
 use std::process::Stdio;
 
 use serde_json::Value;
@@ -12,13 +13,11 @@ use crate::output::say;
 use crate::problem::{Outcome, Problem};
 
 pub(super) fn run(options: &Perplexity, global: &Global) -> Outcome {
-    let text = std::fs::read(&options.file).map_err(|e| Problem::io(&options.file, &e))?;
-    let text = String::from_utf8(text)
-        .map_err(|_| Problem::wrong("not-utf8", format!("`{}` is not UTF-8 text", options.file.display())))?;
+    let text = text(&options.file)?;
     let folder = Folder::of(&options.target.weights);
     let tokenizer = folder.tokenizer()?;
     let ids = with_start(tokenizer.encode(&text)?, &tokenizer, &folder)?;
-    let executable = built(&options.target, global)?;
+    let executable = built(&options.target.spec, options.target.runtime.as_deref(), global)?;
     let mut child = command(&executable, "score", &options.target);
     for (name, value) in [("--window", options.window), ("--stride", options.stride)] {
         if let Some(value) = value {
@@ -43,4 +42,10 @@ pub(super) fn run(options: &Perplexity, global: &Global) -> Outcome {
     let (perplexity, tokens) = (number("perplexity"), number("tokens"));
     say(&format!("perplexity {perplexity:.6} over {tokens} tokens, {:.6} nats each\n", number("nll") / tokens))?;
     Ok(0)
+}
+
+/// The text in a file.
+pub(super) fn text(path: &Path) -> Result<String, Problem> {
+    let text = std::fs::read(path).map_err(|e| Problem::io(path, &e))?;
+    String::from_utf8(text).map_err(|_| Problem::wrong("not-utf8", format!("`{}` is not UTF-8 text", path.display())))
 }

@@ -21,7 +21,7 @@ const COUNT: usize = 64;
 pub(super) fn run(options: &Run, global: &Global) -> Outcome {
     let folder = Folder::of(&options.target.weights);
     let tokenizer = folder.tokenizer()?;
-    let executable = built(&options.target, global)?;
+    let executable = built(&options.target.spec, options.target.runtime.as_deref(), global)?;
     let facts = Facts::of(&executable)?;
     let prompt = with_start(tokenizer.encode(&text(&options.prompt)?)?, &tokenizer, &folder)?;
     check_room(prompt.len(), &facts)?;

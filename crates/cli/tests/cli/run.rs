@@ -36,6 +36,19 @@ fn a_fixture_is_built_once_and_verified() {
     for figure in ["tokens_per_second", "bytes_per_second", "flops_per_second"] {
         assert!(report["tests"][3][figure]["median"].as_f64().unwrap() > 0.0, "{figure}");
     }
+    let small = cache.path().join("small");
+    let out = small.display().to_string();
+    let quantize = run("/no/such/cargo", &["quantize", "--dtype", "q8", "--json", "-o", &out]);
+    assert_eq!(quantize.status, 0, "{}", quantize.err);
+    let report: serde_json::Value = serde_json::from_str(&quantize.out).unwrap();
+    assert!(report["fidelity"]["kl"].as_f64().unwrap() < 1e-3, "{report}");
+    assert!(report["tensors"].as_array().unwrap().iter().any(|tensor| tensor["format"] == "q8"), "{report}");
+    let mut verify = Command::new(env!("CARGO_BIN_EXE_formwork"));
+    verify.args(["verify", &folder, "--weights", &out, "--input", &case, "--tolerance", "0.1"]);
+    let verify = ran(verify.env("FORMWORK_CACHE", cache.path()));
+    assert_eq!(verify.status, 0, "{}{}", verify.out, verify.err);
+    let over = run("/no/such/cargo", &["quantize", "--dtype", "q8", "-o", &folder]);
+    assert!(over.status == 2 && over.err.contains("would replace"), "{}", over.err);
     let missing = run("/no/such/cargo", &["forward", "--input", "no/such/file", "--output", "nowhere"]);
     assert_eq!(missing.status, 4, "{}", missing.err);
 }
