@@ -327,6 +327,9 @@ FIXTURES |= {
     "glm4_moe_lite": ("Glm4MoeLiteForCausalLM", {k: v for k, v in MLA_MOE.items() if k != "first_k_dense_replace"}, dict(
         n_group=1, topk_group=1, norm_topk_prob=False, rope_interleave=False)),
     "lfm2": ("Lfm2ForCausalLM", LFM2, dict(conv_bias=True, layer_types=["conv", "full_attention", "conv"], block_ffn_dim_multiplier=1.3)),
+    "lfm2_moe": ("Lfm2MoeForCausalLM", {k: v for k, v in LFM2.items() if k != "block_multiple_of"}, dict(
+        layer_types=["conv", "full_attention", "conv"], num_dense_layers=1, num_experts=4, num_experts_per_tok=2, moe_intermediate_size=20,
+        routed_scaling_factor=1.7)),
     "qwen3_next": ("Qwen3NextForCausalLM", DECODER, dict(
         vocab_size=64, hidden_size=24, head_dim=12, num_hidden_layers=3, layer_types=["linear_attention", "full_attention", "linear_attention"],
         linear_num_key_heads=2, linear_num_value_heads=4, linear_key_head_dim=6, linear_value_head_dim=5, linear_conv_kernel_dim=3,
@@ -442,7 +445,7 @@ def describe(model, case):
     meta = {
         "params": sum(p.numel() for p in model.parameters()),
         # The counter sees the padding of convolutions and chunks.
-        "flops": None if model.config.model_type in ("lfm2", "qwen3_next") else counter.get_total_flops(),
+        "flops": None if model.config.model_type in ("lfm2", "lfm2_moe", "qwen3_next") else counter.get_total_flops(),
         "batch": BATCH,
         "seq": SEQ,
     }

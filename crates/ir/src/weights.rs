@@ -97,7 +97,7 @@ impl Elaborator<'_> {
                 WeightRule::Ignore { patterns, .. } => map.ignore.extend(patterns.iter().map(|p| p.text.clone())),
                 WeightRule::Map { target, source, condition } => {
                     let applies = condition.as_ref().is_none_or(|condition| self.holds(condition, &scope));
-                    if let (true, Some(source)) = (applies, self.source(source, &scope)) {
+                    if applies && let Some(source) = self.source(source, &scope) {
                         map.rules.push(Mapping { target: target.text.clone(), source, span: target.span });
                     }
                 }
