@@ -3,6 +3,7 @@
 //! An op is defined once, in one file: its shapes, parameters, FLOPs, state, call form and, with the feature `kernels`, the kernel
 //! that computes it. No list of ops exists outside [`ALL`].
 
+mod decayed;
 mod dim;
 mod form;
 #[cfg(feature = "kernels")]
@@ -59,8 +60,10 @@ catalogue! {
     relative_bias: RELATIVE_BIAS;
     rms_norm: RMS_NORM;
     rope: ROPE;
+    selective_scan: SELECTIVE_SCAN;
     short_conv: SHORT_CONV;
     sparse: SPARSE_ATTENTION;
+    state_space: STATE_SPACE;
     route: ROUTE;
     temperature: TEMPERATURE;
     xielu: XIELU;

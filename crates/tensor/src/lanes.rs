@@ -119,6 +119,21 @@ pub fn sigmoid<const FMA: bool>(x: f32) -> f32 {
     1.0 / (1.0 + exp::<FMA>(-x))
 }
 
+/// `ln(1 + e^x)` to about two units in the last place, whatever its size.
+#[inline(always)]
+pub fn softplus<const FMA: bool>(x: f32) -> f32 {
+    // ln(1 + t) = 2·atanh(t / (2 + t)), a series in z² that is at most 1/9.
+    let t = exp::<FMA>(-x.abs());
+    let z = t / (2.0 + t);
+    let s = z * z;
+    let mut p = 1.0 / 15.0;
+    for c in [1.0 / 13.0, 1.0 / 11.0, 1.0 / 9.0, 1.0 / 7.0, 1.0 / 5.0, 1.0 / 3.0, 1.0] {
+        p = mul_add::<FMA>(p, s, c);
+    }
+    let above = if x > 0.0 { x } else { 0.0 };
+    mul_add::<FMA>(2.0 * z, p, above)
+}
+
 /// Hyperbolic tangent, to 1e-6 of one.
 #[inline(always)]
 pub fn tanh<const FMA: bool>(x: f32) -> f32 {

@@ -1,5 +1,6 @@
 //! The logarithm of a head's decay: `-e^A · softplus(x + b)`.
 
+use formwork_tensor::lanes::softplus;
 use formwork_tensor::{Context, Tensor};
 
 /// `-e^A` and `b`, a number for each head.
@@ -21,14 +22,9 @@ impl LogDecay {
         let heads = self.rate.len();
         for (y, x) in y.data_mut().chunks_exact_mut(heads).zip(x.data().chunks_exact(heads)) {
             for (h, (y, x)) in y.iter_mut().zip(x).enumerate() {
-                *y = self.rate[h] * softplus(x + self.bias[h]);
+                *y = self.rate[h] * softplus::<false>(x + self.bias[h]);
             }
         }
         y
     }
-}
-
-/// `ln(1 + e^x)`; above 20 that is `x`.
-fn softplus(x: f32) -> f32 {
-    if x > 20.0 { x } else { x.exp().ln_1p() }
 }

@@ -3,20 +3,24 @@
 use formwork_tensor::lanes::{accumulate, load, load_tail, sum};
 use formwork_tensor::{Context, Kernel, Tensor};
 
-/// The weight `[d]` (none: 1) and `eps`.
+/// The weight `[d]` (none: 1), the number of equal parts that have a mean each, and `eps`.
 #[derive(Clone)]
 pub struct RmsNorm {
     weight: Option<Vec<f32>>,
+    groups: usize,
     eps: f32,
 }
 
 impl RmsNorm {
     /// Multiplies by `weight`.
     pub fn new(weight: Vec<f32>, eps: f32) -> Self {
-        Self {
-            weight: Some(weight),
-            eps,
-        }
+        Self::grouped(weight, 1, eps)
+    }
+
+    /// Multiplies by `weight`; each of `groups` equal parts has a mean of its own.
+    pub fn grouped(weight: Vec<f32>, groups: usize, eps: f32) -> Self {
+        assert!(groups > 0 && weight.len().is_multiple_of(groups), "rms_norm of {} features in {groups} groups", weight.len());
+        Self { weight: Some(weight), groups, eps }
     }
 
     /// Multiplies by `1 + weight`.
@@ -26,7 +30,7 @@ impl RmsNorm {
 
     /// Has no weight.
     pub fn unweighted(eps: f32) -> Self {
-        Self { weight: None, eps }
+        Self { weight: None, groups: 1, eps }
     }
 
     /// `[.., d]` to `[.., d]`.
@@ -42,7 +46,7 @@ impl RmsNorm {
             simd.run(Rows {
                 x,
                 y: rows,
-                d,
+                d: d / self.groups,
                 weight: self.weight.as_deref(),
                 eps: self.eps,
             });
@@ -59,6 +63,7 @@ pub fn rms_normalize(ctx: &Context, x: &Tensor, eps: f32) -> Tensor {
 struct Rows<'a> {
     x: &'a [f32],
     y: &'a mut [f32],
+    /// Features that share a mean.
     d: usize,
     weight: Option<&'a [f32]>,
     eps: f32,
@@ -69,18 +74,15 @@ impl Kernel for Rows<'_> {
 
     #[inline(always)]
     fn run<const N: usize, const FMA: bool>(self) {
-        for (x, y) in self
-            .x
-            .chunks_exact(self.d)
-            .zip(self.y.chunks_exact_mut(self.d))
-        {
+        let parts = self.x.chunks_exact(self.d).zip(self.y.chunks_exact_mut(self.d));
+        for (index, (x, y)) in parts.enumerate() {
             let mean = sum_of_squares::<N, FMA>(x) / self.d as f32;
             let scale = 1.0 / (mean + self.eps).sqrt();
             match self.weight {
                 Some(w) => y
                     .iter_mut()
                     .zip(x)
-                    .zip(w)
+                    .zip(&w[index * self.d % w.len()..])
                     .for_each(|((y, x), w)| *y = x * scale * w),
                 None => y.iter_mut().zip(x).for_each(|(y, x)| *y = x * scale),
             }

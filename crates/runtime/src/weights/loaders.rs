@@ -42,6 +42,11 @@ impl Weights {
         RmsNorm::plus_one(self.vector(name, "weight", d), eps)
     }
 
+    /// `name.weight` `[d]`; each of `groups` equal parts has a mean of its own.
+    pub fn rms_norm_grouped(&self, name: &str, d: usize, groups: usize, eps: f32) -> RmsNorm {
+        RmsNorm::grouped(self.vector(name, "weight", d), groups, eps)
+    }
+
     /// `name.weight` and `name.bias` `[d]`.
     pub fn layer_norm(&self, name: &str, d: usize, eps: f32) -> LayerNorm {
         let weight = self.vector(name, "weight", d);

@@ -2,7 +2,9 @@
 
 use formwork_ops::gated_delta::LogDecay;
 use formwork_ops::mla::{LatentDecoding, Mla};
+use formwork_ops::selective_scan::SelectiveScan;
 use formwork_ops::short_conv::ShortConv;
+use formwork_ops::state_space::StateSpace;
 use formwork_tensor::Param;
 
 use super::Weights;
@@ -39,5 +41,16 @@ impl Weights {
     pub fn short_conv_bias(&self, name: &str, channels: usize, n: usize) -> ShortConv {
         let bias = self.vector(name, "bias", channels);
         ShortConv::new(&self.numbers(name, "weight", &[channels, 1, n]), Some(bias), channels)
+    }
+
+    /// `name.A_log` `[channels, n]` and `name.D` `[channels]`.
+    pub fn selective_scan(&self, name: &str, channels: usize, n: usize) -> SelectiveScan {
+        SelectiveScan::new(&self.numbers(name, "A_log", &[channels, n]), self.vector(name, "D", channels))
+    }
+
+    /// `name.A_log`, `name.D` and `name.dt_bias` `[heads]`.
+    pub fn state_space(&self, name: &str, heads: usize, low: f32, high: f32) -> StateSpace {
+        let [a_log, skip, bias] = ["A_log", "D", "dt_bias"].map(|of| self.vector(name, of, heads));
+        StateSpace::new(&a_log, skip, bias, low, high)
     }
 }
