@@ -144,9 +144,13 @@ def greedy(model, steps, ids, start=None, cached=True):
     if start is not None:
         name, known = "decoder_input_ids", start
         fixed["encoder_outputs"] = model.get_encoder()(input_ids=ids, return_dict=True)
+    # Some models count positions from zero in every call unless they are told.
+    counts = start is None and "position_ids" in inspect.signature(model.forward).parameters
     feed, cache, rows = known, None, []
     for _ in range(steps):
         past = {} if cache is None else {"past_key_values": cache}
+        if counts and cache is not None:
+            past["position_ids"] = torch.tensor([[known.shape[1] - 1]])
         out = model(**{name: feed}, **fixed, **past, use_cache=cached)
         rows.append(out.logits[0, -1])
         token = rows[-1].argmax().view(1, 1)

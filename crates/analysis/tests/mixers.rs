@@ -64,6 +64,24 @@ fn states_that_do_not_grow() {
 }
 
 #[test]
+fn scans_are_counted_as_the_reference_counts_them() {
+    let it = asked(&published("mamba-130m"), 512, 0);
+    assert_eq!(it.params.total, 129_135_360);
+    // The reference's convolutions run over three rows of padding more and drop their outputs.
+    assert_eq!(it.flops.forward + 24 * 2 * 3 * 1536 * 4, 132_102_586_368);
+    assert_eq!(it.kv_cache.elements, 24 * (1536 * 16 + 1536 * 3));
+    assert_eq!(it.kv_cache.elements_per_token, 0);
+
+    // Chunks of 64 tokens: two products of squares, two with a head's matrix.
+    let it = asked(&published("mamba-codestral-7b"), 2048, 0);
+    let (rows, linear) =
+        (2048 * 128, 2048 * 2 * (4096 * (2 * 8192 + 2 * 1024 + 128) + 8192 * 4096 + (8192 + 2 * 1024) * 4));
+    let scan = rows * (2 * 64 * (128 + 64) + 4 * 128 * 64);
+    assert_eq!(it.flops.forward, 64 * (linear + scan) + 2048 * 2 * 4096 * 32_768);
+    assert_eq!(it.kv_cache.elements, 64 * (128 * 128 * 64 + 3 * (8192 + 2 * 1024)));
+}
+
+#[test]
 fn groups_of_heads_keep_their_windows() {
     let it = asked(&kind("kind = \"multi_scale\"\nwindows = [5, 0]"), 20, 0);
     // Two heads keep five rows of keys and values, two keep all.

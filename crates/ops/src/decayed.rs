@@ -21,10 +21,5 @@ pub(crate) fn flops(rows: &Poly, e: &Poly, d: &Poly, chunk: usize) -> Flops {
     let products = &times(2 * c, &(e + d)) + &times(4, &matrix);
     let once = Poly::int(matrix.constant().map_or(0, |m| (m + c - 1) / c));
     let around = &(&times(2, e) + d) + &(&once + &Poly::int(2 * c + 1));
-    Flops {
-        matmul: rows * &products,
-        elementwise: rows * &around,
-        special: times(c + 2, rows),
-        ..Flops::none()
-    }
+    Flops { matmul: rows * &products, elementwise: rows * &around, special: times(c + 2, rows), ..Flops::none() }
 }

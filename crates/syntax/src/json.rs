@@ -25,7 +25,7 @@ pub fn read_json(file: FileId, text: &str) -> Result<Data, Diagnostic> {
         allow_hexadecimal_numbers: false,
         allow_unary_plus_numbers: false,
         allow_bare_decimal_point_numbers: false,
-        allow_non_finite_numbers: false,
+        allow_non_finite_numbers: true,
         allow_extended_string_escapes: false,
     };
     let parsed = parse_to_ast(text, &CollectOptions::default(), &options).map_err(|error| {
@@ -117,6 +117,8 @@ fn number(text: &str, span: Span) -> Result<DataKind, Diagnostic> {
         return Ok(DataKind::Int(int));
     }
     match text.parse::<f64>() {
+        // As Python's json module writes them; who reads the value says whether it may be one.
+        Ok(float) if matches!(text, "Infinity" | "-Infinity" | "NaN") => Ok(DataKind::Float(float)),
         Ok(0.0) if crate::data::has_significant_digit(text) => {
             Err(Diagnostic::new("number-range", span, format!("`{text}` is smaller than any float")))
         }

@@ -28,7 +28,13 @@ pub(crate) fn add_product<const N: usize, const FMA: bool>(y: &mut [f32], a: &[f
 
 /// Columns `column..column + V·N`, four rows at a time.
 #[inline(always)]
-fn strip<const V: usize, const N: usize, const FMA: bool>(y: &mut [f32], a: &[f32], b: &[f32], [m, k, p]: [usize; 3], column: usize) {
+fn strip<const V: usize, const N: usize, const FMA: bool>(
+    y: &mut [f32],
+    a: &[f32],
+    b: &[f32],
+    [m, k, p]: [usize; 3],
+    column: usize,
+) {
     let mut row = 0;
     while row + 4 <= m {
         tile::<4, V, N, FMA>(y, a, b, [row, k, p], column);
