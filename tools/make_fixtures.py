@@ -355,7 +355,8 @@ FIXTURES |= {
     "bamba": ("BambaForCausalLM", SPACE, dict(
         hidden_size=32, mamba_n_heads=8, attn_layer_indices=[1], attention_bias=True, mlp_bias=True, time_step_limit=[0.0, float("inf")])),
     "granitemoehybrid": ("GraniteMoeHybridForCausalLM", SPACE, dict(
-        {k: v for k, v in MULTIPLIERS.items() if k != "mlp_bias"}, layer_types=["linear_attention", "full_attention"], num_local_experts=4, shared_intermediate_size=20, time_step_limit=[0.0, float("inf")])),
+        {k: v for k, v in MULTIPLIERS.items() if k != "mlp_bias"}, position_embedding_type="rope",
+        layer_types=["linear_attention", "full_attention"], num_local_experts=4, shared_intermediate_size=20, time_step_limit=[0.0, float("inf")])),
 }
 
 
