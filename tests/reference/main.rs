@@ -3,6 +3,8 @@
 
 #![allow(clippy::approx_constant, reason = "numbers of configs")]
 
+mod beams;
+
 use std::ffi::OsString;
 use std::path::Path;
 
@@ -28,4 +30,5 @@ fn check<M: Model>(folder: &str, flops: Option<u128>, same_code: bool) {
     if let Err(error) = runner::run::<M>(arguments) {
         panic!("{}: {error}", folder.display());
     }
+    beams::check::<M>(folder);
 }

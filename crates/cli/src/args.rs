@@ -270,11 +270,26 @@ pub(crate) struct Run {
     #[command(flatten)]
     pub(crate) target: Target,
     /// The text to continue; `-` reads it from standard input
-    #[arg(long, allow_hyphen_values = true)]
-    pub(crate) prompt: String,
+    #[arg(long, allow_hyphen_values = true, required_unless_present = "prompts")]
+    pub(crate) prompt: Option<String>,
+    /// Texts to continue side by side, one a line, or in a .jsonl file objects with a `prompt`; answers come as JSON lines
+    #[arg(long, value_name = "FILE", conflicts_with = "prompt")]
+    pub(crate) prompts: Option<PathBuf>,
+    /// Prompts that are continued side by side
+    #[arg(long, value_name = "N", default_value_t = 8, requires = "prompts")]
+    pub(crate) batch: usize,
     /// End before this text; may be given several times
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub(crate) stop: Vec<String>,
+    /// Print each token as a JSON line with its log-probability, and with those of the N likeliest
+    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "0", conflicts_with = "stop")]
+    pub(crate) logprobs: Option<usize>,
+    /// Search for the likeliest whole answer, keeping N at every step
+    #[arg(long, value_name = "N", conflicts_with_all = ["logprobs", "temperature", "seed", "top_k", "top_p", "min_p", "repetition_penalty"])]
+    pub(crate) beams: Option<usize>,
+    /// Divide the score of a beam by its length to this power [default: as the checkpoint says, or 1]
+    #[arg(long, value_name = "P", requires = "beams", allow_hyphen_values = true)]
+    pub(crate) length_penalty: Option<f64>,
     /// Print tokens per second and the time to the first token on standard error
     #[arg(long)]
     pub(crate) stats: bool,

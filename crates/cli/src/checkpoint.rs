@@ -58,6 +58,11 @@ impl Folder {
         self.ids("eos_token_id")
     }
 
+    /// What the generation config says under a key; null where it says nothing.
+    pub(crate) fn generation(&self, key: &str) -> Result<Value, Problem> {
+        Ok(self.json(CONFIGS[0])?.get(key).cloned().unwrap_or(Value::Null))
+    }
+
     /// One id or several, from the first file that has the key.
     fn ids(&self, key: &str) -> Result<Vec<u32>, Problem> {
         for name in CONFIGS {

@@ -1,7 +1,11 @@
 //! What generated crates import: tensors, operators, weights, sessions and the command line.
 
+pub mod batch;
+pub mod beams;
 pub mod inputs;
+mod likelihood;
 pub mod model;
+pub mod rows;
 pub mod runner;
 pub mod sampling;
 mod scoring;
@@ -38,8 +42,11 @@ pub use formwork_ops::xielu::Xielu;
 pub use formwork_tensor::{Context, Ids, Param, Record, Simd, Tensor, Tokens, error};
 pub use formwork_tensor::{Error, Result};
 
+pub use batch::{Answer, Chosen, Continue, continue_all};
+pub use beams::{BeamSearch, Hypothesis, beam_search};
 pub use inputs::Inputs;
 pub use model::{Info, Model, load, load_held};
+pub use rows::Rows;
 pub use sampling::Sampling;
 pub use scoring::{Score, score};
 pub use session::Session;

@@ -3,6 +3,7 @@
 use formwork_tensor::{Context, Error, Ids, Result};
 
 use crate::inputs::Request;
+use crate::likelihood::LogSoftmax;
 use crate::model::Model;
 
 /// The sum of negative log-likelihoods, in nats, and of how many tokens.
@@ -52,7 +53,7 @@ pub fn score<M: Model>(model: &M, ctx: &Context, ids: &[u32], window: usize, str
         let first = predicted.max(start + 1);
         let rows = logits.data()[(first - 1 - start) * width..].chunks_exact(width);
         for (row, id) in rows.zip(&ids[first..end]) {
-            score.nll -= log_probability(row, *id as usize);
+            score.nll -= LogSoftmax::of(row).at(*id);
             score.tokens += 1;
         }
         predicted = end;
@@ -61,11 +62,4 @@ pub fn score<M: Model>(model: &M, ctx: &Context, ids: &[u32], window: usize, str
         }
     }
     Ok(score)
-}
-
-/// The logarithm of an id's share in the softmax.
-fn log_probability(logits: &[f32], id: usize) -> f64 {
-    let largest = f64::from(logits.iter().copied().fold(f32::NEG_INFINITY, f32::max));
-    let sum: f64 = logits.iter().map(|x| (f64::from(*x) - largest).exp()).sum();
-    f64::from(logits[id]) - largest - sum.ln()
 }

@@ -115,8 +115,18 @@ impl<M: Model> Generation<'_, '_, M> {
         self
     }
 
-    /// The next id and the logits that it was chosen from.
-    pub fn next_with_logits(&mut self) -> Result<(u32, Vec<f32>)> {
+    /// The next id and the logits that it was chosen from; `None` at the end.
+    pub fn next_with_logits(&mut self) -> Option<Result<(u32, Vec<f32>)>> {
+        self.left = self.left.checked_sub(1)?;
+        let result = self.choose();
+        let ends = result.as_ref().map_or(true, |(id, _)| self.stop.contains(id));
+        if ends {
+            self.left = 0;
+        }
+        (result.is_err() || !ends).then_some(result)
+    }
+
+    fn choose(&mut self) -> Result<(u32, Vec<f32>)> {
         let output = self.session.step(&self.seen[self.fresh..])?;
         self.fresh = self.seen.len();
         let width = output.dims().width();
@@ -131,16 +141,6 @@ impl<M: Model> Iterator for Generation<'_, '_, M> {
     type Item = Result<u32>;
 
     fn next(&mut self) -> Option<Result<u32>> {
-        self.left = self.left.checked_sub(1)?;
-        let result = self.next_with_logits().map(|(id, _)| id);
-        match &result {
-            Ok(id) if self.stop.contains(id) => {
-                self.left = 0;
-                return None;
-            }
-            Ok(_) => {}
-            Err(_) => self.left = 0,
-        }
-        Some(result)
+        Some(self.next_with_logits()?.map(|(id, _)| id))
     }
 }

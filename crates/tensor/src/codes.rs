@@ -10,7 +10,8 @@ pub const CODES: &[(&str, &str)] = &[
     (
         "bad-prompt",
         "`generate` reads ids from standard input, separated by whitespace; a word there is \
-         not a whole number that fits an id. Text has to go through the tokenizer first.",
+         not a whole number that fits an id. Text has to go through the tokenizer first. A \
+         `.jsonl` file of `run --prompts` has on each line an object with a text under `prompt`.",
     ),
     (
         "context-too-long",

@@ -26,7 +26,7 @@ pub(super) fn run(options: &Perplexity, global: &Global) -> Outcome {
     }
     let io = |error: std::io::Error| Problem::io(&executable, &error);
     let mut child = child.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().map_err(io)?;
-    feed(&mut child, &ids);
+    feed(&mut child, &[ids]);
     let output = child.wait_with_output().map_err(io)?;
     let status = status_of(output.status.code())?;
     if status != 0 {

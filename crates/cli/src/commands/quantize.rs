@@ -29,7 +29,7 @@ pub(super) fn run(options: &Quantize, global: &Global) -> Outcome {
     }
     let io = |error: std::io::Error| Problem::io(&executable, &error);
     let mut child = child.stdin(Stdio::piped()).spawn().map_err(io)?;
-    feed(&mut child, &ids);
+    feed(&mut child, &[ids]);
     let status = status_of(child.wait().map_err(io)?.code())?;
     if status == 0 {
         copy_beside(Folder::of(&options.weights).path(), &options.output)?;

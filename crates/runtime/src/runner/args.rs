@@ -29,7 +29,13 @@ pub(super) struct Options {
     pub(super) stride: Option<usize>,
     pub(super) sampling: Sampling,
     pub(super) stop: Vec<u32>,
-    pub(super) decoder_start: Option<u32>,
+    pub(super) decoder_start: Vec<u32>,
+    pub(super) logprobs: Option<usize>,
+    pub(super) lines: bool,
+    pub(super) batch: Option<usize>,
+    pub(super) beams: Option<usize>,
+    pub(super) length_penalty: Option<f64>,
+    pub(super) early_stopping: bool,
     pub(super) bench: Bench,
     pub(super) json: bool,
 }
@@ -115,15 +121,20 @@ fn set(command: &str, name: &str, parser: &mut lexopt::Parser, options: &mut Opt
     if !known {
         return Err(usage(format!("`{command}` has no option `{name}`")));
     }
-    if name == "hidden" {
-        options.hidden = true;
-        return Ok(());
+    match name {
+        "hidden" => options.hidden = true,
+        "json" => {
+            options.bench.json();
+            options.json = true;
+        }
+        "lines" => options.lines = true,
+        "early-stopping" => options.early_stopping = true,
+        _ => return set_value(command, name, parser, options),
     }
-    if name == "json" {
-        options.bench.json();
-        options.json = true;
-        return Ok(());
-    }
+    Ok(())
+}
+
+fn set_value(command: &str, name: &str, parser: &mut lexopt::Parser, options: &mut Options) -> Result<()> {
     let value = parser.value().map_err(|error| usage(error.to_string()))?;
     match name {
         _ if command == "bench" && Bench::NAMES.contains(&name) => options.bench.set(name, &value)?,
@@ -145,7 +156,11 @@ fn set(command: &str, name: &str, parser: &mut lexopt::Parser, options: &mut Opt
         "repetition-penalty" => options.sampling.repetition_penalty = number(name, &value)?,
         "seed" => options.sampling.seed = number(name, &value)?,
         "stop-id" => options.stop.push(number(name, &value)?),
-        "decoder-start" => options.decoder_start = Some(number(name, &value)?),
+        "decoder-start" => options.decoder_start.push(number(name, &value)?),
+        "logprobs" => options.logprobs = Some(number(name, &value)?),
+        "batch" => options.batch = Some(number(name, &value)?),
+        "beams" => options.beams = Some(number(name, &value)?),
+        "length-penalty" => options.length_penalty = Some(number(name, &value)?),
         _ => return Err(usage(format!("unknown option `{name}`"))),
     }
     Ok(())

@@ -155,8 +155,8 @@ impl Case {
         }
         let mut generation = session.generate(&prompt, count, Sampling::default())?;
         let (mut ids, mut logits) = (Vec::new(), Vec::new());
-        for _ in 0..count {
-            let (id, row) = generation.next_with_logits()?;
+        while let Some(step) = generation.next_with_logits() {
+            let (id, row) = step?;
             ids.push(i64::from(id));
             logits.extend(row);
         }

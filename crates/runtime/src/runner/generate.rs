@@ -1,12 +1,11 @@
 //! `generate`: ids in, ids out, each on its own line as soon as it is known.
 
-use std::io::Read;
-
 use formwork_tensor::{Error, Result};
 
 use super::args::{Options, usage};
 use super::case::decodes;
-use super::print;
+use super::{answers, print};
+use crate::batch::Chosen;
 use crate::model::{Model, load_held};
 use crate::session::Session;
 
@@ -17,32 +16,54 @@ pub(super) fn run<M: Model>(options: &Options) -> Result<()> {
     let ctx = options.context()?;
     let count = options.count.unwrap_or(COUNT);
     let model: M = load_held(options.weights()?, options.holding()?)?;
-    let ids = read_ids()?;
-    let prompt = match (decodes::<M>(), options.decoder_start) {
-        (true, Some(start)) => vec![start],
-        (false, None) => ids.clone(),
-        (true, None) => return Err(usage("an encoder-decoder needs --decoder-start")),
-        (false, Some(_)) => return Err(usage("only encoder-decoders take --decoder-start")),
+    let start = match (decodes::<M>(), options.decoder_start.as_slice()) {
+        (true, []) => return Err(usage("an encoder-decoder needs --decoder-start")),
+        (false, [_, ..]) => return Err(usage("only encoder-decoders take --decoder-start")),
+        (true, start) => Some(start.to_vec()),
+        (false, []) => None,
     };
-    if prompt.is_empty() {
+    if options.beams.is_none() && (options.early_stopping || options.length_penalty.is_some()) {
+        return Err(usage("--early-stopping and --length-penalty go with --beams"));
+    }
+    let prompts = if options.lines { read_lines()? } else { vec![read_ids()?] };
+    if prompts.is_empty() || prompts.iter().any(Vec::is_empty) {
         return Err(Error::new("empty-input", "the prompt holds no ids"));
     }
-    let capacity = prompt.len().saturating_add(count);
-    let mut session = Session::new(&model, &ctx, capacity)?;
-    if decodes::<M>() {
-        session = session.with_source(&ids)?;
+    if options.lines || options.beams.is_some() {
+        return answers::run(&model, &ctx, &prompts, start, count, options);
     }
-    let generation = session.generate(&prompt, count, options.sampling)?;
-    for id in generation.stop_at(&options.stop) {
-        print(&id?.to_string())?;
+    let source = &prompts[0];
+    let prompt = start.as_ref().unwrap_or(source);
+    let mut session = Session::new(&model, &ctx, prompt.len().saturating_add(count))?;
+    if start.is_some() {
+        session = session.with_source(source)?;
+    }
+    let mut generation = session.generate(prompt, count, options.sampling)?.stop_at(&options.stop);
+    while let Some(step) = generation.next_with_logits() {
+        let (id, logits) = step?;
+        match options.logprobs {
+            None => print(&id.to_string())?,
+            Some(count) => print(&answers::likelihood(&Chosen::of(&logits, id, count)).to_string())?,
+        }
     }
     Ok(())
 }
 
 /// The whitespace-separated ids of standard input.
 pub(super) fn read_ids() -> Result<Vec<u32>> {
-    let mut text = String::new();
-    std::io::stdin().read_to_string(&mut text).map_err(|error| Error::io("standard input".as_ref(), &error))?;
+    ids_of(&read_text()?)
+}
+
+/// The ids of each line of standard input.
+fn read_lines() -> Result<Vec<Vec<u32>>> {
+    read_text()?.lines().map(ids_of).collect()
+}
+
+fn read_text() -> Result<String> {
+    std::io::read_to_string(std::io::stdin()).map_err(|error| Error::io("standard input".as_ref(), &error))
+}
+
+fn ids_of(text: &str) -> Result<Vec<u32>> {
     let parse = |word: &str| {
         let message = || format!("`{word}` in the prompt is no id");
         word.parse().map_err(|_| Error::new("bad-prompt", message()))

@@ -1,5 +1,6 @@
 //! The command line of a generated crate.
 
+mod answers;
 mod args;
 pub mod bench;
 mod case;
@@ -25,8 +26,10 @@ commands:
            [--greedy N] [--hidden] [--threads N]
   verify   --weights PATH --input CASE.safetensors [--tolerance 1e-4] [--threads N]
   generate --weights PATH [-n N] [--temperature T] [--top-k K] [--top-p P] [--min-p P]
-           [--repetition-penalty R] [--seed S] [--stop-id ID]... [--decoder-start ID]
-           [--threads N]   reads the ids of the prompt from standard input
+           [--repetition-penalty R] [--seed S] [--stop-id ID]... [--decoder-start ID]...
+           [--logprobs N] [--threads N]   reads the ids of the prompt from standard input
+  generate --lines [--batch N] ..   one prompt a line, one answer a line, as JSON
+  generate --beams N [--length-penalty P] [--early-stopping] ..   the best whole answer, as JSON
   score    --weights PATH [--window N] [--stride N] [--threads N]
            reads ids from standard input and prints how likely they are
   quantize --weights PATH --dtype F --output FILE [--threads N] [--json]

@@ -1,4 +1,8 @@
-//! `run`: a text continued, as it comes.
+//! `run`: a text continued, as it comes; or many, each when it is whole.
+
+mod answers;
+mod prompts;
+mod settings;
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
@@ -21,46 +25,63 @@ const COUNT: usize = 64;
 pub(super) fn run(options: &Run, global: &Global) -> Outcome {
     let folder = Folder::of(&options.target.weights);
     let tokenizer = folder.tokenizer()?;
+    let prompts = prompts::of(options)?;
     let executable = built(&options.target.spec, options.target.runtime.as_deref(), global)?;
     let facts = Facts::of(&executable)?;
-    let prompt = with_start(tokenizer.encode(&text(&options.prompt)?)?, &tokenizer, &folder)?;
-    check_room(prompt.len(), &facts)?;
+    let rows = prompts.iter().map(|prompt| {
+        let ids = with_start(tokenizer.encode(prompt)?, &tokenizer, &folder)?;
+        check_room(ids.len(), &facts)?;
+        Ok(ids)
+    });
+    let rows = rows.collect::<Result<Vec<Vec<u32>>, Problem>>()?;
+    settings::note_unapplied(&folder)?;
     let mut child = command(&executable, "generate", &options.target);
-    sampling(&mut child, options);
-    child.arg("-n").arg(count(options, &facts, prompt.len()).to_string());
+    let longest = rows.iter().map(Vec::len).max().unwrap_or_default();
+    child.arg("-n").arg(count(options, &facts, longest).to_string());
     for id in folder.stop_ids()? {
         child.arg("--stop-id").arg(id.to_string());
     }
+    match options.beams {
+        None => sampling(&mut child, options),
+        Some(beams) => settings::beams(&mut child, beams, options.length_penalty, &folder)?,
+    }
     // An encoder-decoder reads the prompt with its encoder and starts anew.
-    let seen = if facts.decodes() {
-        let start = folder.number("decoder_start_token_id")?.ok_or_else(|| {
-            Problem::wrong(
-                "no-start-token",
-                "no config gives the `decoder_start_token_id` that an encoder-decoder begins with",
-            )
-        })?;
-        child.arg("--decoder-start").arg(start.to_string());
-        vec![start]
-    } else {
-        prompt.clone()
-    };
+    let start = if facts.decodes() { Some(settings::start(&folder)?) } else { None };
+    for id in start.iter().flatten() {
+        child.arg("--decoder-start").arg(id.to_string());
+    }
+    if let Some(count) = options.logprobs {
+        child.arg("--logprobs").arg(count.to_string());
+    }
+    let texts = Texts { prompts: &prompts, rows: &rows, start: start.as_deref(), tokenizer: &tokenizer };
+    if options.prompts.is_some() || options.beams.is_some() {
+        return answers::run(child, &texts, options, &executable);
+    }
     let io = |error: std::io::Error| Problem::io(&executable, &error);
-    let start = Instant::now();
+    let begin = Instant::now();
     let mut child = child.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().map_err(io)?;
-    feed(&mut child, &prompt);
-    let times = print(&mut child, &tokenizer, &seen, options, &executable)?;
+    feed(&mut child, &rows);
+    let times = print(&mut child, &tokenizer, texts.seen(0), options, &executable)?;
     if options.stats {
-        note(&stats(start, &times, prompt.len()));
+        note(&stats(begin, &times, longest));
     }
     status_of(child.wait().map_err(io)?.code())
 }
 
-/// The prompt, or what standard input holds for `-`.
-fn text(prompt: &str) -> Result<String, Problem> {
-    if prompt != "-" {
-        return Ok(prompt.to_string());
+/// The prompts as texts and as ids.
+struct Texts<'a> {
+    prompts: &'a [String],
+    rows: &'a [Vec<u32>],
+    /// What an encoder-decoder's answers begin with.
+    start: Option<&'a [u32]>,
+    tokenizer: &'a Tokenizer,
+}
+
+impl Texts<'_> {
+    /// The ids that an answer follows.
+    fn seen(&self, row: usize) -> &[u32] {
+        self.start.unwrap_or(&self.rows[row])
     }
-    std::io::read_to_string(std::io::stdin()).map_err(|e| Problem::io(Path::new("standard input"), &e))
 }
 
 /// A prompt that the model cannot read is refused before anything is computed. An encoder reads it by itself.
@@ -128,11 +149,13 @@ fn sampling(child: &mut Command, options: &Run) {
     }
 }
 
-pub(super) fn feed(child: &mut Child, ids: &[u32]) {
-    let text: Vec<String> = ids.iter().map(u32::to_string).collect();
+/// Gives the model's program ids, a line for each row.
+pub(super) fn feed(child: &mut Child, rows: &[Vec<u32>]) {
+    let line = |row: &Vec<u32>| row.iter().map(u32::to_string).collect::<Vec<_>>().join(" ");
+    let text: Vec<String> = rows.iter().map(line).collect();
     if let Some(mut stdin) = child.stdin.take() {
         // A program that ends before it reads says why on its own.
-        let _ = stdin.write_all(text.join(" ").as_bytes());
+        let _ = stdin.write_all(text.join("\n").as_bytes());
     }
 }
 
@@ -152,11 +175,15 @@ fn print(
     let mut stops = Stops::new(&options.stop);
     for line in BufReader::new(stdout).lines() {
         let line = line.map_err(|e| Problem::io(&PathBuf::from(executable), &e))?;
+        times.push(Instant::now());
+        if options.logprobs.is_some() {
+            say(&format!("{}\n", answers::told(&answers::object(&line)?, tokenizer, &mut stream)?))?;
+            continue;
+        }
         let id = line
             .trim()
             .parse()
             .map_err(|_| Problem::bug(format!("the model's program printed `{line}`, which is no id")))?;
-        times.push(Instant::now());
         let (text, found) = stops.push(&stream.push(id)?);
         say(&text)?;
         if found {
@@ -166,7 +193,7 @@ fn print(
     }
     let (rest, found) = stops.push(&stream.finish()?);
     let rest = if found { rest } else { rest + &stops.finish() };
-    if !times.is_empty() {
+    if !times.is_empty() && options.logprobs.is_none() {
         say(&format!("{rest}\n"))?;
     }
     Ok(times)
