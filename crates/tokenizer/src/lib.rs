@@ -11,6 +11,7 @@ mod guard;
 mod json;
 mod kind;
 mod open;
+mod pieces;
 mod stream;
 
 pub use encoding::Encoding;

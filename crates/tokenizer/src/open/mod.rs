@@ -1,5 +1,6 @@
 //! Finding a tokenizer's files and telling their formats apart.
 
+mod scored_pieces;
 mod settings;
 mod word_list;
 mod word_merges;
@@ -12,13 +13,14 @@ use crate::{Error, Tokenizer};
 const MAX_FILE_BYTES: u64 = 256 << 20;
 
 /// The files that hold a tokenizer, the one that decides first.
-const NAMES: [&str; 3] = ["tokenizer.json", "vocab.json", "vocab.txt"];
+const NAMES: [&str; 6] =
+    ["tokenizer.json", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "vocab.json", "vocab.txt"];
 
 impl Tokenizer {
-    /// Reads a tokenizer: a `tokenizer.json`, a `vocab.json` with its `merges.txt`, a `vocab.txt`, or a folder that holds
-    /// one of them.
+    /// Reads a tokenizer: a `tokenizer.json`, a SentencePiece `.model`, a `vocab.json` with its `merges.txt`, a `vocab.txt`,
+    /// or a folder that holds one of them.
     ///
-    /// Settings beside the last two are taken from `tokenizer_config.json` and `special_tokens_map.json`.
+    /// Settings beside the last three are taken from `tokenizer_config.json` and `special_tokens_map.json`.
     ///
     /// # Errors
     /// If a file cannot be read, or is no tokenizer that works.
@@ -28,6 +30,7 @@ impl Tokenizer {
         match name.as_str() {
             "vocab.json" | "merges.txt" => word_merges::read(&folder_of(path)),
             name if name.ends_with(".txt") => word_list::read(path),
+            name if name.ends_with(".model") => scored_pieces::read(path),
             _ => Self::from_bytes(&bytes(path)?).map_err(|error| error.in_file(path)),
         }
     }

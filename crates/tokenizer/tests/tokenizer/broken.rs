@@ -79,7 +79,7 @@ fn characters_without_a_token_are_named() {
     vocab.retain(|token, _| !token.starts_with("<0x"));
     json["model"]["vocab"] = vocab.into();
     let encoding = load(&json).unwrap().tokens("a é東 b", true).unwrap();
-    assert_eq!(encoding.unknown, [2..7], "unknown characters side by side are one token");
+    assert!(encoding.unknown.iter().eq([&(2..7)]), "unknown characters side by side are one token");
     json["model"]["unk_token"] = json!(null);
     let tokenizer = load(&json).unwrap();
     assert!(tokenizer.encode("ab <s> b").is_ok());

@@ -3,4 +3,5 @@
 mod behaviour;
 mod broken;
 mod loaders;
+mod reference;
 mod support;
