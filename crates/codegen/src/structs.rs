@@ -290,8 +290,7 @@ impl Structs<'_> {
         });
         let stateful = self.layouts.is_stateful(id);
         let cache = stateful.then(|| self.caches().parameter(id)).map(|ty| quote!(, cache: #ty));
-        let results = vec![quote!(Tensor); module.outputs.len()];
-        let result = if results.len() == 1 { quote!(Tensor) } else { quote!((#(#results),*)) };
+        let result = results(module);
         let doc = if with_shapes { docs(&self.shapes(module)) } else { TokenStream::new() };
         let body = BodyWriter::new(self.model, self.layouts, self.constants, id).write();
         let ctx = if words_of(&body).contains("ctx") { quote!(ctx) } else { quote!(_ctx) };
@@ -431,6 +430,17 @@ pub(crate) fn distinct_names(stems: Vec<String>) -> Vec<String> {
         taken.push(name);
     }
     taken
+}
+
+/// What a module's forward pass gives.
+fn results(module: &Module) -> TokenStream {
+    let owned = module.outputs.iter().map(|id| match module.value(*id).ty.kind {
+        Kind::F32 => quote!(Tensor),
+        Kind::Ids => quote!(Ids),
+        Kind::Tokens => quote!(Tokens),
+    });
+    let owned: Vec<TokenStream> = owned.collect();
+    if let [one] = owned.as_slice() { one.clone() } else { quote!((#(#owned),*)) }
 }
 
 fn parameter_ty(ty: &Type) -> TokenStream {

@@ -8,6 +8,7 @@ use formwork_ops::Poly;
 use crate::elaborate::Elaborator;
 use crate::numbers::{Fault, opaque};
 use crate::repeat::MAX_LAYERS;
+use crate::types::Ty;
 use crate::value::{Callable, Value};
 
 /// Their names.
@@ -28,21 +29,23 @@ pub(crate) const NAMES: &[&str] = &[
     "fail",
     "float",
     "starts_with",
+    "is_list",
 ];
 
 impl Elaborator<'_> {
-    pub(crate) fn builtin(&mut self, name: &'static str, arguments: Vec<Value>, span: Span) -> Value {
+    pub(crate) fn builtin(&mut self, name: &'static str, arguments: Vec<Value>, expected: &Ty, span: Span) -> Value {
         if arguments.iter().any(|a| matches!(a, Value::Unknown)) {
             return Value::Unknown;
         }
         if arguments.iter().any(Value::is_per_layer) {
             return self.fail(crate::eval::per_layer(span));
         }
+        let item_type = if let Ty::List(item) = expected { &**item } else { &Ty::Any };
         let result = match (name, arguments.as_slice()) {
-            ("each", [Value::Int(n), Value::Callable(f)]) => return self.each(n, &f.clone(), span),
+            ("each", [Value::Int(n), Value::Callable(f)]) => return self.each(n, &f.clone(), item_type, span),
             ("map", [Value::List(items), Value::Callable(f)]) => {
                 let f = f.clone();
-                let values = items.iter().map(|item| self.apply_values(&f, vec![item.clone()], span));
+                let values = items.iter().map(|item| self.apply_values(&f, vec![item.clone()], item_type, span));
                 return Value::List(Rc::new(values.collect()));
             }
             ("fail", [Value::Str(message)]) => {
@@ -55,7 +58,7 @@ impl Elaborator<'_> {
     }
 
     /// `each(n, |i| ..)`: a list with one value for each index.
-    fn each(&mut self, n: &Poly, f: &Callable, span: Span) -> Value {
+    fn each(&mut self, n: &Poly, f: &Callable, item_type: &Ty, span: Span) -> Value {
         let Some(n) = n.constant().filter(|n| (0..=MAX_LAYERS).contains(n)) else {
             return self.fail(Diagnostic::new("layer-count", span, format!("`each` makes 0 to {MAX_LAYERS} values")));
         };
@@ -64,7 +67,7 @@ impl Elaborator<'_> {
             if !self.has_fuel() {
                 return Value::Unknown;
             }
-            values.push(self.apply_values(f, vec![Value::int(i)], span));
+            values.push(self.apply_values(f, vec![Value::int(i)], item_type, span));
         }
         Value::List(Rc::new(values))
     }
@@ -127,6 +130,7 @@ fn compute(name: &str, arguments: &[Value]) -> Result<Value, Fault> {
         ("len", [Value::List(items)]) => Ok(Value::int(i128::try_from(items.len()).unwrap_or(0))),
         ("len", [Value::Object(object)]) => Ok(Value::int(i128::try_from(object.data.entries().len()).unwrap_or(0))),
         ("contains", [Value::List(items), x]) => Ok(Value::Bool(items.iter().any(|item| item.equals(x)))),
+        ("is_list", [x]) => Ok(Value::Bool(matches!(x, Value::List(_)))),
         ("starts_with", [Value::Str(a), Value::Str(b)]) => Ok(Value::Bool(a.starts_with(&**b))),
         _ => refuse(),
     }

@@ -204,13 +204,13 @@ impl Elaborator<'_> {
     }
 
     /// Calls with positional values, e.g. from an operator or a builtin.
-    pub(crate) fn apply_values(&mut self, callable: &Callable, values: Vec<Value>, span: Span) -> Value {
+    pub(crate) fn apply_values(&mut self, callable: &Callable, values: Vec<Value>, expected: &Ty, span: Span) -> Value {
         let given = values.into_iter().map(|value| {
             let span = if let Value::Tensor(t) = &value { t.span } else { span };
             Given { name: None, value, span }
         });
         let given = given.collect();
-        self.apply(callable, given, None, &Ty::Any, span)
+        self.apply(callable, given, None, expected, span)
     }
 
     pub(crate) fn apply(
@@ -224,7 +224,7 @@ impl Elaborator<'_> {
         match callable {
             Callable::Op(op) => self.op(op, given, path, span),
             Callable::Block(block) => self.block(block, given, path, span),
-            Callable::Lambda(lambda) => self.lambda(lambda, given, path, span),
+            Callable::Lambda(lambda) => self.lambda(lambda, given, path, expected, span),
             Callable::Function(function) => self.function(function, given, expected, span),
             Callable::Record(record) => {
                 let fields = record.fields.iter().map(|f| &f.name.text);
@@ -238,7 +238,7 @@ impl Elaborator<'_> {
             }
             Callable::Builtin(name) => {
                 let values = given.into_iter().map(|g| g.value).collect();
-                self.builtin(name, values, span)
+                self.builtin(name, values, expected, span)
             }
         }
     }
@@ -373,7 +373,14 @@ impl Elaborator<'_> {
         value
     }
 
-    fn lambda(&mut self, lambda: &Rc<Lambda>, given: Vec<Given>, path: Option<&Name>, span: Span) -> Value {
+    fn lambda(
+        &mut self,
+        lambda: &Rc<Lambda>,
+        given: Vec<Given>,
+        path: Option<&Name>,
+        expected: &Ty,
+        span: Span,
+    ) -> Value {
         let params: Vec<BlockParam> =
             lambda.params.iter().map(|n| BlockParam { name: n.clone(), ty: None, default: None }).collect();
         if !self.enter("a lambda", span) {
@@ -382,13 +389,13 @@ impl Elaborator<'_> {
         let value = match path {
             None => self
                 .bind_parameters("this lambda", &params, given, &lambda.scope, span)
-                .map_or(Value::Unknown, |scope| self.body(&lambda.body, &scope, &Ty::Any)),
+                .map_or(Value::Unknown, |scope| self.body(&lambda.body, &scope, expected)),
             Some(path) => {
                 let name = path.text.rsplit('.').next().unwrap_or("").to_string();
                 let names: Vec<String> = lambda.params.iter().map(|p| p.text.clone()).collect();
                 self.module(Heading { name: &name, doc: "", path, parameters: &names }, given, span, |it, given| {
                     let scope = it.bind_parameters("this lambda", &params, given, &lambda.scope, span)?;
-                    Some(it.body(&lambda.body, &scope, &Ty::Any))
+                    Some(it.body(&lambda.body, &scope, expected))
                 })
             }
         };

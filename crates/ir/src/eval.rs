@@ -194,7 +194,7 @@ impl Elaborator<'_> {
             _ => (None, vec![a, b]),
         };
         match callable {
-            Some(callable) => self.apply_values(&callable, operands, span),
+            Some(callable) => self.apply_values(&callable, operands, &Ty::Any, span),
             None => {
                 let sides: Vec<String> = operands.iter().map(Value::describe).collect();
                 let what = format!("`{}` does not apply to {}", op.symbol(), sides.join(" and "));
