@@ -42,6 +42,7 @@ KNOBS = {
     "mqa_wide_heads": ({}, dict(kind="mqa", d_head=12), {}, "geglu", "rope"),
     "gqa_window": ({}, GQA | dict(window=5), {}, "swiglu", "rope"),
     "mqa_window_sinusoidal": (dict(tied=True), dict(kind="mqa", window=3), "layer", "gelu", "sinusoidal"),
+    "prefix": (dict(n_layers=3), GQA | dict(prefix=6), {}, "swiglu", "rope"),
     "qk_norm": ({}, GQA | dict(qk_norm=True, d_head=16), {}, "swiglu", "rope"),
     "qk_norm_learned": ({}, dict(qk_norm=True), "layer", "gelu", "learned"),
     "qkv_bias": ({}, GQA | dict(bias=True), {}, "swiglu", "rope"),

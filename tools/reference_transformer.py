@@ -128,6 +128,8 @@ def visible(spec, length, keep=None):
         seen &= distance >= 0
     if "window" in spec["attention"]:  # the token itself counts
         seen &= distance.abs() < spec["attention"]["window"]
+    if "prefix" in spec["attention"]:
+        seen |= torch.arange(length) < spec["attention"]["prefix"]
     seen = seen[None, None]
     return seen if keep is None else seen & (keep[:, None, None, :] == 1)
 

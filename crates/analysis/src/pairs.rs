@@ -16,6 +16,7 @@ pub(crate) fn visible(mask: &Visibility, run: &Run, queries: u128, keys: u128) -
         Visibility::Window(size) => window(past, queries, run.value(size, FIGURE)?),
         Visibility::Symmetric(half) => symmetric(queries, run.value(half, FIGURE)?),
         Visibility::Chunked(size) => chunked(past, queries, run.value(size, FIGURE)?.max(1)),
+        Visibility::Prefix(size) => prefix(past, queries, run.value(size, FIGURE)?),
         Visibility::Sparse(pattern) => sparse(*pattern, past, queries),
         Visibility::Chosen(count) => window(past, queries, run.value(count, FIGURE)?),
         Visibility::Groups(groups) => {
@@ -73,6 +74,14 @@ fn chunked(past: u128, queries: u128, size: u128) -> Result<u128, AnalysisError>
     Ok(until(exact::add(FIGURE, past, queries)?)? - until(past)?)
 }
 
+/// Queries inside the first `size` positions see all of these that there are, later ones the past and themselves.
+fn prefix(past: u128, queries: u128, size: u128) -> Result<u128, AnalysisError> {
+    let end = exact::add(FIGURE, past, queries)?;
+    let inside = size.min(end).saturating_sub(past);
+    let first = exact::mul(FIGURE, inside, size.min(end))?;
+    exact::add(FIGURE, first, triangle(exact::add(FIGURE, past, inside)?, queries - inside)?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -87,6 +96,7 @@ mod tests {
             assert_eq!(triangle(past, queries), Ok(count(past, queries, |i, j| j <= i)));
             assert_eq!(window(past, queries, w), Ok(count(past, queries, |i, j| j <= i && i - j < w)));
             assert_eq!(chunked(past, queries, w), Ok(count(past, queries, |i, j| j <= i && i / w == j / w)));
+            assert_eq!(prefix(past, queries, w), Ok(count(past, queries, |i, j| j <= i || j < w)));
             assert_eq!(symmetric(queries, w), Ok(count(0, queries, |i, j| i.abs_diff(j) <= w)));
         }
     }

@@ -162,6 +162,7 @@ fn visibility(mask: &AttrValue) -> Result<Visibility, OpError> {
         "window" => Ok(Visibility::Window(size("size")?)),
         "symmetric" => Ok(Visibility::Symmetric(size("half")?)),
         "chunked" => Ok(Visibility::Chunked(size("size")?)),
+        "prefix" => Ok(Visibility::Prefix(size("size")?)),
         _ => Err(OpError::new(format!("mask `{name}` has no kernel"))),
     }
 }
@@ -175,6 +176,7 @@ fn mask(visibility: &Visibility) -> Lit {
         Visibility::Window(w) => apply("SlidingWindow", w),
         Visibility::Symmetric(w) => apply("SymmetricWindow", w),
         Visibility::Chunked(c) => apply("Chunked", c),
+        Visibility::Prefix(n) => apply("Prefix", n),
     }
 }
 

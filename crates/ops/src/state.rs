@@ -15,6 +15,8 @@ pub enum Visibility {
     Symmetric(Poly),
     /// Keys at or before the query in the same chunk.
     Chunked(Poly),
+    /// Keys at or before the query, and the first ones.
+    Prefix(Poly),
     /// Keys of a sparse pattern.
     Sparse(Pattern),
     /// This many of the keys at or before the query, chosen by the input.

@@ -81,6 +81,7 @@ impl Case {
             Mask::Causal => j <= i,
             Mask::SlidingWindow(w) => j <= i && i - j < w,
             Mask::SymmetricWindow(half) => i.abs_diff(j) <= half,
+            Mask::Prefix(n) => j <= i || j < padding + n,
             Mask::Chunked(c) => j <= i && i >= padding && j >= padding && (i - padding) / c == (j - padding) / c,
         }
     }
@@ -136,7 +137,8 @@ fn close(found: &[f32], exact: &[f64], what: &str) {
     }
 }
 
-const MASKS: [Mask; 5] = [Mask::Full, Mask::Causal, Mask::SlidingWindow(5), Mask::SymmetricWindow(3), Mask::Chunked(4)];
+const MASKS: [Mask; 6] =
+    [Mask::Full, Mask::Causal, Mask::SlidingWindow(5), Mask::SymmetricWindow(3), Mask::Chunked(4), Mask::Prefix(6)];
 
 /// Two sequences of 13: padded left and right.
 fn padded() -> Vec<bool> {
@@ -203,6 +205,10 @@ fn pieces_equal_one_pass() {
             case.check_pieces(Mask::SlidingWindow(5), cache(9), sizes, None);
             case.check_pieces(Mask::Chunked(4), cache(4), sizes, None);
         }
+        // The first piece holds the prefix.
+        for sizes in [&[6, 1][..], &[20], &[36, 1]] {
+            case.check_pieces(Mask::Prefix(6), KvCache::new(2, k, E, V, 40), sizes, None);
+        }
         let (case, valid) = (Case::new(2, simd, k, 2, 13), padded());
         for sizes in [&[1][..], &[4], &[13], &[6, 1]] {
             case.check_pieces(Mask::Causal, KvCache::new(2, k, E, V, 13), sizes, Some(&valid));
@@ -219,8 +225,14 @@ fn long_sequences_match_the_twin_in_any_pieces() {
         let full = || KvCache::new(1, k, E, V, LEN);
         let ring = |rows| KvCache::ring(1, k, E, V, rows, LEN);
         let case = Case::new(2, simd, k, 1, LEN);
-        let masks =
-            [Mask::Causal, Mask::SlidingWindow(300), Mask::Chunked(270), Mask::Full, Mask::SymmetricWindow(280)];
+        let masks = [
+            Mask::Causal,
+            Mask::SlidingWindow(300),
+            Mask::Chunked(270),
+            Mask::Full,
+            Mask::SymmetricWindow(280),
+            Mask::Prefix(275),
+        ];
         for mask in masks {
             let exact = case.twin(mask, None, |score, _, _, _| score, |_| None);
             close(case.whole(mask, None).data(), &exact, &format!("{simd:?} {mask:?}"));

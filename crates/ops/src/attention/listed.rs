@@ -4,6 +4,7 @@ use formwork_tensor::{Context, Tensor, Tokens, threads};
 
 use super::kv_cache::{KvCache, Segment};
 use super::row::Row;
+use crate::row_cache::RowCache;
 
 /// The keys and values that a list points into, in the order of their slots.
 #[derive(Clone, Copy)]
@@ -12,12 +13,15 @@ pub(crate) enum Source<'a> {
     Cache(&'a KvCache),
     /// `[B, T, K, e]` and `[B, T, K, d]`.
     Tensors(&'a Tensor, &'a Tensor),
+    /// Rows that all heads share, whose leading parts are the values.
+    Rows(&'a RowCache),
 }
 
 impl<'a> Source<'a> {
     fn segment(self, sequence: usize, head: usize, slots: usize) -> Segment<'a> {
         match self {
             Self::Cache(cache) => cache.segment(sequence, head, 0, slots),
+            Self::Rows(cache) => cache.segment(sequence),
             Self::Tensors(k, v) => {
                 let ([_, t, heads, e], [_, _, _, d]) = (k.axes("attention"), v.axes("attention"));
                 let row = sequence * t * heads + head;

@@ -15,6 +15,8 @@ pub enum Mask {
     SymmetricWindow(usize),
     /// `j <= i` in the same chunk; chunks are counted from the first token.
     Chunked(usize),
+    /// `j <= i`, and the first `n` tokens; a first step is to hold them all.
+    Prefix(usize),
 }
 
 impl Mask {
@@ -26,10 +28,15 @@ impl Mask {
             Self::SlidingWindow(window) => (i + 1).saturating_sub(window)..i + 1,
             Self::SymmetricWindow(half) => i.saturating_sub(half)..(i + half + 1).min(slots),
             Self::Chunked(chunk) => {
-                let padding = valid.map_or(0, |valid| valid.iter().take_while(|v| !**v).count());
-                let inside = i.saturating_sub(padding) % chunk;
+                let inside = i.saturating_sub(padding(valid)) % chunk;
                 i - inside..i + 1
             }
+            Self::Prefix(len) => 0..(padding(valid) + len).min(slots).max(i + 1),
         }
     }
+}
+
+/// Slots before the first token.
+fn padding(valid: Option<&[bool]>) -> usize {
+    valid.map_or(0, |valid| valid.iter().take_while(|v| !**v).count())
 }
