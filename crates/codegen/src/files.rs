@@ -14,6 +14,7 @@ use crate::{Generated, docs};
 const RUNTIME: &[&str] = &[
     "Attention",
     "BatchNorm",
+    "ChosenMla",
     "Context",
     "Embedding",
     "ExpertActivation",

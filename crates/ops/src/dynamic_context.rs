@@ -10,6 +10,8 @@ use crate::{
 mod kernel;
 #[cfg(feature = "kernels")]
 pub use kernel::{chosen_attention, top_keys};
+#[cfg(feature = "kernels")]
+pub(crate) use kernel::NONE;
 
 pub(crate) static TOP_KEYS: Op = Op {
     name: "top_keys",

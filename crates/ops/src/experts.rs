@@ -13,8 +13,8 @@ pub use matrices::{ExpertActivation, ExpertKind, Stacked};
 
 pub(crate) static EXPERTS: Op = Op {
     name: "experts",
-    summary: "y = Σ over the chosen experts e of weight_e · down_e(act(gate_e·x) · up_e·x); up is held within ±limit, gate below it, and up_shift added to up",
-    source: "Shazeer et al. 2017, arXiv:1701.06538, section 2",
+    summary: "y = Σ over the chosen experts e of weight_e · down_e(act(gate_e·x) · up_e·x); up is held within ±limit, gate below it, and up_shift added to up; weigh_inputs scales x instead of the result, and choices beyond the last expert give x itself",
+    source: "Shazeer et al. 2017, arXiv:1701.06538, section 2; identities: Meituan LongCat Team 2025, arXiv:2509.01322, section 2.1",
     inputs: &[Input::tensor("x"), Input::tensor("weights"), Input::ids("chosen")],
     attrs: &[
         Attr::required("n_experts", AttrType::Int),
@@ -24,6 +24,7 @@ pub(crate) static EXPERTS: Op = Op {
         Attr::with("bias", AttrType::Bool, AttrDefault::Bool(false)),
         Attr::with("limit", AttrType::Float, AttrDefault::Null),
         Attr::with("up_shift", AttrType::Float, AttrDefault::Float(0.0)),
+        Attr::with("weigh_inputs", AttrType::Bool, AttrDefault::Bool(false)),
     ],
     stream_of: None,
     facts,
@@ -68,10 +69,12 @@ fn facts(call: &Call<'_>) -> Result<Facts, OpError> {
         ("bias", Lit::Bool(bias)),
         ("limit", limit.map_or(Lit::Path("None".into()), |limit| Lit::Apply("Some".into(), vec![Lit::F32(limit)]))),
         ("up_shift", Lit::f32(call.float("up_shift")?.value)),
+        ("weigh_inputs", Lit::Bool(call.flag("weigh_inputs"))),
     ];
     Ok(Facts {
         outputs: vec![x.clone()],
         params: params(&kind, bias, [&n, &weights.last(), &d, &d_ff]),
+        // Whether a choice is an expert or an identity is known at run time alone: all count as experts.
         flops: Flops {
             matmul,
             elementwise: &(&Poly::int(per_hidden) * &hidden) + &(&Poly::int(per_output) * &(&used * &d)),

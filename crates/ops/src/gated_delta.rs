@@ -3,9 +3,13 @@
 use crate::{Attr, Call, Facts, Flops, Form, Input, Lit, Op, OpError, Param, Poly, State, Type};
 
 #[cfg(feature = "kernels")]
+mod features;
+#[cfg(feature = "kernels")]
 mod kernel;
 #[cfg(feature = "kernels")]
 mod log_decay;
+#[cfg(feature = "kernels")]
+pub use features::gated_delta_features;
 #[cfg(feature = "kernels")]
 pub use kernel::gated_delta;
 #[cfg(feature = "kernels")]
@@ -18,8 +22,8 @@ const NO_ATTRS: &[Attr] = &[];
 
 pub(crate) static GATED_DELTA: Op = Op {
     name: "gated_delta",
-    summary: "S ← e^g·S, S ← S + β·k·(v - Sᵀ·k)ᵀ, y = Sᵀ·q/√e for each token, with q and k of unit length; K key heads serve H value heads",
-    source: "Yang et al. 2024, arXiv:2412.06464",
+    summary: "S ← e^g·S, S ← S + β·k·(v - Sᵀ·k)ᵀ, y = Sᵀ·q/√e for each token, with q and k of unit length; K key heads serve H value heads; g is a number for each head, or for each feature of its key",
+    source: "Yang et al. 2024, arXiv:2412.06464; a decay for each feature: Kimi Team 2025, arXiv:2510.26692, section 3",
     inputs: &[
         Input::tensor("q"),
         Input::tensor("k"),
@@ -34,7 +38,7 @@ pub(crate) static GATED_DELTA: Op = Op {
 
 pub(crate) static LOG_DECAY: Op = Op {
     name: "log_decay",
-    summary: "g = -e^A · softplus(x + b), a number for each head",
+    summary: "g = -e^A · softplus(x + b) with A for each head: of [B, S, H] a number for each head, of [B, S, H, e] one for each feature",
     source: "Gu and Dao 2023, arXiv:2312.00752; Yang et al. 2024, arXiv:2412.06464",
     inputs: &[Input::tensor("x")],
     attrs: NO_ATTRS,
@@ -56,9 +60,11 @@ fn facts(call: &Call<'_>) -> Result<Facts, OpError> {
         let message = format!("{heads} value heads cannot be shared evenly among {key_heads} key heads");
         return Err(OpError::unequal(message, heads, key_heads).at("v"));
     }
+    let decay = call.input("log_decay")?;
+    let by_feature = decay.shape.len() == 4 && decay.shape[2].same(heads) && decay.last().same(e);
     for name in ["log_decay", "beta"] {
         let ty = call.input(name)?;
-        if ty.shape.len() != 3 || !ty.last().same(heads) {
+        if (ty.shape.len() != 3 || !ty.last().same(heads)) && !(by_feature && name == "log_decay") {
             let message = format!("`{name}` is a number for each of {heads} value heads, not {ty}");
             return Err(OpError::unequal(message, &ty.last(), heads).at(name));
         }
@@ -77,24 +83,32 @@ fn facts(call: &Call<'_>) -> Result<Facts, OpError> {
         ..Flops::none()
     };
     let step = &rows * &(&(&Poly::int(7) * &matrix) + &(&Poly::int(2) * d));
-    let flops = Flops { decode: Some(Box::new(Flops::pointwise(step, rows))), ..chunks };
+    // A decay for each feature takes a prompt token by token.
+    let flops = if by_feature {
+        Flops::pointwise(step, &rows * e)
+    } else {
+        Flops { decode: Some(Box::new(Flops::pointwise(step, rows))), ..chunks }
+    };
     Ok(Facts {
         outputs: vec![Type::f32(vec![batch.clone(), tokens.clone(), heads.clone(), d.clone()])],
         params: Vec::new(),
         flops,
         state: Some(state),
-        form: Form::Source { name: "gated_delta", args: Vec::new() },
+        form: Form::Source { name: if by_feature { "gated_delta_features" } else { "gated_delta" }, args: Vec::new() },
     })
 }
 
 fn log_decay_facts(call: &Call<'_>) -> Result<Facts, OpError> {
     let x = call.input("x")?;
-    let heads = x.last();
+    let (heads, width) = match x.shape.as_slice() {
+        [_, _, heads, width] => (heads.clone(), width.clone()),
+        _ => (x.last(), Poly::int(1)),
+    };
     Ok(Facts {
         outputs: vec![x.clone()],
-        params: vec![Param::new("A_log", [heads.clone()]), Param::new("dt_bias", [heads.clone()])],
+        params: vec![Param::new("A_log", [heads.clone()]), Param::new("dt_bias", [&heads * &width])],
         flops: Flops::pointwise(&Poly::int(3) * &x.numel(), &Poly::int(2) * &x.numel()),
         state: None,
-        form: Form::Layer { ty: "LogDecay", load: "log_decay", args: vec![Lit::Size(heads)] },
+        form: Form::Layer { ty: "LogDecay", load: "log_decay", args: vec![Lit::Size(heads), Lit::Size(width)] },
     })
 }

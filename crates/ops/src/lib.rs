@@ -43,6 +43,7 @@ catalogue! {
     batch_norm: BATCH_NORM;
     dual_chunk: DUAL_CHUNK_ATTENTION;
     dynamic_context: CHOSEN_ATTENTION, TOP_KEYS;
+    chosen_mla: CHOSEN_MLA;
     clamp: CLAMP;
     embedding: EMBEDDING;
     gated_delta: GATED_DELTA, LOG_DECAY;

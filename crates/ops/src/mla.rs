@@ -30,57 +30,66 @@ pub(crate) static MLA: Op = Op {
     facts,
 };
 
-struct Sizes {
-    batch: Poly,
-    queries: Poly,
-    heads: Poly,
+pub(crate) struct Sizes {
+    pub(crate) batch: Poly,
+    pub(crate) queries: Poly,
+    pub(crate) heads: Poly,
     /// Width of a key that comes from the latent.
     d_nope: Poly,
-    latent: Poly,
-    rope: Poly,
-    d_v: Poly,
+    pub(crate) latent: Poly,
+    pub(crate) rope: Poly,
+    pub(crate) d_v: Poly,
 }
 
 fn facts(call: &Call<'_>) -> Result<Facts, OpError> {
     let it = sizes(call)?;
-    let absorbed = matches!(call.attr("decoding"), AttrValue::Variant(name, _) if name == "absorbed");
+    let mut flops = it.expanded(Visibility::Causal);
+    flops.decode = absorbed(call).then(|| Box::new(it.absorbed(Visibility::Causal)));
+    Ok(Facts {
+        outputs: vec![Type::f32(vec![it.batch.clone(), it.queries.clone(), it.heads.clone(), it.d_v.clone()])],
+        params: parameters(&it),
+        flops,
+        state: Some(State::Rows { width: &it.latent + &it.rope }),
+        form: Form::Layer { ty: "Mla", load: "mla", args: arguments(call, &it)? },
+    })
+}
+
+/// Whether a step of one token attends in the latent.
+pub(crate) fn absorbed(call: &Call<'_>) -> bool {
+    matches!(call.attr("decoding"), AttrValue::Variant(name, _) if name == "absorbed")
+}
+
+/// The matrix that makes keys and values of latents.
+pub(crate) fn parameters(it: &Sizes) -> Vec<Param> {
+    vec![Param::new("weight", [&it.heads * &(&it.d_nope + &it.d_v), it.latent.clone()])]
+}
+
+/// The loader's arguments.
+pub(crate) fn arguments(call: &Call<'_>, it: &Sizes) -> Result<Vec<Lit>, OpError> {
     let scale = match call.attr("scale") {
         AttrValue::Null => inverse_sqrt(&(&it.d_nope + &it.rope)),
         _ => Lit::F32(call.float("scale")?),
     };
-    let width = &it.heads * &(&it.d_nope + &it.d_v);
-    let decoding = if absorbed { "LatentDecoding::Absorbed" } else { "LatentDecoding::Expanded" };
+    let decoding = if absorbed(call) { "LatentDecoding::Absorbed" } else { "LatentDecoding::Expanded" };
     let sizes = [&it.latent, &it.heads, &it.d_nope, &it.d_v].map(|p| Lit::Size(p.clone()));
-    let mut flops = it.expanded();
-    flops.decode = absorbed.then(|| Box::new(it.absorbed()));
-    Ok(Facts {
-        outputs: vec![Type::f32(vec![it.batch.clone(), it.queries.clone(), it.heads.clone(), it.d_v.clone()])],
-        params: vec![Param::new("weight", [width, it.latent.clone()])],
-        flops,
-        state: Some(State::Rows { width: &it.latent + &it.rope }),
-        form: Form::Layer {
-            ty: "Mla",
-            load: "mla",
-            args: sizes.into_iter().chain([scale, Lit::Path(decoding.into())]).collect(),
-        },
-    })
+    Ok(sizes.into_iter().chain([scale, Lit::Path(decoding.into())]).collect())
 }
 
 impl Sizes {
-    fn expanded(&self) -> Flops {
+    pub(crate) fn expanded(&self, seen: Visibility) -> Flops {
         let keys = &self.queries + &Poly::symbol("past");
         let width = &self.d_nope + &self.d_v;
         let product = &(&self.batch * &keys) * &(&self.latent * &(&self.heads * &width));
-        self.flops(product, &(&width + &self.rope))
+        self.flops(product, &(&width + &self.rope), seen)
     }
 
-    fn absorbed(&self) -> Flops {
+    pub(crate) fn absorbed(&self, seen: Visibility) -> Flops {
         let width = &self.heads * &(&self.d_nope + &self.d_v);
         let product = &(&self.batch * &self.queries) * &(&self.latent * &width);
-        self.flops(product, &(&(&Poly::int(2) * &self.latent) + &self.rope))
+        self.flops(product, &(&(&Poly::int(2) * &self.latent) + &self.rope), seen)
     }
 
-    fn flops(&self, product: Poly, per_pair: &Poly) -> Flops {
+    fn flops(&self, product: Poly, per_pair: &Poly, visibility: Visibility) -> Flops {
         let pairs = &self.batch * &self.heads;
         Flops {
             matmul: &Poly::int(2) * &product,
@@ -89,7 +98,7 @@ impl Sizes {
                 elementwise_per_pair: &Poly::int(5) * &pairs,
                 queries: self.queries.clone(),
                 keys: &self.queries + &Poly::symbol("past"),
-                visibility: Visibility::Causal,
+                visibility,
                 cached: true,
             }),
             ..Flops::none()
@@ -97,7 +106,7 @@ impl Sizes {
     }
 }
 
-fn sizes(call: &Call<'_>) -> Result<Sizes, OpError> {
+pub(crate) fn sizes(call: &Call<'_>) -> Result<Sizes, OpError> {
     let (q, latent, rope) = (call.input("q")?, call.input("latent")?, call.input("rope")?);
     let [batch, queries, heads, d_q] = q.shape.as_slice() else {
         let help = "split the heads first: `|> heads(n)`";

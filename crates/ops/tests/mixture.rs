@@ -123,8 +123,17 @@ struct Case {
 
 impl Case {
     fn new(kind: ExpertKind, bias: bool, limit: Option<f32>, up_shift: f32) -> Self {
-        let config =
-            ExpertsConfig { experts: E, d: D, d_ff: F, kind, act: ExpertActivation::Silu, bias, limit, up_shift };
+        let config = ExpertsConfig {
+            experts: E,
+            d: D,
+            d_ff: F,
+            kind,
+            act: ExpertActivation::Silu,
+            bias,
+            limit,
+            up_shift,
+            weigh_inputs: false,
+        };
         let both = |rows: usize, columns: usize, seed| [numbers(E * rows * columns, seed), numbers(E * rows, seed + 1)];
         Self {
             ctx: Context::with(2, Simd::Portable),
@@ -183,6 +192,14 @@ impl Case {
         let mut y = vec![0.0; D];
         for (weight, e) in weights.iter().zip(chosen) {
             let e = *e as usize;
+            let weight = f64::from(*weight);
+            let (before, after) = if self.config.weigh_inputs { (weight, 1.0) } else { (1.0, weight) };
+            let x: Vec<f64> = x.iter().map(|x| before * x).collect();
+            if e >= E {
+                y.iter_mut().zip(&x).for_each(|(y, x)| *y += after * x);
+                continue;
+            }
+            let x = &x[..];
             let (gate, up) = (self.product(&self.gate, e, x, F), self.product(&self.up, e, x, F));
             let gated =
                 |(g, u): (&f64, &f64)| silu(g.min(limit)) * (u.clamp(-limit, limit) + f64::from(self.config.up_shift));
@@ -191,7 +208,7 @@ impl Case {
                 _ => gate.iter().zip(&up).map(gated).collect(),
             };
             let output = self.product(&self.down, e, &hidden, D);
-            y.iter_mut().zip(output).for_each(|(y, x)| *y += f64::from(*weight) * x);
+            y.iter_mut().zip(output).for_each(|(y, x)| *y += after * x);
         }
         y
     }
@@ -225,6 +242,26 @@ fn experts_match_the_twin_and_do_not_depend_on_other_tokens() {
             }
             let alone = run(&ctx.from_slice(&[1, 1, D], x), &ctx.from_slice(&[1, 1, 2], weights), chosen);
             assert!(alone == found[row * D..][..D], "{kind:?}: a token alone gives the same bits");
+        }
+    }
+}
+
+#[test]
+fn weights_may_scale_inputs_and_choices_beyond_the_experts_are_the_token() {
+    for weigh_inputs in [false, true] {
+        let mut case = Case::new(ExpertKind::Gated, false, None, 0.0);
+        case.config.weigh_inputs = weigh_inputs;
+        let (experts, ctx) = (case.experts(), &case.ctx);
+        let x = ctx.from_slice(&[1, ROWS, D], &numbers(ROWS * D, 9));
+        let weights = ctx.from_slice(&[1, ROWS, 2], &numbers(ROWS * 2, 10));
+        let chosen: Vec<u32> = (0..ROWS as u32).flat_map(|row| [row % 8, 8 + row % 3]).collect();
+        let y = experts.forward(ctx, &x, &weights, &Ids::new(chosen.clone(), 1).unwrap());
+        for row in 0..ROWS {
+            let wide: Vec<f64> = x.data()[row * D..][..D].iter().map(|x| f64::from(*x)).collect();
+            let twin = case.twin(&wide, &weights.data()[row * 2..][..2], &chosen[row * 2..][..2]);
+            for (x, y) in y.data()[row * D..].iter().zip(twin) {
+                assert!((f64::from(*x) - y).abs() < 2e-6, "{weigh_inputs}: {x} not {y}");
+            }
         }
     }
 }

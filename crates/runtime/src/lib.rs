@@ -16,6 +16,7 @@ pub use formwork_ops::Pattern;
 pub use formwork_ops::attention::KvCache;
 pub use formwork_ops::attention::{Attention, Mask};
 pub use formwork_ops::batch_norm::BatchNorm;
+pub use formwork_ops::chosen_mla::ChosenMla;
 pub use formwork_ops::embedding::Embedding;
 pub use formwork_ops::experts::{ExpertActivation, ExpertKind, Experts, ExpertsConfig};
 pub use formwork_ops::gated_delta::LogDecay;
@@ -61,7 +62,7 @@ pub mod ops {
     pub use formwork_ops::clamp::clamp;
     pub use formwork_ops::dual_chunk::dual_chunk_attention;
     pub use formwork_ops::dynamic_context::{chosen_attention, top_keys};
-    pub use formwork_ops::gated_delta::gated_delta;
+    pub use formwork_ops::gated_delta::{gated_delta, gated_delta_features};
     pub use formwork_ops::layer_norm::layer_normalize;
     pub use formwork_ops::linear_attention::{linear_attention, linear_attention_full};
     pub use formwork_ops::mask_dropout::mask_dropout;

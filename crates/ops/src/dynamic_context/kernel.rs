@@ -8,7 +8,7 @@ use crate::attention::listed::{Source, attend};
 use crate::row_cache::RowCache;
 
 /// Stands where fewer keys are visible than are to be chosen.
-const NONE: u32 = u32::MAX;
+pub(crate) const NONE: u32 = u32::MAX;
 
 /// Index queries `[B, S, H, d]`, keys `[B, S, 1, d]` and weights `[B, S, H]` to the slots of the best `n` keys of each token, in
 /// order: rows of `n`, one for each sequence and token.

@@ -23,6 +23,8 @@ pub struct ExpertsConfig {
     pub limit: Option<f32>,
     /// Added to up.
     pub up_shift: f32,
+    /// Whether a weight scales the expert's input instead of its result.
+    pub weigh_inputs: bool,
 }
 
 /// The experts of one layer.
@@ -41,7 +43,7 @@ impl Experts {
     }
 
     /// `x` `[.., d]`, `weights` and `chosen` `[.., k]` to the weighted sum `[.., d]`. Each token's experts are summed in their order,
-    /// whatever the other tokens choose.
+    /// whatever the other tokens choose; a choice beyond the last expert is the token itself.
     pub fn forward(&self, ctx: &Context, x: &Tensor, weights: &Tensor, chosen: &Ids) -> Tensor {
         let k = weights.dims().width();
         assert_eq!(weights.data().len(), chosen.data().len(), "every chosen expert has a weight");
@@ -51,18 +53,27 @@ impl Experts {
             if uses.is_empty() {
                 continue;
             }
-            let input = gather(ctx, x, uses, k);
-            let [output] = Stacked::forward([&self.down], ctx, expert, &self.hidden(ctx, expert, &input));
-            scatter(&mut y, &output, weights, uses, k);
+            let scale = |at: usize| if self.config.weigh_inputs { weights.data()[at] } else { 1.0 };
+            let input = gather(ctx, x, uses, k, scale);
+            let output = match expert < self.config.experts {
+                true => {
+                    let [output] = Stacked::forward([&self.down], ctx, expert, &self.hidden(ctx, expert, &input));
+                    output
+                }
+                false => input,
+            };
+            let weight = |at: usize| if self.config.weigh_inputs { 1.0 } else { weights.data()[at] };
+            scatter(&mut y, &output, uses, k, weight);
         }
         y
     }
 
-    /// For each expert, the places in the list of choices that name it.
+    /// For each expert, the places in the list of choices that name it; last, those of the tokens themselves.
     fn groups(&self, chosen: &[u32]) -> Vec<Vec<usize>> {
-        let mut groups = vec![Vec::new(); self.down.experts()];
+        let experts = self.down.experts();
+        let mut groups = vec![Vec::new(); experts + 1];
         for (at, expert) in chosen.iter().enumerate() {
-            groups[*expert as usize].push(at);
+            groups[experts.min(*expert as usize)].push(at);
         }
         groups
     }
@@ -109,22 +120,23 @@ impl Experts {
     }
 }
 
-/// The rows of `x` that use one expert.
-fn gather(ctx: &Context, x: &Tensor, uses: &[usize], k: usize) -> Tensor {
+/// The rows of `x` that use one expert, scaled.
+fn gather(ctx: &Context, x: &Tensor, uses: &[usize], k: usize, scale: impl Fn(usize) -> f32) -> Tensor {
     let d = x.dims().width();
     let mut rows = ctx.tensor(&[uses.len(), d]);
     for (row, at) in rows.data_mut().chunks_exact_mut(d).zip(uses) {
-        row.copy_from_slice(&x.data()[at / k * d..][..d]);
+        let scale = scale(*at);
+        row.iter_mut().zip(&x.data()[at / k * d..][..d]).for_each(|(to, x)| *to = scale * x);
     }
     rows
 }
 
 /// Adds one expert's rows, weighted, to those of `y`.
-fn scatter(y: &mut Tensor, rows: &Tensor, weights: &Tensor, uses: &[usize], k: usize) {
+fn scatter(y: &mut Tensor, rows: &Tensor, uses: &[usize], k: usize, weight: impl Fn(usize) -> f32) {
     let d = rows.dims().width();
     let y = y.data_mut();
     for (row, at) in rows.data().chunks_exact(d).zip(uses) {
-        let weight = weights.data()[*at];
+        let weight = weight(*at);
         y[at / k * d..][..d].iter_mut().zip(row).for_each(|(y, x)| *y += weight * x);
     }
 }

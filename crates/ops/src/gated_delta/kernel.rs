@@ -124,7 +124,7 @@ impl Kernel for Chunk<'_> {
 
 /// `y += factor · Sᵀ·x`.
 #[inline(always)]
-fn read<const FMA: bool>(y: &mut [f32], factor: f32, x: &[f32], state: &[f32]) {
+pub(super) fn read<const FMA: bool>(y: &mut [f32], factor: f32, x: &[f32], state: &[f32]) {
     let d = y.len();
     for (x, row) in x.iter().zip(state.chunks_exact(d)) {
         add::<FMA>(y, factor * x, row);
@@ -133,7 +133,7 @@ fn read<const FMA: bool>(y: &mut [f32], factor: f32, x: &[f32], state: &[f32]) {
 
 /// `x · factor / |x|`.
 #[inline(always)]
-fn normalise<const N: usize, const FMA: bool>(x: &mut [f32], factor: f32) {
+pub(super) fn normalise<const N: usize, const FMA: bool>(x: &mut [f32], factor: f32) {
     let length = (dots::<1, N, FMA>(x, x, x.len())[0] + EPS).sqrt();
     x.iter_mut().for_each(|x| *x *= factor / length);
 }

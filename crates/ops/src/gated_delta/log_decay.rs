@@ -3,7 +3,7 @@
 use formwork_tensor::lanes::softplus;
 use formwork_tensor::{Context, Tensor};
 
-/// `-e^A` and `b`, a number for each head.
+/// `-e^A` for each head, and `b` for each head or each of its features.
 #[derive(Clone)]
 pub struct LogDecay {
     rate: Vec<f32>,
@@ -16,13 +16,14 @@ impl LogDecay {
         Self { rate: a_log.iter().map(|a| -a.exp()).collect(), bias }
     }
 
-    /// `[.., H]` to `[.., H]`.
+    /// `[.., H]` to `[.., H]`, or `[.., H, e]` to `[.., H, e]`.
     pub fn forward(&self, ctx: &Context, x: &Tensor) -> Tensor {
         let mut y = ctx.tensor(x.shape());
-        let heads = self.rate.len();
-        for (y, x) in y.data_mut().chunks_exact_mut(heads).zip(x.data().chunks_exact(heads)) {
-            for (h, (y, x)) in y.iter_mut().zip(x).enumerate() {
-                *y = self.rate[h] * softplus::<false>(x + self.bias[h]);
+        let all = self.bias.len();
+        let width = all / self.rate.len().max(1);
+        for (y, x) in y.data_mut().chunks_exact_mut(all).zip(x.data().chunks_exact(all)) {
+            for (at, (y, x)) in y.iter_mut().zip(x).enumerate() {
+                *y = self.rate[at / width] * softplus::<false>(x + self.bias[at]);
             }
         }
         y

@@ -22,9 +22,9 @@ pub struct Mla {
     /// For each head, the matrix from a query to the latent and the one from the latent to a value.
     absorb: Vec<[Matrix; 2]>,
     nope: usize,
-    d_v: usize,
-    scale: f32,
-    decoding: LatentDecoding,
+    pub(crate) d_v: usize,
+    pub(crate) scale: f32,
+    pub(crate) decoding: LatentDecoding,
 }
 
 impl Mla {
@@ -60,6 +60,12 @@ impl Mla {
     }
 
     fn expanded(&self, ctx: &Context, q: &Tensor, c: usize, tokens: &Tokens, cache: &RowCache) -> Tensor {
+        let (k, v) = self.keys_and_values(ctx, q, c, cache);
+        Attention::new(Mask::Causal, self.scale).run(ctx, q, &k, &v, tokens)
+    }
+
+    /// The keys `[B, T, H, nope + r]` and values `[B, T, H, d_v]` of all latents so far; `q` is as wide as a key.
+    pub(crate) fn keys_and_values(&self, ctx: &Context, q: &Tensor, c: usize, cache: &RowCache) -> (Tensor, Tensor) {
         let [b, _, heads, d_q] = q.axes("mla");
         let (slots, width, r) = (cache.len(), self.nope + self.d_v, d_q - self.nope);
         let mut latents = ctx.tensor(&[b, slots, c]);
@@ -81,7 +87,7 @@ impl Mla {
                 v.copy_from_slice(&pair[self.nope..]);
             }
         }
-        Attention::new(Mask::Causal, self.scale).run(ctx, q, &k, &v, tokens)
+        (k, v)
     }
 
     fn absorbed(&self, ctx: &Context, q: &Tensor, c: usize, tokens: &Tokens, cache: &RowCache) -> Tensor {
@@ -112,7 +118,7 @@ impl Mla {
     }
 
     /// Queries `[B, S, H, nope + r]` to `[B, S, H, c + r]`: what they are in the latent, and their rotated part.
-    fn to_latent(&self, ctx: &Context, q: &Tensor, c: usize) -> Tensor {
+    pub(crate) fn to_latent(&self, ctx: &Context, q: &Tensor, c: usize) -> Tensor {
         let [b, s, heads, d_q] = q.axes("mla");
         let r = d_q - self.nope;
         let mut all = ctx.tensor(&[b, s, heads, c + r]);
@@ -132,7 +138,7 @@ impl Mla {
     }
 
     /// Mixed latents `[B, S, H, c]` to values `[B, S, H, d_v]`.
-    fn to_values(&self, ctx: &Context, mixed: &Tensor) -> Tensor {
+    pub(crate) fn to_values(&self, ctx: &Context, mixed: &Tensor) -> Tensor {
         let [b, s, heads, c] = mixed.axes("mla");
         let mut y = ctx.tensor(&[b, s, heads, self.d_v]);
         let mut from = ctx.tensor(&[b * s, c]);

@@ -1,5 +1,6 @@
 //! Loads what mixes tokens besides plain attention: latents, convolutions, decays.
 
+use formwork_ops::chosen_mla::ChosenMla;
 use formwork_ops::gated_delta::LogDecay;
 use formwork_ops::mla::{LatentDecoding, Mla};
 use formwork_ops::selective_scan::SelectiveScan;
@@ -27,9 +28,23 @@ impl Weights {
         Mla::new(&weight, heads, nope, d_v, scale, decoding)
     }
 
-    /// `name.A_log` and `name.dt_bias` `[heads]`.
-    pub fn log_decay(&self, name: &str, heads: usize) -> LogDecay {
-        LogDecay::new(&self.vector(name, "A_log", heads), self.vector(name, "dt_bias", heads))
+    /// `name.weight` `[heads·(nope + d_v), latent]`, read at chosen places.
+    pub fn chosen_mla(
+        &self,
+        name: &str,
+        latent: usize,
+        heads: usize,
+        nope: usize,
+        d_v: usize,
+        scale: f32,
+        decoding: LatentDecoding,
+    ) -> ChosenMla {
+        ChosenMla::new(self.mla(name, latent, heads, nope, d_v, scale, decoding))
+    }
+
+    /// `name.A_log` `[heads]` and `name.dt_bias` `[heads·width]`.
+    pub fn log_decay(&self, name: &str, heads: usize, width: usize) -> LogDecay {
+        LogDecay::new(&self.vector(name, "A_log", heads), self.vector(name, "dt_bias", heads * width))
     }
 
     /// `name.weight` `[channels, 1, n]`, without bias.
