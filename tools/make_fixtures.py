@@ -102,6 +102,11 @@ def partial(factor, **rest):
     return dict(dict(rope_type="default", rope_theta=100.0), partial_rotary_factor=factor, **rest)
 
 
+def without(values, *keys):
+    """Defaults that a class does not know are left out."""
+    return {k: v for k, v in values.items() if k not in keys}
+
+
 def by_kind(full, sliding):
     """Rotary positions that differ between kinds of layers."""
     return dict(full_attention=full, sliding_attention=sliding)
@@ -360,24 +365,99 @@ FIXTURES |= {
 }
 
 
+# Mixtures of many small experts.
+EXPERTS = DECODER | dict(
+    vocab_size=64, hidden_size=24, intermediate_size=28, moe_intermediate_size=12, num_experts_per_tok=2, head_dim=8)
+ROUTED = dict(n_routed_experts=6, n_shared_experts=2, routed_scaling_factor=1.7, norm_topk_prob=True)
+FIXTURES |= {
+    "glm4_moe": ("Glm4MoeForCausalLM", EXPERTS, dict(
+        ROUTED, first_k_dense_replace=1, n_group=3, topk_group=2, use_qk_norm=True, attention_bias=True, rope_parameters=partial(0.5))),
+    "solar_open": ("SolarOpenForCausalLM", EXPERTS, dict(ROUTED, n_shared_experts=1, norm_topk_prob=False)),
+    "dots1": ("Dots1ForCausalLM", EXPERTS, dict(
+        ROUTED, first_k_dense_replace=1, sliding_window=5, max_window_layers=1, attention_bias=True)),
+    "exaone_moe": ("ExaoneMoeForCausalLM", EXPERTS, dict(
+        MIXED, num_experts=6, num_shared_experts=2, first_k_dense_replace=1, routed_scaling_factor=1.7)),
+    "minimax_m2": ("MiniMaxM2ForCausalLM", without(EXPERTS, "moe_intermediate_size"), dict(num_local_experts=5, intermediate_size=12, rope_parameters=partial(0.5))),
+    "ernie4_5_moe": ("Ernie4_5_MoeForCausalLM", EXPERTS, dict(
+        moe_num_experts=5, moe_k=2, moe_num_shared_experts=1, moe_layer_start_index=1, moe_norm_min=0.5, use_bias=True, tie_word_embeddings=True, DISTINCT=3)),
+    "afmoe": ("AfmoeForCausalLM", EXPERTS, dict(
+        MIXED, num_experts=5, num_shared_experts=1, num_dense_layers=1, mup_enabled=True, route_scale=1.4, attention_bias=True)),
+    "cohere2_moe": ("Cohere2MoeForCausalLM", without(EXPERTS, "moe_intermediate_size"), dict(
+        num_hidden_layers=3, layer_types=["full_attention", "sliding_attention", "full_attention"], sliding_window=5,
+        mlp_layer_types=["dense", "sparse", "sparse"], prefix_dense_intermediate_size=20, intermediate_size=12, num_experts=5,
+        num_shared_experts=1, expert_selection_fn="sigmoid", layer_norm_eps=0.02, rms_norm_eps=None,
+        logit_scale=0.5, tie_word_embeddings=True, rope_theta=100.0)),
+    "mimo_v2_flash": ("MiMoV2FlashForCausalLM", EXPERTS, dict(
+        n_routed_experts=6, v_head_dim=6, sliding_window=5, layer_types=["full_attention", "sliding_attention"],
+        mlp_layer_types=["sparse", "dense"], attention_bias=True, num_key_value_heads=1,
+        rope_parameters=by_kind(partial(0.5), partial(0.25, rope_theta=40.0)))),
+    "hunyuan_moe": ("HunYuanMoEV1ForCausalLM", without(EXPERTS, "moe_intermediate_size"), dict(num_experts=5, moe_topk=2, intermediate_size=12, attention_bias=True)),
+    "flex_olmo": ("FlexOlmoForCausalLM", without(EXPERTS, "moe_intermediate_size", "head_dim"), dict(num_experts=5, intermediate_size=12, norm_topk_prob=True)),
+    "dbrx": ("DbrxForCausalLM", {}, dict(
+        vocab_size=64, d_model=24, n_heads=4, n_layers=2, max_seq_len=64, rope_parameters=dict(rope_type="default", rope_theta=100.0),
+        attn_config=dict(kv_n_heads=2, clip_qkv=0.6, rope_theta=100.0),
+        ffn_config=dict(hidden_size=24, ffn_hidden_size=12, moe_num_experts=5, moe_top_k=2, moe_normalize_expert_weights=1.0))),
+    # The last layer turns nothing and sees every key; every layer's chunk is shorter than the rows.
+    "llama4": ("Llama4ForCausalLM", without(EXPERTS, "moe_intermediate_size"), dict(
+        num_hidden_layers=3, intermediate_size=12, intermediate_size_mlp=28, num_local_experts=4, interleave_moe_layer_step=2,
+        no_rope_layers=[1, 1, 0], layer_types=["chunked_attention", "full_attention", "full_attention"], attention_chunk_size=5,
+        attn_scale=0.5, floor_scale=4, attention_bias=True)),
+    "longcat_flash": ("LongcatFlashForCausalLM", MLA, dict(
+        hidden_size=24, head_dim=8, num_layers=1, ffn_hidden_size=28, expert_ffn_hidden_size=12, moe_topk=2, n_routed_experts=4, zero_expert_num=2,
+        routed_scaling_factor=1.7, q_lora_rank=12, attention_bias=True)),
+    "deepseek_v32": ("DeepseekV32ForCausalLM", MLA_MOE, dict(
+        index_topk=5, index_head_dim=12, index_n_heads=8, n_group=3, topk_group=2)),
+    "glm_moe_dsa": ("GlmMoeDsaForCausalLM", MLA_MOE, dict(index_topk=5, index_head_dim=12, index_n_heads=8, n_group=1, topk_group=1)),
+}
+
+# Mixers that keep a state of one size.
+DELTA = DECODER | dict(
+    vocab_size=64, hidden_size=24, intermediate_size=28, head_dim=12, num_hidden_layers=3,
+    layer_types=["linear_attention", "full_attention", "linear_attention"], linear_num_key_heads=2, linear_num_value_heads=4,
+    linear_key_head_dim=6, linear_value_head_dim=5, linear_conv_kernel_dim=3)
+FIXTURES |= {
+    "qwen3_5": ("Qwen3_5ForCausalLM", DELTA, dict(attention_bias=True, rope_parameters=partial(0.5))),
+    "qwen3_5_moe": ("Qwen3_5MoeForCausalLM", DELTA, dict(
+        num_experts=4, num_experts_per_tok=2, moe_intermediate_size=12, shared_expert_intermediate_size=10, rope_parameters=partial(0.5))),
+    # Keys and values as wide as each other: transformers cuts its joined convolution into equal thirds when it saves.
+    "olmo_hybrid": ("OlmoHybridForCausalLM", without(DELTA, "head_dim", "rope_parameters"), dict(
+        linear_num_key_heads=4, linear_value_head_dim=6)),
+    "olmo_hybrid_rotary": ("OlmoHybridForCausalLM", without(DELTA, "head_dim"), dict(
+        linear_num_key_heads=2, linear_value_head_dim=3, linear_allow_neg_eigval=False)),
+    "kimi_linear": ("KimiLinearForCausalLM", without(MLA, "rope_parameters"), dict(
+        hidden_size=24, num_hidden_layers=3, layer_types=["linear_attention", "full_attention", "linear_attention"],
+        mlp_layer_types=["dense", "sparse", "sparse"], linear_num_heads=3, linear_head_dim=6, linear_conv_kernel_dim=3, q_lora_rank=12,
+        num_local_experts=6, num_experts_per_tok=2, moe_intermediate_size=12, intermediate_size=28, n_group=3, topk_group=2,
+        routed_scaling_factor=1.7, n_shared_experts=1)),
+}
+
 # Parameters of a class that its outputs do not depend on, or that are no more than a formula.
 UNREAD = {"EsmForMaskedLM": "contact_head", "RoFormerForMaskedLM": "embed_positions"}
-
-
-# Models whose reference computes another way than theirs: by masks of the right and left, or by chunks of its own size.
-OTHER_WORK = ("lfm2", "lfm2_moe", "qwen3_next", "mamba2", "bamba", "granitemoehybrid")
+# Rows of a class's matrices that stand for experts without any.
+NO_EXPERTS = {
+    "longcat_flash": lambda c: c.num_layers * c.zero_expert_num * 2 * c.expert_ffn_hidden_size * c.hidden_size,
+}
+# The counter sees the padding of convolutions and chunks, masks instead of chosen keys, and experts that no token chose.
+OTHER_WORK = {
+    "lfm2", "lfm2_moe", "qwen3_next", "qwen3_5_text", "qwen3_5_moe_text", "olmo_hybrid", "kimi_linear", "mamba2", "bamba",
+    "granitemoehybrid", "deepseek_v32", "glm_moe_dsa", "llama4_text", "longcat_flash",
+}
+# transformers 4 had no such model, or wrote the same keys.
+NO_LEGACY = {"mimo_v2_flash"}
+# Biases of choices, which are not trained.
+CHOICE_BIASES = ("e_score_correction_bias", "expert_bias")
 
 
 def randomise(model, generator):
     """Weights around 0 with deviation 0.2, norm scales around 1, biases off 0; sinusoids stay what they are."""
     for name, parameter in model.named_parameters():
-        if not parameter.requires_grad:
+        if not parameter.requires_grad and not name.endswith(CHOICE_BIASES):
             continue
         noise = 0.2 * torch.randn(parameter.shape, generator=generator)
         is_scale = parameter.dim() == 1 and name.endswith("weight")
         parameter.data = noise + 1.0 if is_scale else noise
     for name, buffer in model.named_buffers():
-        if name == "final_logits_bias" or name.endswith("e_score_correction_bias"):
+        if name == "final_logits_bias" or name.endswith(CHOICE_BIASES):
             buffer.copy_(0.2 * torch.randn(buffer.shape, generator=generator))
 
 
@@ -430,6 +510,8 @@ def write_model(name, folder, attempt):
     config = json.loads((folder / "config.json").read_text())
     if dump_reference.task_of(model.config) in ("base", "masked_lm") and "rope_parameters" not in config:
         return
+    if config["model_type"] in NO_LEGACY:
+        return
     (folder / "config.legacy.json").write_text(json.dumps(legacy(config, values), indent=2) + "\n")
 
 
@@ -466,6 +548,7 @@ def work_on_padding(model):
 
 def describe(model, case):
     """The content of meta.json."""
+    model.requires_grad_(False)  # the counter hooks onto what would be trained
     with FlopCounterMode(display=False) as counter:
         forward(model, case)
     main = main_output(case)
@@ -483,6 +566,9 @@ def describe(model, case):
     by_config = sum(p.numel() for p in type(model)(model.config).parameters())
     if by_config != meta["params"]:
         meta["params_by_config"] = by_config
+    no_experts = NO_EXPERTS.get(model.config.model_type)
+    if no_experts:
+        meta["params_by_config"] = meta["params"] - no_experts(model.config)
     # Weights that the outputs do not depend on: they are no part of the compiled model.
     unread = UNREAD.get(type(model).__name__)
     if unread:
