@@ -115,6 +115,9 @@ pub(crate) enum Command {
     Quantize(Quantize),
     /// Measure tokens per second beside the limits of this machine
     Bench(Bench),
+    /// Work with tokenizers: encode, decode, inspect, explain
+    #[command(subcommand)]
+    Tokenizer(crate::tokenizer_args::Tokenizer),
     /// Print completions for a shell
     Completions {
         #[arg(value_enum)]

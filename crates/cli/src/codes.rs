@@ -84,6 +84,11 @@ const CODES: &[(&str, &str)] = &[
     ),
     ("unknown-code", "`explain` was asked for a code that no error has. Without a code it lists all of them."),
     (
+        "unknown-id",
+        "Ids are numbers below the size of the vocabulary, and each has a token; `tokenizer inspect` says how many there are. \
+         Ids of another tokenizer mean something else, or nothing.",
+    ),
+    (
         "unknown-machine",
         "A machine of the roofline is a name from the table, or two numbers: FLOP/s and bytes/s.\n\n    right:  --machine h100-sxm\n    \
          right:  --machine 1e12,90e9",

@@ -16,6 +16,7 @@ mod replace;
 mod rustfmt;
 mod specs;
 mod stop;
+mod tokenizer_args;
 mod tree_text;
 
 use std::process::ExitCode;

@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use crate::{Encoding, Error, Kind};
+use crate::{Encoding, Error, Explanation, Kind};
 
 /// A token that stands outside the model's own splitting.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub(crate) trait Engine: Debug + Send + Sync {
 
     /// The tokens of a text; `special` puts the model's special tokens around it.
     fn encode(&self, text: &str, special: bool) -> Result<Encoding, Error>;
+
+    fn explain(&self, text: &str) -> Result<Explanation, Error>;
 
     /// The text of ids; `special` writes special tokens as well.
     fn decode(&self, ids: &[u32], special: bool) -> Result<String, Error>;

@@ -7,6 +7,7 @@ mod check;
 mod encoding;
 mod engine;
 mod error;
+mod explain;
 mod guard;
 mod json;
 mod kind;
@@ -17,6 +18,7 @@ mod stream;
 pub use encoding::Encoding;
 pub use engine::Added;
 pub use error::Error;
+pub use explain::{Explanation, Step, Word};
 pub use kind::Kind;
 pub use stream::Stream;
 
@@ -104,6 +106,14 @@ impl Tokenizer {
     /// If the text cannot be written in this vocabulary.
     pub fn tokens(&self, text: &str, special: bool) -> Result<Encoding, Error> {
         self.engine.encode(text, special)
+    }
+
+    /// How the tokens of a text come about, stage by stage. Takes time that grows with the square of a word's length.
+    ///
+    /// # Errors
+    /// If the text cannot be written in this vocabulary.
+    pub fn explain(&self, text: &str) -> Result<Explanation, Error> {
+        self.engine.explain(text)
     }
 
     /// The text of ids, special tokens left out.

@@ -15,6 +15,7 @@ mod perplexity;
 mod quantize;
 mod run;
 mod schema;
+mod tokenizer;
 mod verify;
 
 use clap::CommandFactory as _;
@@ -42,6 +43,7 @@ pub(crate) fn run(cli: &Cli) -> Outcome {
         Command::Embed(options) => embed::run(options, global),
         Command::Perplexity(options) => perplexity::run(options, global),
         Command::Quantize(options) => quantize::run(options, global),
+        Command::Tokenizer(command) => tokenizer::run(command),
         Command::Completions { shell } => {
             let mut text = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "formwork", &mut text);

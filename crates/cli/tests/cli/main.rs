@@ -5,3 +5,4 @@ mod compile;
 mod generated;
 mod run;
 mod support;
+mod tokenizer;

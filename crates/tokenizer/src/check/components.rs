@@ -2,10 +2,8 @@
 
 use serde_json::Value;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
-use tokenizers::processors::bert::BertProcessing;
-use tokenizers::processors::roberta::RobertaProcessing;
 use tokenizers::processors::template::TemplateProcessing;
-use tokenizers::{DecoderWrapper, NormalizerWrapper, PreTokenizerWrapper};
+use tokenizers::{DecoderWrapper, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper};
 
 use crate::{Error, guard};
 
@@ -116,10 +114,9 @@ fn component(stage: &Stage, path: &str, value: &Value) -> Result<(), Error> {
 /// The loader tells processors apart by their fields; here their type decides.
 fn processor(kind: &str, value: Value) -> Result<(), serde_json::Error> {
     match kind {
-        "RobertaProcessing" => serde_json::from_value::<RobertaProcessing>(value).map(drop),
-        "BertProcessing" => serde_json::from_value::<BertProcessing>(value).map(drop),
         "TemplateProcessing" => serde_json::from_value::<TemplateProcessing>(value).map(drop),
-        _ => serde_json::from_value::<ByteLevel>(value).map(drop),
+        "ByteLevel" => serde_json::from_value::<ByteLevel>(value).map(drop),
+        _ => serde_json::from_value::<PostProcessorWrapper>(value).map(drop),
     }
 }
 

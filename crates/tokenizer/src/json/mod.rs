@@ -1,5 +1,6 @@
 //! Tokenizers that a `tokenizer.json` describes, on the `tokenizers` crate.
 
+mod explain;
 mod gaps;
 pub(crate) mod strict;
 
@@ -7,7 +8,7 @@ use serde_json::Value;
 use tokenizers::{PostProcessor as _, TruncationParams};
 
 use crate::engine::{Added, Engine};
-use crate::{Encoding, Error, Kind, check, guard};
+use crate::{Encoding, Error, Explanation, Kind, check, guard};
 
 /// A checked `tokenizer.json`, loaded.
 #[derive(Debug)]
@@ -82,6 +83,10 @@ impl Engine for Json {
             found.get_ids().iter().zip(&offsets).filter(|(id, place)| Some(**id) == self.unknown && !place.is_empty());
         let unknown = unknown.map(|(_, place)| place.clone()).collect();
         Ok(Encoding { ids: found.get_ids().to_vec(), tokens: found.get_tokens().to_vec(), offsets, unknown })
+    }
+
+    fn explain(&self, text: &str) -> Result<Explanation, Error> {
+        explain::explain(self, text)
     }
 
     fn decode(&self, ids: &[u32], special: bool) -> Result<String, Error> {

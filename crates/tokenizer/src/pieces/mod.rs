@@ -6,6 +6,7 @@
 mod bpe;
 mod charsmap;
 mod decode;
+mod explain;
 mod model_file;
 mod normalizer;
 mod prefixes;
@@ -16,7 +17,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use crate::engine::{Added, Engine};
-use crate::{Encoding, Error, Kind};
+use crate::{Encoding, Error, Explanation, Kind};
 use bpe::Bpe;
 use charsmap::Charsmap;
 pub(crate) use model_file::{Algorithm, ModelFile, Role};
@@ -84,6 +85,26 @@ impl Pieces {
         let special = Prefixes::new(added.values().map(|it| (it.content.clone(), it.id)));
         ids.extend(added.values().map(|it| (it.content.clone(), it.id)));
         Ok(Self { file, normalizer, model, ids, bytes, unknown, added, special, around, limit: None })
+    }
+
+    /// A text cut at tokens that stand outside the model, each with its id.
+    fn segments(&self, text: &str) -> Vec<(Range<usize>, Option<u32>)> {
+        let mut segments = Vec::new();
+        let (mut from, mut at) = (0, 0);
+        while let Some(first) = text[at..].chars().next() {
+            match self.special.longest(&text.as_bytes()[at..]) {
+                None => at += first.len_utf8(),
+                Some((length, id)) => {
+                    segments.push((from..at, None));
+                    segments.push((at..at + length, Some(id)));
+                    at += length;
+                    from = at;
+                }
+            }
+        }
+        segments.push((from..at, None));
+        segments.retain(|(range, _)| !range.is_empty());
+        segments
     }
 
     /// The pieces of a text without special tokens in it, whose first byte is `from` in the text as a whole.
@@ -154,19 +175,12 @@ impl Engine for Pieces {
 
     fn encode(&self, text: &str, special: bool) -> Result<Encoding, Error> {
         let mut out = Encoding::default();
-        let (mut from, mut at) = (0, 0);
-        while let Some(first) = text[at..].chars().next() {
-            match self.special.longest(&text.as_bytes()[at..]) {
-                None => at += first.len_utf8(),
-                Some((length, id)) => {
-                    self.split(&text[from..at], from, &mut out);
-                    out.push(id, &text[at..at + length], at..at + length);
-                    at += length;
-                    from = at;
-                }
+        for (range, added) in self.segments(text) {
+            match added {
+                Some(id) => out.push(id, &text[range.clone()], range),
+                None => self.split(&text[range.clone()], range.start, &mut out),
             }
         }
-        self.split(&text[from..], from, &mut out);
         let around = if special { self.around } else { [None, None] };
         let room = self.limit.map(|limit| limit - around.iter().flatten().count());
         let kept = room.unwrap_or(usize::MAX).min(out.ids.len());
@@ -183,6 +197,10 @@ impl Engine for Pieces {
             out.push(id, token(id), 0..0);
         }
         Ok(out)
+    }
+
+    fn explain(&self, text: &str) -> Result<Explanation, Error> {
+        Ok(explain::explain(self, text))
     }
 
     fn decode(&self, ids: &[u32], special: bool) -> Result<String, Error> {

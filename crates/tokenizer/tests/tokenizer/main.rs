@@ -2,6 +2,7 @@
 
 mod behaviour;
 mod broken;
+mod explain;
 mod loaders;
 mod reference;
 mod support;

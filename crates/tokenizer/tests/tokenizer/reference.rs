@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use formwork_tokenizer::Tokenizer;
 use serde_json::{Value, json};
 
-fn fixture(name: &str) -> PathBuf {
+pub(crate) fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
 }
 
-fn read(name: &str) -> String {
+pub(crate) fn read(name: &str) -> String {
     std::fs::read_to_string(fixture(name)).unwrap()
 }
 

@@ -1,0 +1,27 @@
+//! `tokenizer`: text to ids and back, and what is to be known of tokenizers.
+
+mod explain;
+mod inspect;
+mod text;
+
+use std::io::Read as _;
+use std::path::Path;
+
+use crate::problem::{Outcome, Problem};
+use crate::tokenizer_args::Tokenizer;
+
+pub(super) fn run(command: &Tokenizer) -> Outcome {
+    match command {
+        Tokenizer::Encode(options) => text::encode(options),
+        Tokenizer::Decode(options) => text::decode(options),
+        Tokenizer::Inspect(options) => inspect::run(options),
+        Tokenizer::Explain(options) => explain::run(options),
+    }
+}
+
+/// Standard input as text.
+fn standard_input() -> Result<String, Problem> {
+    let mut text = String::new();
+    std::io::stdin().read_to_string(&mut text).map_err(|error| Problem::io(Path::new("standard input"), &error))?;
+    Ok(text)
+}
