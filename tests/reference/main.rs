@@ -24,11 +24,14 @@ fn check<M: Model>(folder: &str, flops: Option<u128>, same_code: bool) {
     if let (Some(flops), false) = (flops, meta["flops"].is_null()) {
         assert_eq!(Some(flops), meta["flops"].as_u64().map(u128::from), "FLOPs");
     }
-    let weights = folder.as_os_str().to_owned();
-    let input = folder.join("case.safetensors").into_os_string();
-    let arguments: Vec<OsString> = vec!["verify".into(), "--weights".into(), weights, "--input".into(), input];
-    if let Err(error) = runner::run::<M>(arguments) {
-        panic!("{}: {error}", folder.display());
+    let gguf = folder.join("model.gguf");
+    for weights in [Some(folder.to_owned()), gguf.exists().then_some(gguf)].into_iter().flatten() {
+        let input = folder.join("case.safetensors").into_os_string();
+        let arguments: Vec<OsString> =
+            vec!["verify".into(), "--weights".into(), weights.clone().into_os_string(), "--input".into(), input];
+        if let Err(error) = runner::run::<M>(arguments) {
+            panic!("{}: {error}", weights.display());
+        }
     }
     beams::check::<M>(folder);
 }

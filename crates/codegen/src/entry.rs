@@ -1,6 +1,6 @@
 //! What a program needs to know of a model: the trait that the runtime runs, and the weights' names.
 
-use formwork_ir::{Mapping, Model, Source};
+use formwork_ir::{GgufMap, Mapping, Model, Source};
 use formwork_ops::Kind;
 use proc_macro2::{Literal, TokenStream};
 use quote::quote;
@@ -91,12 +91,41 @@ pub(crate) fn mapping(model: &Model) -> TokenStream {
     let (prefixes, ignore) = (&map.prefixes, map.ignore.iter().map(|p| glob(p)));
     let rules = map.rules.iter().map(rule);
     let doc = docs("Where parameters are found in a checkpoint.");
+    let (gguf, table) = match &model.gguf {
+        Some(map) => (quote!(Some(&GGUF)), gguf(map)),
+        None => (quote!(None), TokenStream::new()),
+    };
     quote! {
         #doc
         pub const MAPPING: Mapping = Mapping {
             prefixes: &[#(#prefixes),*],
             rules: &[#(#rules),*],
             ignore: &[#(#ignore),*],
+            gguf: #gguf,
+        };
+        #table
+    }
+}
+
+/// The constant that says the same for GGUF files.
+fn gguf(map: &GgufMap) -> TokenStream {
+    let doc = docs("The same for GGUF files.");
+    let architectures = map.architectures.iter().map(|(name, own)| {
+        let own = own.iter().map(rule);
+        quote!((#name, &[#(#own),*]))
+    });
+    let (rules, ignore) = (map.rules.iter().map(rule), map.ignore.iter().map(|p| glob(p)));
+    let facts = map.facts.iter().map(|(key, value)| {
+        let value = Literal::f64_unsuffixed(*value);
+        quote!(Fact { key: #key, value: #value })
+    });
+    quote! {
+        #doc
+        const GGUF: Gguf = Gguf {
+            architectures: &[#(#architectures),*],
+            rules: &[#(#rules),*],
+            ignore: &[#(#ignore),*],
+            facts: &[#(#facts),*],
         };
     }
 }

@@ -27,6 +27,11 @@ codes! {
     wrong:  d_ff = \"round_up(d_model, 0)\"      # a step of zero
     right:  d_ff = \"round_up(d_model, 64)\"",
 
+    "bad-fact": "A `gguf` section holds a file's keys against numbers of the family; null leaves a key alone.
+
+    wrong:  \"rope.freq_base\" == rope
+    right:  \"rope.freq_base\" == rope.theta",
+
     "bad-input": "An entry point takes token streams: `ids` with a batch and a sequence, each a symbol of the run.
 
     wrong:  model causal_lm(tokens: [8, 512]) -> ..

@@ -56,7 +56,7 @@ impl Model for Unavailable {
         vocab_size: 0,
         max_positions: None,
         parameters: 0,
-        mapping: rt::Mapping { prefixes: &[], rules: &[], ignore: &[] },
+        mapping: rt::Mapping { prefixes: &[], rules: &[], ignore: &[], gguf: None },
     };
     type Cache = ();
 

@@ -344,6 +344,7 @@ impl Elaborator<'_> {
             }
         }
         let weights = self.weight_map(family);
+        let gguf = self.gguf_map(family);
         let mut model = Model {
             name: name.to_string(),
             family: family.name.text.clone(),
@@ -355,9 +356,14 @@ impl Elaborator<'_> {
             arguments,
             tokenizer: None,
             weights,
+            gguf: None,
             origins: self.origins.clone(),
         };
         self.check_parameters(&model);
+        model.gguf = gguf.map(|mut map| {
+            map.keep_for(&model);
+            map
+        });
         model.tokenizer = self.tokenizer(&model);
         Some(model)
     }

@@ -10,6 +10,7 @@ mod elaborate;
 mod eval;
 mod family;
 mod frame;
+mod gguf;
 mod hf;
 mod kind_names;
 mod library;
@@ -34,6 +35,7 @@ mod value;
 mod weights;
 
 pub use family::{Arguments, STANDARD_FAMILY, apply, family_of_config, family_of_instance, import_config};
+pub use gguf::GgufMap;
 pub use library::Library;
 pub use model::{
     Argument, LayerKind, Model, ModelInput, Module, ModuleId, Node, NodeKind, OpNode, PER_LAYER, Repeat, Table, Value,

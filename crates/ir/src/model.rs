@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use formwork_diag::Span;
 use formwork_ops::{AttrValue, Facts, Kind, Op, Poly, Type};
 
+use crate::gguf::GgufMap;
 use crate::tokenizer::Tokenizer;
 use crate::weights::WeightMap;
 
@@ -39,6 +40,8 @@ pub struct Model {
     pub tokenizer: Option<Tokenizer>,
     /// How parameter names find tensors in a checkpoint.
     pub weights: WeightMap,
+    /// The same for GGUF files, where the family reads them.
+    pub gguf: Option<GgufMap>,
     /// Where each named size was set.
     pub origins: BTreeMap<String, Span>,
 }

@@ -12,7 +12,7 @@ const EVERY_FAMILY: &str = "every_family";
 type Parts = BTreeMap<String, Rc<Family>>;
 
 /// A family with the members of its parts. A part's parameters stand where it is included, its weight rules before the family's,
-/// its other members after them.
+/// its other members (those of `gguf` sections too) after them.
 pub(crate) fn whole(family: &Family, parts: &Parts, errors: &mut Diagnostics) -> Family {
     let mut out = family.clone();
     let mut params: Vec<(bool, Field)> = Vec::new();
@@ -114,4 +114,5 @@ fn add_missing(family: &mut Family, part: &Family) {
         }
     }
     family.requires.extend(part.requires.iter().cloned());
+    family.gguf.extend(part.gguf.iter().cloned());
 }

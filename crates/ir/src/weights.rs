@@ -92,18 +92,23 @@ impl Elaborator<'_> {
         let mut map = WeightMap::default();
         let scope = Scope::root();
         for rule in &family.weights {
-            match rule {
-                WeightRule::Prefix(prefix) => map.prefixes.push(prefix.text.clone()),
-                WeightRule::Ignore { patterns, .. } => map.ignore.extend(patterns.iter().map(|p| p.text.clone())),
-                WeightRule::Map { target, source, condition } => {
-                    let applies = condition.as_ref().is_none_or(|condition| self.holds(condition, &scope));
-                    if applies && let Some(source) = self.source(source, &scope) {
-                        map.rules.push(Mapping { target: target.text.clone(), source, span: target.span });
-                    }
+            self.weight_rule(rule, &scope, &mut map);
+        }
+        map
+    }
+
+    /// Adds a rule to a map.
+    pub(crate) fn weight_rule(&mut self, rule: &WeightRule, scope: &Scope, map: &mut WeightMap) {
+        match rule {
+            WeightRule::Prefix(prefix) => map.prefixes.push(prefix.text.clone()),
+            WeightRule::Ignore { patterns, .. } => map.ignore.extend(patterns.iter().map(|p| p.text.clone())),
+            WeightRule::Map { target, source, condition } => {
+                let applies = condition.as_ref().is_none_or(|condition| self.holds(condition, scope));
+                if applies && let Some(source) = self.source(source, scope) {
+                    map.rules.push(Mapping { target: target.text.clone(), source, span: target.span });
                 }
             }
         }
-        map
     }
 
     fn holds(&mut self, condition: &Expr, scope: &Scope) -> bool {

@@ -51,7 +51,7 @@ pub use rows::Rows;
 pub use sampling::Sampling;
 pub use scoring::{Score, score};
 pub use session::Session;
-pub use weights::mapping::{Mapping, Rule, Source};
+pub use weights::mapping::{Fact, Gguf, Mapping, Rule, Source};
 pub use weights::{Holding, Weights};
 
 /// Operators without parameters.

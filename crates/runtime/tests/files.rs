@@ -110,7 +110,7 @@ fn odd_but_legal_files_are_read() {
 fn index(folder: &Path, map: &str) -> &'static str {
     let text = format!(r#"{{"weight_map":{map}}}"#);
     std::fs::write(folder.join("model.safetensors.index.json"), text).unwrap();
-    let opened = Weights::open(folder, &Mapping { prefixes: &[], rules: &[], ignore: &[] });
+    let opened = Weights::open(folder, &Mapping { prefixes: &[], rules: &[], ignore: &[], gguf: None });
     opened.err().map_or("fine", |error| error.code)
 }
 
@@ -148,7 +148,7 @@ fn shards_stay_in_their_folder() {
 #[test]
 fn folders_without_weights_say_so() {
     let folder = tempfile::tempdir().unwrap();
-    let mapping = Mapping { prefixes: &[], rules: &[], ignore: &[] };
+    let mapping = Mapping { prefixes: &[], rules: &[], ignore: &[], gguf: None };
     let open = |path: &Path| Weights::open(path, &mapping).err().unwrap();
     assert_eq!(open(folder.path()).code, "no-weights");
     std::fs::write(folder.path().join("pytorch_model.bin"), "x").unwrap();
@@ -167,7 +167,7 @@ fn devices_and_endless_files_are_refused() {
         path
     };
     assert_eq!(SafeTensors::open(&link("x.safetensors")).err().unwrap().code, "not-safetensors");
-    let mapping = Mapping { prefixes: &[], rules: &[], ignore: &[] };
+    let mapping = Mapping { prefixes: &[], rules: &[], ignore: &[], gguf: None };
     assert_eq!(Weights::open(link("x.index.json"), &mapping).err().unwrap().code, "bad-index");
     let device = folder.path().join("device");
     std::os::unix::fs::symlink("/dev/null", &device).unwrap();

@@ -17,7 +17,7 @@ fn open(tensors: &[Output], mapping: &Mapping) -> Weights {
 }
 
 fn rules(rules: &'static [Rule]) -> Mapping {
-    Mapping { prefixes: &[], rules, ignore: &[] }
+    Mapping { prefixes: &[], rules, ignore: &[], gguf: None }
 }
 
 fn values(w: &Weights, name: &str, dims: &[usize]) -> Vec<f32> {
@@ -67,6 +67,7 @@ fn a_transposed_linear_multiplies_in_place() {
         prefixes: &[],
         rules: &[Rule { target: "{p*}.weight", source: Source::Transpose(&Source::Name("{p}.weight")) }],
         ignore: &[],
+        gguf: None,
     };
     let w = open(&[tensor("a.fc.weight", &[2, 3], 0.0)], &MAP);
     let ctx = Context::with(1, Simd::Portable);
@@ -78,7 +79,7 @@ fn a_transposed_linear_multiplies_in_place() {
 
 #[test]
 fn prefixes_may_be_there_or_not() {
-    const MAP: Mapping = Mapping { prefixes: &["bare."], rules: &[], ignore: &["*.extra"] };
+    const MAP: Mapping = Mapping { prefixes: &["bare."], rules: &[], ignore: &["*.extra"], gguf: None };
     let tensors = [tensor("bare.x", &[1], 1.0), tensor("y", &[1], 2.0), tensor("bare.z.extra", &[1], 0.0)];
     let w = open(&tensors, &MAP);
     assert_eq!(values(&w, "x", &[1]), [1.0]);
@@ -92,6 +93,7 @@ fn ties_share_memory_and_may_be_stored_twice() {
         prefixes: &[],
         rules: &[Rule { target: "head.weight", source: Source::Name("embed.weight") }],
         ignore: &[],
+        gguf: None,
     };
     let tensors = [tensor("embed.weight", &[2, 2], 0.0), tensor("head.weight", &[2, 2], 9.0)];
     let w = open(&tensors, &MAP);
@@ -109,7 +111,7 @@ fn all_problems_are_reported_at_once() {
         tensor("spare", &[1], 0.0),
         integers,
     ];
-    let w = open(&tensors, &Mapping { prefixes: &[], rules: &[], ignore: &[] });
+    let w = open(&tensors, &Mapping { prefixes: &[], rules: &[], ignore: &[], gguf: None });
     let layer = w.at("layer.0");
     layer.linear("q_proj", 3, 2);
     layer.linear("qproj", 3, 2);

@@ -41,7 +41,7 @@ impl Model for Translator {
         vocab_size: VOCAB,
         max_positions: None,
         parameters: 184,
-        mapping: Mapping { prefixes: &[], rules: &[], ignore: &[] },
+        mapping: Mapping { prefixes: &[], rules: &[], ignore: &[], gguf: None },
     };
     type Cache = Kept;
 

@@ -85,6 +85,8 @@ pub struct Family {
     pub hf: Vec<Hf>,
     /// How parameter names find tensors in a checkpoint.
     pub weights: Vec<WeightRule>,
+    /// The same for GGUF files.
+    pub gguf: Vec<Gguf>,
 }
 
 /// A parameter of a family or a field of a record or variant.
@@ -274,6 +276,29 @@ pub enum HfRule {
     Ignore(IgnoreKeys),
     /// `include set`
     Include(Name),
+}
+
+/// How a family's parameters find tensors in GGUF files.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Gguf {
+    /// The architectures that the rules are for; without one, for all that the family reads.
+    pub architectures: Vec<Name>,
+    /// Its rules.
+    pub rules: Vec<GgufRule>,
+}
+
+/// A rule of a `gguf` section.
+#[derive(Clone, Debug, PartialEq)]
+pub enum GgufRule {
+    /// A rule as a `weights` section has it.
+    Weight(WeightRule),
+    /// `"key" == expr`: what a key of the architecture has to say; nothing where the expression is null.
+    Fact {
+        /// The key, without the architecture's name in front.
+        key: Name,
+        /// What the family says.
+        value: Expr,
+    },
 }
 
 /// A rule of a `weights` section.

@@ -6,8 +6,8 @@ use formwork_diag::{Diagnostic, FileId, Span};
 use pest::iterators::{Pair, Pairs};
 
 use crate::ast::{
-    Block, BlockParam, Body, Enum, Family, Field, Function, Hf, HfRule, IgnoreKeys, IgnoreSet, KeySet, Let, Name,
-    Record, Repeat, Require, Shared, Statement, Type, TypeKind, WeightRule,
+    Block, BlockParam, Body, Enum, Family, Field, Function, Gguf, GgufRule, Hf, HfRule, IgnoreKeys, IgnoreSet, KeySet,
+    Let, Name, Record, Repeat, Require, Shared, Statement, Type, TypeKind, WeightRule,
 };
 use crate::parse::Rule;
 
@@ -55,6 +55,7 @@ fn is_word(rule: Rule) -> bool {
             | Rule::task_word
             | Rule::include_word
             | Rule::weights_word
+            | Rule::gguf_word
             | Rule::prefix_word
             | Rule::family_word
             | Rule::part_word
@@ -129,6 +130,7 @@ impl Builder {
                     family.weights.push(self.weight_rule(rule)?);
                 }
             }
+            Rule::gguf_decl => family.gguf.push(self.gguf(pair)?),
             _ => family.shared.push(self.shared(pair)?),
         }
         Ok(())
@@ -316,6 +318,24 @@ impl Builder {
                 param: self.name(&parts.next().ok_or_else(missing)?),
             }),
         }
+    }
+
+    fn gguf(&self, pair: Pair<'_, Rule>) -> Result<Gguf> {
+        let (names, rules): (Vec<_>, Vec<_>) =
+            children(pair).skip(1).partition(|child| child.as_rule() == Rule::string);
+        let architectures = names.iter().map(|name| self.string(name)).collect();
+        let rules = rules.into_iter().map(|rule| self.gguf_rule(rule)).collect::<Result<_>>()?;
+        Ok(Gguf { architectures, rules })
+    }
+
+    fn gguf_rule(&self, pair: Pair<'_, Rule>) -> Result<GgufRule> {
+        let inner = children(pair.clone()).next().ok_or_else(missing)?;
+        if inner.as_rule() != Rule::gguf_fact {
+            return self.weight_rule(pair).map(GgufRule::Weight);
+        }
+        let mut parts = children(inner);
+        let key = self.string(&parts.next().ok_or_else(missing)?);
+        Ok(GgufRule::Fact { key, value: self.expr(parts.next().ok_or_else(missing)?)? })
     }
 
     fn weight_rule(&self, pair: Pair<'_, Rule>) -> Result<WeightRule> {

@@ -156,6 +156,7 @@ impl Family {
             shared: Vec::new(),
             hf: Vec::new(),
             weights: Vec::new(),
+            gguf: Vec::new(),
         }
     }
 }

@@ -19,7 +19,7 @@ pub(crate) struct Piece {
 /// Words that begin an item or a family's member.
 const HEADS: &[&str] = &[
     "family", "part", "include", "param", "let", "require", "model", "block", "fn", "record", "enum", "ignore", "keys",
-    "hf", "weights",
+    "hf", "weights", "gguf",
 ];
 
 /// The items between `start` and `end`: a doc comment or a head word at depth 0 begins one.

@@ -3,6 +3,12 @@
 /// Every code with a paragraph that explains it, sorted.
 pub const CODES: &[(&str, &str)] = &[
     (
+        "bad-gguf",
+        "The file breaks the rules of the GGUF format at the byte or the tensor that is named, or \
+         is of a version or byte order that is not read. Download it again, or convert it with a \
+         newer llama.cpp.",
+    ),
+    (
         "bad-index",
         "An index of shards (`model.safetensors.index.json`) is not JSON, or has no \
          `weight_map` that gives each tensor's file. Download it again.",
@@ -31,6 +37,23 @@ pub const CODES: &[(&str, &str)] = &[
          counts would be a guess, so neither is used.",
     ),
     ("empty-input", "There are no ids to run on: an empty prompt, or an input without elements."),
+    (
+        "gguf-architecture",
+        "A GGUF file says which architecture it is for, and the model's family reads others, or no \
+         GGUF files at all. Give the spec that the file was made for; a family reads GGUF files \
+         where it has a `gguf` section.",
+    ),
+    (
+        "gguf-differs",
+        "A GGUF file and the model disagree about a number, e.g. about the base of the rotary \
+         positions. The file belongs to another model, or the spec is wrong.",
+    ),
+    (
+        "gguf-key",
+        "A GGUF file has a key about its architecture that nothing reads. It may change what the \
+         model computes, so the family's `gguf` section has to check it or to ignore it, with a \
+         reason.",
+    ),
     (
         "input-dtype",
         "A tensor of an input file has a type that its role does not allow: ids and masks are \
@@ -120,6 +143,7 @@ pub const CODES: &[(&str, &str)] = &[
         "A shard name of an index is a path, is empty, or is a link that leads out of the \
          checkpoint's folder. Shards are plain file names beside their index.",
     ),
+    ("split-gguf", "The file is one part of a GGUF model that was split. Parts are not read: join them first."),
     (
         "tensor-dtype",
         "A header gives a tensor a type that the format does not have, or one of less than a \
@@ -144,6 +168,11 @@ pub const CODES: &[(&str, &str)] = &[
         "trailing-bytes",
         "Bytes follow the last tensor of a file. The format does not allow them: the file is \
          damaged or something was appended.",
+    ),
+    (
+        "truncated-gguf",
+        "The file ends before what it says that it holds: a download that stopped early. Download \
+         it again.",
     ),
     (
         "truncated-safetensors",

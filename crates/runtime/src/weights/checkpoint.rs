@@ -15,12 +15,15 @@ use super::piece::Piece;
 const MAX_INDEX: u64 = 100 << 20;
 
 /// Stored types of weights, and the format that each is held in where nothing else is asked for.
-const FORMATS: [(&str, Format); 5] = [
+const FORMATS: [(&str, Format); 8] = [
     ("F32", Format::Float(DType::F32)),
     ("BF16", Format::Float(DType::Bf16)),
     ("F16", Format::Float(DType::F16)),
     ("Q8", Format::Q8),
     ("Q4", Format::Q4),
+    ("Q8_0", Format::Q8),
+    ("Q5_0", Format::Q8),
+    ("Q4_0", Format::Q4),
 ];
 
 /// All tensors of a model's files, by name.
@@ -65,7 +68,8 @@ impl Checkpoint {
         }
     }
 
-    fn from_files(files: Vec<Box<dyn TensorFile>>) -> Result<Self> {
+    /// The tensors of some files.
+    pub(crate) fn from_files(files: Vec<Box<dyn TensorFile>>) -> Result<Self> {
         let mut tensors = BTreeMap::new();
         for (index, file) in files.iter().enumerate() {
             for name in file.names() {

@@ -63,20 +63,13 @@ impl SafeTensors {
     /// Maps and checks a file. The file must not shrink while it is in use: the system would then
     /// end the process on the next access.
     pub fn open(path: &Path) -> Result<Self> {
-        let io = |error| Error::io(path, &error);
-        let file = open_regular(path, |message| Error::new("not-safetensors", message))?;
-        if file.metadata().map_err(io)?.len() == 0 {
-            let message = format!("{} is empty", path.display());
-            return Err(Error::new("truncated-safetensors", message).help("download it again"));
-        }
-        // SAFETY: a mapping is unsound only if the file changes meanwhile, which we document.
-        let data = Mapped(unsafe { Mmap::map(&file) }.map_err(io)?);
+        let data = map(path)?;
         if let Some(error) = sniff(data.bytes()) {
             return Err(named(path, error));
         }
         let Header { entries, metadata } = header::parse(data.bytes()).map_err(|error| named(path, error))?;
         let entries = entries.into_iter().map(|entry| (entry.name.clone(), entry)).collect();
-        Ok(Self { path: path.to_path_buf(), data: Arc::new(data), entries, metadata })
+        Ok(Self { path: path.to_path_buf(), data, entries, metadata })
     }
 
     /// Where the file is.
@@ -146,8 +139,20 @@ impl SafeTensors {
     }
 }
 
+/// Maps a regular file that is not empty.
+pub(crate) fn map(path: &Path) -> Result<Arc<dyn Owner>> {
+    let io = |error| Error::io(path, &error);
+    let file = open_regular(path, |message| Error::new("not-safetensors", message))?;
+    if file.metadata().map_err(io)?.len() == 0 {
+        let message = format!("{} is empty", path.display());
+        return Err(Error::new("truncated-safetensors", message).help("download it again"));
+    }
+    // SAFETY: a mapping is unsound only if the file changes meanwhile, which we document.
+    Ok(Arc::new(Mapped(unsafe { Mmap::map(&file) }.map_err(io)?)))
+}
+
 /// The same error, with the file's name in front.
-fn named(path: &Path, error: Error) -> Error {
+pub(crate) fn named(path: &Path, error: Error) -> Error {
     Error { message: format!("{}: {}", path.display(), error.message), ..error }
 }
 
@@ -164,7 +169,7 @@ fn sniff(bytes: &[u8]) -> Option<Error> {
     } else if start.starts_with(&[0x1f, 0x8b]) {
         ("compressed with gzip", "decompress it first")
     } else if start.starts_with(b"GGUF") {
-        ("a GGUF file", "give the safetensors checkpoint that it was made from")
+        ("a GGUF file under another name", "give the file itself as the weights")
     } else {
         return None;
     };

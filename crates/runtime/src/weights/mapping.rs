@@ -10,6 +10,30 @@ pub struct Mapping {
     pub rules: &'static [Rule],
     /// Glob patterns (`*`: any characters) of tensors that may be present and unused.
     pub ignore: &'static [&'static str],
+    /// The same for GGUF files, where they are read.
+    pub gguf: Option<&'static Gguf>,
+}
+
+/// Where parameters are found in a GGUF file.
+#[derive(Clone, Copy, Debug)]
+pub struct Gguf {
+    /// The architectures that are read, each with rules that come before those for all.
+    pub architectures: &'static [(&'static str, &'static [Rule])],
+    /// Rules for all of them.
+    pub rules: &'static [Rule],
+    /// Glob patterns of tensors and of the architecture's keys that may be present and unused.
+    pub ignore: &'static [&'static str],
+    /// What the architecture's keys have to say where they are present.
+    pub facts: &'static [Fact],
+}
+
+/// A number that a file has to agree with.
+#[derive(Clone, Copy, Debug)]
+pub struct Fact {
+    /// The key, without the architecture's name in front.
+    pub key: &'static str,
+    /// The model's number.
+    pub value: f64,
 }
 
 /// Where the parameters that match a pattern come from.

@@ -3,6 +3,7 @@
 mod checkpoint;
 mod evaluate;
 mod file;
+mod gguf;
 mod header;
 mod holding;
 mod json;
@@ -26,9 +27,10 @@ use formwork_tensor::Result;
 
 use checkpoint::Checkpoint;
 pub use file::SafeTensors;
+use gguf::GgufFile;
 pub use holding::Holding;
 pub(crate) use holding::format_name;
-use mapping::{Mapping, Source};
+use mapping::{Mapping, Rule, Source};
 use pattern::{Captures, glob, matches};
 use piece::Piece;
 use record::Taken;
@@ -52,6 +54,8 @@ pub struct Weights {
 pub(crate) struct Shared {
     checkpoint: Checkpoint,
     mapping: Mapping,
+    /// Rules that come before the mapping's.
+    first: &'static [Rule],
     /// What answers instead of the checkpoint.
     synthetic: Option<Synthetic>,
     state: RefCell<State>,
@@ -71,17 +75,20 @@ struct State {
 }
 
 impl Weights {
-    /// Opens a folder with `model.safetensors` or an index of shards, an index, or a single file.
+    /// Opens a folder with `model.safetensors` or an index of shards, an index, or a single file, which may be a GGUF file.
     pub fn open(path: impl AsRef<Path>, mapping: &Mapping) -> Result<Self> {
+        if GgufFile::is_one(path.as_ref()) {
+            return Self::open_gguf(path.as_ref(), mapping);
+        }
         let checkpoint = Checkpoint::open(path.as_ref())?;
         let mapping = if checkpoint.packed() { &Mapping::default() } else { mapping };
-        Ok(Self::from_parts(checkpoint, None, mapping))
+        Ok(Self::from_parts(checkpoint, None, mapping, &[]))
     }
 
     /// Weights out of nothing: every request is answered with numbers from `seed`, and noted.
     pub fn synthetic(seed: u64, mapping: &Mapping) -> Self {
         let source = Synthetic::new(seed);
-        Self::from_parts(Checkpoint::default(), Some(source), mapping)
+        Self::from_parts(Checkpoint::default(), Some(source), mapping, &[])
     }
 
     /// What was asked of [`synthetic`](Self::synthetic) weights, each name once; of a checkpoint, nothing.
@@ -90,8 +97,13 @@ impl Weights {
         source.map(Synthetic::requests).unwrap_or_default()
     }
 
-    fn from_parts(checkpoint: Checkpoint, synthetic: Option<Synthetic>, mapping: &Mapping) -> Self {
-        let shared = Shared { checkpoint, mapping: *mapping, synthetic, state: RefCell::default() };
+    fn from_parts(
+        checkpoint: Checkpoint,
+        synthetic: Option<Synthetic>,
+        mapping: &Mapping,
+        first: &'static [Rule],
+    ) -> Self {
+        let shared = Shared { checkpoint, mapping: *mapping, first, synthetic, state: RefCell::default() };
         Self { shared: Rc::new(shared), prefix: String::new(), holding: Holding::Mapped, vocab_size: 0 }
     }
 
@@ -169,7 +181,7 @@ impl Shared {
 
     /// The rule for a parameter, with what its captures matched.
     fn rule(&self, name: &str) -> Option<(&'static Source, Captures)> {
-        let mut rules = self.mapping.rules.iter();
+        let mut rules = self.first.iter().chain(self.mapping.rules);
         rules.find_map(|rule| matches(rule.target, name).map(|captures| (&rule.source, captures)))
     }
 

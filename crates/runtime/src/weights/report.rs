@@ -21,6 +21,10 @@ pub(crate) enum Problem {
     DType { name: String, found: String },
     /// Nothing asked for it.
     Unused { name: String },
+    /// The file says another number of the architecture than the model; none for what is no number.
+    Differs { key: String, expected: f64, found: Option<f64> },
+    /// The file says something of the architecture that nothing reads.
+    Unread { key: String },
 }
 
 impl Problem {
@@ -30,6 +34,8 @@ impl Problem {
             Self::Shape { .. } => "weight-shape",
             Self::DType { .. } => "weight-dtype",
             Self::Unused { .. } => "unused-weight",
+            Self::Differs { .. } => "gguf-differs",
+            Self::Unread { .. } => "gguf-key",
         }
     }
 }
@@ -50,13 +56,20 @@ impl fmt::Display for Problem {
                 write!(f, "`{name}` is {found}, not F32, BF16, F16 or F64 of up to four axes")
             }
             Self::Unused { name } => write!(f, "`{name}` is not part of this model"),
+            Self::Differs { key, expected, found: Some(found) } => {
+                write!(f, "`{key}` is {found} in the file, {expected} in this model")
+            }
+            Self::Differs { key, expected, found: None } => {
+                write!(f, "`{key}` is no number in the file, {expected} in this model")
+            }
+            Self::Unread { key } => write!(f, "`{key}` is read by nothing in this model"),
         }
     }
 }
 
 /// One error for all problems; its code is that of the gravest kind.
 pub(crate) fn error(problems: &[Problem]) -> Option<Error> {
-    let kinds = ["missing-weight", "weight-shape", "weight-dtype", "unused-weight"];
+    let kinds = ["gguf-differs", "missing-weight", "weight-shape", "weight-dtype", "gguf-key", "unused-weight"];
     let code = kinds.into_iter().find(|code| problems.iter().any(|p| p.code() == *code))?;
     let count = problems.len();
     let noun = if count == 1 { "problem" } else { "problems" };
@@ -72,6 +85,8 @@ pub(crate) fn error(problems: &[Problem]) -> Option<Error> {
     }
     let help = match code {
         "unused-weight" => "list what may stay unused in the spec's weights section",
+        "gguf-key" => "check or ignore the key in the family's gguf section",
+        "gguf-differs" => "give the spec that the file was made for",
         _ => "check that the checkpoint belongs to this model and that its size is the same",
     };
     Some(Error::new(code, message).help(help))

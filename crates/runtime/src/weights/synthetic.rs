@@ -110,7 +110,7 @@ mod tests {
     #[test]
     fn ties_are_one_request_and_order_does_not_matter() {
         let rules = &[Rule { target: "head.weight", source: Source::Name("embed.weight") }];
-        let mapping = Mapping { prefixes: &[], rules, ignore: &[] };
+        let mapping = Mapping { prefixes: &[], rules, ignore: &[], gguf: None };
         let w = Weights::synthetic(7, &mapping);
         let head = w.param("head.weight", &[3, 2]);
         assert_eq!(head.to_f32(), w.param("embed.weight", &[3, 2]).to_f32());

@@ -63,7 +63,7 @@ impl Model for Decoder {
         vocab_size: VOCAB,
         max_positions: Some(64),
         parameters: 24_224,
-        mapping: Mapping { prefixes: &[], rules: &[], ignore: &[] },
+        mapping: Mapping { prefixes: &[], rules: &[], ignore: &[], gguf: None },
     };
     type Cache = Vec<KvCache>;
 

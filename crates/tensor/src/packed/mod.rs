@@ -83,10 +83,13 @@ impl Packed {
         Self { format, d_in, memory }
     }
 
-    /// Packs rows `[d_out, d_in]` of codes; those that hold the format's own codes keep them.
+    /// Packs rows `[d_out, d_in]` of codes; those whose codes the format has too keep them.
     pub(crate) fn from_coded(coded: &Coded, format: Format) -> Self {
         let &[d_out, d_in] = coded.shape() else { panic!("a matrix has two axes, not {:?}", coded.shape()) };
-        if coded.format() != Some(format) {
+        if !matches!(
+            (coded.format(), format),
+            (Some(Format::Q4 | Format::Q8), Format::Q8) | (Some(Format::Q4), Format::Q4)
+        ) {
             return Self::new(format, d_in, d_out, |row, out| coded.row(row, out));
         }
         let bytes = format.panel_bytes(d_in);
