@@ -43,4 +43,5 @@ pub const MAPPING: Mapping = Mapping {
         "ernie.pooler.dense.bias",
         "cls.*",
     ],
+    gguf: None,
 };

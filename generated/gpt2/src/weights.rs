@@ -33,4 +33,5 @@ pub const MAPPING: Mapping = Mapping {
         "h.*.attn.bias",
         "h.*.attn.masked_bias",
     ],
+    gguf: None,
 };

@@ -35,4 +35,5 @@ pub const MAPPING: Mapping = Mapping {
         "decoder.embed_tokens.weight",
         "decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight",
     ],
+    gguf: None,
 };

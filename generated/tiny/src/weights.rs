@@ -7,4 +7,5 @@ pub const MAPPING: Mapping = Mapping {
     prefixes: &[],
     rules: &[],
     ignore: &[],
+    gguf: None,
 };
