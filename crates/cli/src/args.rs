@@ -203,7 +203,7 @@ pub(crate) enum Stage {
 pub(crate) struct Target {
     #[arg(value_name = "SPEC")]
     pub(crate) spec: PathBuf,
-    /// The checkpoint: a folder or a .safetensors file
+    /// The checkpoint: a folder, a .safetensors file or a .gguf file
     #[arg(long, value_name = "PATH")]
     pub(crate) weights: PathBuf,
     /// Threads to compute with
@@ -341,7 +341,7 @@ pub(crate) struct Perplexity {
 pub(crate) struct Quantize {
     #[arg(value_name = "SPEC")]
     pub(crate) spec: PathBuf,
-    /// The checkpoint: a folder or a .safetensors file
+    /// The checkpoint: a folder, a .safetensors file or a .gguf file
     #[arg(long, value_name = "PATH")]
     pub(crate) weights: PathBuf,
     /// The format that matrices are written in
@@ -378,7 +378,7 @@ pub(crate) struct Embed {
 pub(crate) struct Bench {
     #[arg(value_name = "SPEC")]
     pub(crate) spec: PathBuf,
-    /// The checkpoint: a folder or a .safetensors file; random weights without one
+    /// The checkpoint: a folder, a .safetensors file or a .gguf file; random weights without one
     #[arg(long, value_name = "PATH")]
     pub(crate) weights: Option<PathBuf>,
     /// Tokens read at once; 0 leaves these tests out

@@ -5,8 +5,8 @@ pub const CODES: &[(&str, &str)] = &[
     (
         "bad-gguf",
         "The file breaks the rules of the GGUF format at the byte or the tensor that is named, or \
-         is of a version or byte order that is not read. Download it again, or convert it with a \
-         newer llama.cpp.",
+         is of a version or byte order that is not read. Download it again, or convert the \
+         original weights with newer tools.",
     ),
     (
         "bad-index",

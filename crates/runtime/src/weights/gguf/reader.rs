@@ -155,7 +155,7 @@ impl Reader<'_> {
         }
         match self.u32("the version")? {
             2 | 3 => Ok(()),
-            1 => Err(self.malformed("version 1 is not read").help("convert it with a llama.cpp of 2023 or later")),
+            1 => Err(self.malformed("version 1 is not read").help("convert the original weights with newer tools")),
             version if version.swap_bytes() <= 3 => {
                 Err(self.malformed("its numbers are big-endian, which is not read"))
             }
