@@ -66,7 +66,8 @@ impl GgufFile {
         match file.number("split.count") {
             Some(count) if count > 1.0 => {
                 let message = format!("{} is one of {count} parts", path.display());
-                Err(Error::new("split-gguf", message).help("join them with the tool that split them, `gguf-split --merge`"))
+                Err(Error::new("split-gguf", message)
+                    .help("join them with the tool that split them, `gguf-split --merge`"))
             }
             _ => Ok(file),
         }
