@@ -181,8 +181,8 @@ pub const CODES: &[(&str, &str)] = &[
     ),
     (
         "unknown-simd",
-        "FORMWORK_SIMD names a level that does not exist. It is one of vnni, avx512, avx2 and \
-         portable.",
+        "FORMWORK_SIMD names a level that does not exist. It is one of amx, vnni, avx512, \
+         avx2 and portable.",
     ),
     (
         "unlisted-tensor",

@@ -43,8 +43,8 @@ pub fn f32_peak(device: &Device) -> f64 {
     rate(device, lanes, chains)
 }
 
-/// Operations per second of independent chains of dot products of bytes into i32; a multiply-add is two. `None` where the
-/// CPU, at the level of the context, has no such instruction.
+/// Operations per second of independent chains of dot products of bytes into i32 in vectors; a multiply-add is two. Products of
+/// tiles go beyond. `None` where the CPU, at the level of the context, has no such instruction.
 pub fn int8_peak(device: &Device) -> Option<f64> {
     int8_chains(device.simd()).map(|(lanes, chains)| rate(device, lanes, chains))
 }
@@ -85,13 +85,13 @@ fn f32_chains(simd: Simd) -> (usize, fn()) {
     match simd {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: a device has a level only where its features were detected.
-        Simd::Vnni | Simd::Avx512 => (16, || unsafe { x86::adds_avx512() }),
+        Simd::Amx | Simd::Vnni | Simd::Avx512 => (16, || unsafe { x86::adds_avx512() }),
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
         Simd::Avx2 => (8, || unsafe { x86::adds_avx2() }),
         Simd::Portable => (4, portable_adds),
         #[cfg(not(target_arch = "x86_64"))]
-        Simd::Vnni | Simd::Avx512 | Simd::Avx2 => (4, portable_adds),
+        Simd::Amx | Simd::Vnni | Simd::Avx512 | Simd::Avx2 => (4, portable_adds),
     }
 }
 
@@ -113,12 +113,12 @@ fn int8_chains(simd: Simd) -> Option<(usize, fn())> {
     match simd {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: a device has a level only where its features were detected.
-        Simd::Vnni => Some((64, || unsafe { x86::dots_avx512() })),
+        Simd::Amx | Simd::Vnni => Some((64, || unsafe { x86::dots_avx512() })),
         #[cfg(target_arch = "x86_64")]
         // SAFETY: the feature was detected.
         Simd::Avx512 | Simd::Avx2 if is_x86_feature_detected!("avxvnni") => Some((32, || unsafe { x86::dots_avx2() })),
         #[cfg(not(target_arch = "x86_64"))]
-        Simd::Vnni => None,
+        Simd::Amx | Simd::Vnni => None,
         Simd::Avx512 | Simd::Avx2 | Simd::Portable => None,
     }
 }
@@ -185,7 +185,7 @@ mod tests {
             assert!(read_bandwidth(device, &data) > 0.0);
             assert!(f32_peak(device) > 0.0);
             assert!(int8_peak(device).is_none_or(|rate| rate > 0.0));
-            if simd == Simd::Vnni {
+            if matches!(simd, Simd::Amx | Simd::Vnni) {
                 assert!(int8_peak(device).is_some(), "the level is made for products of bytes");
             }
         }

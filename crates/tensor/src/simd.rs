@@ -14,6 +14,8 @@ pub enum Simd {
     Avx512,
     /// The same with VNNI: products of 8-bit integers.
     Vnni,
+    /// The same with AMX: products of tiles of 8-bit integers and of bf16.
+    Amx,
 }
 
 /// A computation compiled once per SIMD level.
@@ -29,7 +31,7 @@ pub trait Kernel {
 impl Simd {
     /// The levels this CPU supports, best first.
     pub fn supported() -> Vec<Self> {
-        let all = [Self::Vnni, Self::Avx512, Self::Avx2, Self::Portable];
+        let all = [Self::Amx, Self::Vnni, Self::Avx512, Self::Avx2, Self::Portable];
         all.into_iter().filter(|level| level.is_supported()).collect()
     }
 
@@ -41,16 +43,17 @@ impl Simd {
         }
     }
 
-    /// The level of this name: `vnni`, `avx512`, `avx2` or `portable`.
+    /// The level of this name: `amx`, `vnni`, `avx512`, `avx2` or `portable`.
     pub fn named(name: &str) -> Result<Self> {
         let level = match name {
+            "amx" => Self::Amx,
             "vnni" => Self::Vnni,
             "avx512" => Self::Avx512,
             "avx2" => Self::Avx2,
             "portable" => Self::Portable,
             _ => {
                 return Err(Error::usage("unknown-simd", format!("unknown SIMD level `{name}`"))
-                    .help("FORMWORK_SIMD is one of vnni, avx512, avx2, portable"));
+                    .help("FORMWORK_SIMD is one of amx, vnni, avx512, avx2, portable"));
             }
         };
         if level.is_supported() {
@@ -70,6 +73,7 @@ impl Simd {
         match self {
             Self::Portable => true,
             Self::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
+            Self::Amx => Self::Vnni.is_supported() && crate::packed::tiles::is_supported(),
             Self::Vnni => Self::Avx512.is_supported() && is_x86_feature_detected!("avx512vnni"),
             Self::Avx512 => {
                 is_x86_feature_detected!("avx512f")
@@ -91,7 +95,7 @@ impl Simd {
     pub fn run<K: Kernel>(self, kernel: K) -> K::Output {
         match self {
             // SAFETY: `is_supported` has detected the features the function is compiled for.
-            Self::Avx512 | Self::Vnni if self.is_supported() => unsafe { avx512(kernel) },
+            Self::Avx512 | Self::Vnni | Self::Amx if self.is_supported() => unsafe { avx512(kernel) },
             // SAFETY: as above.
             Self::Avx2 if self.is_supported() => unsafe { avx2(kernel) },
             _ => kernel.run::<4, false>(),

@@ -4,11 +4,16 @@
 //! weights and no product needs a sum across lanes. Every output is one sum over the inputs in order, whatever the number of
 //! rows and of threads.
 
+#[cfg(target_arch = "x86_64")]
+mod amx;
 mod blocks;
 mod float;
 mod group;
+mod grouped;
 mod memory;
 mod quantise;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod tiles;
 #[cfg(target_arch = "x86_64")]
 mod vnni;
 
@@ -21,7 +26,8 @@ use crate::matmul::Product;
 use crate::param::{DType, Param, Values, view};
 use blocks::Blocks;
 use float::FloatPanels;
-use group::{Codes, Eight, Four, Groups};
+use group::{Codes, Eight, Four};
+use grouped::Groups;
 use memory::Memory;
 pub(crate) use quantise::Quantised;
 
@@ -29,6 +35,8 @@ pub(crate) use quantise::Quantised;
 pub(crate) const PANEL: usize = 16;
 /// Inputs that share a scale.
 pub const GROUP: usize = 32;
+/// Rows of a block of inputs that are prepared together.
+pub(crate) const ROWS: usize = 16;
 
 /// How the numbers of a packed matrix are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,11 +52,10 @@ pub enum Format {
 impl Format {
     /// Bytes of one panel of `d_in` inputs.
     pub(crate) fn panel_bytes(self, d_in: usize) -> usize {
-        let groups = d_in.div_ceil(GROUP);
         match self {
             Self::Float(dtype) => PANEL * d_in * dtype.size(),
-            Self::Q8 => groups * Eight::BYTES,
-            Self::Q4 => groups * Four::BYTES,
+            Self::Q8 => group::panel_bytes::<Eight>(d_in),
+            Self::Q4 => group::panel_bytes::<Four>(d_in),
         }
     }
 }
@@ -100,8 +107,8 @@ impl Packed {
                 _ => f16::ZERO,
             };
             match format {
-                Format::Q8 => group::fill::<Eight>(out, group),
-                Format::Q4 => group::fill::<Four>(out, group),
+                Format::Q8 => group::fill::<Eight>(out, d_in, group),
+                Format::Q4 => group::fill::<Four>(out, d_in, group),
                 Format::Float(_) => unreachable!("floats are no codes"),
             }
         });

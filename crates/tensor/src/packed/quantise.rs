@@ -3,52 +3,79 @@
 use crate::buffer::Buffer;
 use crate::device::Device;
 
-use super::GROUP;
+use super::group::BLOCK;
+use super::{GROUP, ROWS};
 
-/// The rows of a product's input in 8 bits.
+/// The rows of a product's input in 8 bits, in blocks of sixteen (the last may have fewer). A block holds the codes row by row,
+/// then for each group what [`Group`] says of every row.
 pub(crate) struct Quantised<'a> {
     device: &'a Device,
     buffer: Buffer,
     rows: usize,
+    /// Groups of a row, those included that fill its last block of inputs up.
     groups: usize,
 }
 
-/// Bytes of a group: 32 codes, the scale and the sum.
-const BYTES: usize = GROUP + 8;
-
-/// One group of a row.
+/// A group of a row beside its codes.
 #[derive(Clone, Copy)]
-pub(crate) struct InputGroup<'a> {
-    pub(crate) codes: &'a [u8; GROUP],
+#[repr(C)]
+pub(crate) struct Group {
     pub(crate) scale: f32,
     pub(crate) sum: i32,
 }
 
+const GROUP_BYTES: usize = size_of::<Group>();
+
+/// One row.
+#[derive(Clone, Copy)]
+pub(crate) struct InputRow<'a> {
+    /// The codes, whole blocks of inputs.
+    pub(crate) codes: &'a [u8],
+    /// The groups of this row, and of others between them.
+    groups: &'a [u8],
+    /// Groups from one of this row to the next.
+    stride: usize,
+}
+
 impl<'a> Quantised<'a> {
     pub(crate) fn new(device: &'a Device, x: &[f32], rows: usize, d_in: usize) -> Self {
-        let groups = d_in.div_ceil(GROUP);
-        let mut buffer = device.pool.take((rows * groups * BYTES).div_ceil(4));
-        let row_bytes = groups * BYTES;
+        let groups = d_in.div_ceil(BLOCK) * 2;
+        let row_bytes = groups * (GROUP + GROUP_BYTES);
+        let mut buffer = device.pool.take((rows * row_bytes).div_ceil(4));
         let simd = device.simd();
-        let per_task = (1_usize << 14).div_ceil(d_in.max(1));
+        let blocks = (1_usize << 14).div_ceil(d_in.max(1) * ROWS);
         let bytes = &mut buffer.bytes_mut()[..rows * row_bytes];
-        device.threads().chunks(bytes, per_task * row_bytes, |task, out| {
-            for (at, out) in out.chunks_exact_mut(row_bytes).enumerate() {
-                let row = &x[(task * per_task + at) * d_in..][..d_in];
-                simd.run(QuantiseRow { row, out });
+        device.threads().chunks(bytes, blocks * ROWS * row_bytes, |task, out| {
+            for (block, out) in out.chunks_mut((ROWS * row_bytes).max(1)).enumerate() {
+                let first = (task * blocks + block) * ROWS;
+                let x = &x[first * d_in..(first * d_in + ROWS * d_in).min(rows * d_in)];
+                simd.run(QuantiseBlock { x, d_in, groups, out });
             }
         });
         Self { device, buffer, rows, groups }
     }
 
-    /// A group of a row.
+    /// A row.
     #[inline(always)]
-    pub(crate) fn group(&self, row: usize, group: usize) -> InputGroup<'_> {
-        debug_assert!(row < self.rows && group < self.groups, "a group of the input");
-        let bytes = &self.buffer.bytes()[(row * self.groups + group) * BYTES..][..BYTES];
-        let codes: &[u8; GROUP] = bytes[..GROUP].try_into().expect("32 codes");
-        let word = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"));
-        InputGroup { codes, scale: f32::from_bits(word(GROUP)), sum: word(GROUP + 4).cast_signed() }
+    pub(crate) fn row(&self, row: usize) -> InputRow<'_> {
+        debug_assert!(row < self.rows, "a row of the input");
+        let height = ROWS.min(self.rows - row / ROWS * ROWS);
+        let row_bytes = self.groups * (GROUP + GROUP_BYTES);
+        let block = &self.buffer.bytes()[row / ROWS * ROWS * row_bytes..][..height * row_bytes];
+        let (codes, groups) = block.split_at(height * self.groups * GROUP);
+        let (row, width) = (row % ROWS, self.groups * GROUP);
+        InputRow { codes: &codes[row * width..][..width], groups: &groups[row * GROUP_BYTES..], stride: height }
+    }
+
+    /// The device that it was made on.
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) fn device(&self) -> &'a Device {
+        self.device
+    }
+
+    /// Groups of a row: an even number.
+    pub(crate) fn groups(&self) -> usize {
+        self.groups
     }
 }
 
@@ -58,33 +85,65 @@ impl Drop for Quantised<'_> {
     }
 }
 
-struct QuantiseRow<'a> {
-    row: &'a [f32],
+impl InputRow<'_> {
+    /// What is known of a group.
+    #[inline(always)]
+    pub(crate) fn group(&self, group: usize) -> Group {
+        let bytes = &self.groups[group * self.stride * GROUP_BYTES..][..GROUP_BYTES];
+        let word = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+        Group { scale: f32::from_bits(word(0)), sum: word(4).cast_signed() }
+    }
+
+    /// Where [`group`](Self::group) reads: this row's first group, and bytes from one to the next.
+    pub(crate) fn groups(&self) -> (*const Group, usize) {
+        (self.groups.as_ptr().cast(), self.stride)
+    }
+}
+
+/// Up to sixteen rows of one block.
+struct QuantiseBlock<'a> {
+    x: &'a [f32],
+    d_in: usize,
+    groups: usize,
     out: &'a mut [u8],
 }
 
-impl crate::simd::Kernel for QuantiseRow<'_> {
+impl crate::simd::Kernel for QuantiseBlock<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<const N: usize, const FMA: bool>(self) {
-        for (x, out) in self.row.chunks(GROUP).zip(self.out.chunks_exact_mut(BYTES)) {
-            let mut group = [0.0_f32; GROUP];
-            group[..x.len()].copy_from_slice(x);
-            let largest = group
-                .iter()
-                .fold(0.0_f32, |largest, x| if x.abs() > largest || x.is_nan() { x.abs() } else { largest });
-            let scale = largest / 127.0;
-            let inverse = if scale > 0.0 { 1.0 / scale } else { 0.0 };
-            let mut sum = 0;
-            for (x, out) in group.iter().zip(&mut out[..GROUP]) {
-                // Adding 1.5·2^23 rounds to the nearest even integer; the low byte is its two's complement.
-                let code = ((x * inverse + 12_582_912.0).to_bits() as u8).cast_signed();
-                sum += i32::from(code);
-                *out = code.cast_unsigned();
+        let height = self.x.len() / self.d_in.max(1);
+        let width = self.groups * GROUP;
+        let (codes, groups) = self.out.split_at_mut(height * width);
+        let rows = self.x.chunks_exact(self.d_in.max(1)).zip(codes.chunks_exact_mut(width.max(1)));
+        for (row, (x, codes)) in rows.enumerate() {
+            for (at, codes) in codes.chunks_exact_mut(GROUP).enumerate() {
+                let mut group = [0.0_f32; GROUP];
+                let x = &x[(at * GROUP).min(self.d_in)..(at * GROUP + GROUP).min(self.d_in)];
+                group[..x.len()].copy_from_slice(x);
+                let Group { scale, sum } = quantise(&group, codes);
+                let out = &mut groups[(at * height + row) * GROUP_BYTES..][..GROUP_BYTES];
+                out[..4].copy_from_slice(&scale.to_le_bytes());
+                out[4..].copy_from_slice(&sum.to_le_bytes());
             }
-            out[GROUP..GROUP + 4].copy_from_slice(&scale.to_le_bytes());
-            out[GROUP + 4..].copy_from_slice(&sum.to_le_bytes());
         }
     }
+}
+
+/// The codes of a group.
+#[inline(always)]
+fn quantise(group: &[f32; GROUP], codes: &mut [u8]) -> Group {
+    let largest =
+        group.iter().fold(0.0_f32, |largest, x| if x.abs() > largest || x.is_nan() { x.abs() } else { largest });
+    let scale = largest / 127.0;
+    let inverse = if scale > 0.0 { 1.0 / scale } else { 0.0 };
+    let mut sum = 0;
+    for (x, out) in group.iter().zip(codes) {
+        // Adding 1.5·2^23 rounds to the nearest even integer; the low byte is its two's complement.
+        let code = ((x * inverse + 12_582_912.0).to_bits() as u8).cast_signed();
+        sum += i32::from(code);
+        *out = code.cast_unsigned();
+    }
+    Group { scale, sum }
 }

@@ -4,27 +4,9 @@
 use std::arch::x86_64::*;
 
 use super::PANEL;
-use super::blocks::STREAMS;
-use super::group::{AHEAD, Codes, Groups, QUADS};
-
-/// Sixty-four bytes.
-#[inline(always)]
-pub(crate) fn load(block: &[u8], at: usize) -> __m512i {
-    let bytes: &[u8; 64] = block[at..at + 64].try_into().expect("64 bytes");
-    // SAFETY: reads the 64 bytes of `bytes`; inlined into code compiled for AVX-512 alone.
-    unsafe { _mm512_loadu_si512(bytes.as_ptr().cast()) }
-}
-
-/// The low or the high halves of sixty-four bytes.
-#[inline(always)]
-pub(crate) fn load_nibbles(block: &[u8], at: usize, high: bool) -> __m512i {
-    let bytes = load(block, at);
-    // SAFETY: inlined into code compiled for AVX-512 alone.
-    unsafe {
-        let bytes = if high { _mm512_srli_epi16::<4>(bytes) } else { bytes };
-        _mm512_and_si512(bytes, _mm512_set1_epi8(15))
-    }
-}
+use super::group::{Codes, QUADS};
+use super::grouped::{AHEAD, Groups, Tile};
+use super::quantise::Group;
 
 pub(crate) fn run<C: Codes>(task: Groups<'_, C>) {
     // SAFETY: a device has `Simd::Vnni` only where these features were detected.
@@ -32,65 +14,113 @@ pub(crate) fn run<C: Codes>(task: Groups<'_, C>) {
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
-fn compiled<C: Codes>(task: Groups<'_, C>) {
-    task.walk(
-        |it, row, panels| tile::<C, 1, STREAMS>(it, row, panels),
-        |it, row, count, panels| match count {
-            6 => tile::<C, 6, 2>(it, row, panels),
-            _ => (row..row + count).for_each(|row| tile::<C, 1, 2>(it, row, panels)),
-        },
-    );
+fn compiled<C: Codes>(mut task: Groups<'_, C>) {
+    task.walk::<Vnni>(0);
 }
 
-#[allow(clippy::needless_range_loop, reason = "indices of several arrays, unrolled")]
-/// `MR` rows by `NP` panels.
-#[inline(always)]
-fn tile<C: Codes, const MR: usize, const NP: usize>(task: &mut Groups<'_, C>, row: usize, panels: [usize; NP]) {
-    // SAFETY: inlined into `compiled`, whose features were detected; loads stay within the slices they are taken from.
-    unsafe {
-        let mut ws = [task.panel(panels[0]); NP];
-        for p in 1..NP {
-            ws[p] = task.panel(panels[p]);
+/// Codes of four bits are masked, not shifted: those of the second half count sixteen times, and its scales a sixteenth.
+pub(crate) struct Vnni;
+
+impl Tile for Vnni {
+    const TALLEST: usize = 6;
+
+    #[allow(clippy::needless_range_loop, reason = "indices of several arrays, unrolled")]
+    #[inline(always)]
+    fn tile<C: Codes, const MR: usize, const NP: usize>(task: &mut Groups<'_, C>, row: usize, panels: [usize; NP]) {
+        let blocks = task.x.groups() / 2;
+        let mut ws = [std::ptr::null(); NP];
+        for p in 0..NP {
+            let panel = task.panel(panels[p]);
+            assert!(panel.len() == blocks * C::BYTES, "a whole panel");
+            ws[p] = panel.as_ptr();
         }
-        let mut sums = [[_mm512_setzero_ps(); NP]; MR];
-        for group in 0..task.groups() {
-            let mut whole = [[_mm512_setzero_si512(); NP]; MR];
-            let mut xs = [task.input(row, group); MR];
-            for m in 0..MR {
-                xs[m] = task.input(row + m, group);
-                whole[m] = [_mm512_set1_epi32(-C::OFFSET * xs[m].sum); NP];
-            }
-            let mut scales = [_mm512_setzero_ps(); NP];
-            for p in 0..NP {
-                let block = &ws[p][group * C::BYTES..][..C::BYTES];
-                if MR == 1 {
-                    // A whole group of lines, as far ahead of its stream.
-                    for line in 0..C::BYTES / 64 {
-                        _mm_prefetch::<_MM_HINT_T0>(block.as_ptr().wrapping_add(AHEAD + line * 64).cast());
-                    }
-                }
-                scales[p] = _mm512_cvtph_ps(_mm256_loadu_si256(block[..32].as_ptr().cast()));
-                for quad in 0..QUADS {
-                    let w = C::quad(block, quad);
-                    for m in 0..MR {
-                        let x: &[u8; 4] = xs[m].codes[quad * 4..][..4].try_into().expect("four codes");
-                        whole[m][p] = _mm512_dpbusd_epi32(whole[m][p], w, _mm512_set1_epi32(i32::from_le_bytes(*x)));
-                    }
-                }
+        let mut xs = [Input { codes: std::ptr::null(), groups: std::ptr::null(), stride: 0 }; MR];
+        for m in 0..MR {
+            let x = task.x.row(row + m);
+            let (groups, stride) = x.groups();
+            xs[m] = Input { codes: x.codes.as_ptr(), groups, stride };
+        }
+        let mut sums = [[[0.0; PANEL]; NP]; MR];
+        // SAFETY: called from code compiled for these features; panels and rows have `blocks` blocks.
+        unsafe {
+            let mut lanes = [[_mm512_setzero_ps(); NP]; MR];
+            for block in 0..blocks {
+                half::<C, MR, NP, 0>(&ws, &xs, block, &mut lanes);
+                half::<C, MR, NP, 1>(&ws, &xs, block, &mut lanes);
             }
             for m in 0..MR {
-                let x = _mm512_set1_ps(xs[m].scale);
                 for p in 0..NP {
-                    let factor = _mm512_mul_ps(scales[p], x);
-                    sums[m][p] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(whole[m][p]), factor, sums[m][p]);
+                    _mm512_storeu_ps(sums[m][p].as_mut_ptr(), lanes[m][p]);
                 }
             }
         }
         for m in 0..MR {
             for p in 0..NP {
-                let mut lanes = [0.0; PANEL];
-                _mm512_storeu_ps(lanes.as_mut_ptr(), sums[m][p]);
-                task.put(row + m, panels[p], &lanes);
+                task.put(row + m, panels[p], &sums[m][p]);
+            }
+        }
+    }
+}
+
+/// Where a row's codes and groups are.
+#[derive(Clone, Copy)]
+struct Input {
+    codes: *const u8,
+    groups: *const Group,
+    stride: usize,
+}
+
+/// Adds the products of one half of a block.
+///
+/// # Safety
+/// Panels and rows have more than `block` blocks, and the CPU has the instructions.
+#[allow(clippy::needless_range_loop, reason = "indices of several arrays, unrolled")]
+#[inline(always)]
+unsafe fn half<C: Codes, const MR: usize, const NP: usize, const HALF: usize>(
+    ws: &[*const u8; NP],
+    xs: &[Input; MR],
+    block: usize,
+    sums: &mut [[__m512; NP]; MR],
+) {
+    // SAFETY: by the contract.
+    unsafe {
+        let group = 2 * block + HALF;
+        let raised = C::BITS == 4 && HALF == 1;
+        let mut whole = [[_mm512_setzero_si512(); NP]; MR];
+        let mut scales = [0.0; MR];
+        for m in 0..MR {
+            let Group { scale, sum } = xs[m].groups.add(group * xs[m].stride).read_unaligned();
+            let offset = if raised { 16 * C::OFFSET } else { C::OFFSET };
+            whole[m] = [_mm512_set1_epi32(-offset * sum); NP];
+            scales[m] = if raised { scale / 16.0 } else { scale };
+        }
+        for quad in 0..QUADS {
+            let mut w = [_mm512_setzero_si512(); NP];
+            for p in 0..NP {
+                let line = ws[p].add(block * C::BYTES + C::quad(HALF, quad));
+                if MR <= 2 && !raised {
+                    _mm_prefetch::<_MM_HINT_T0>(line.wrapping_add(AHEAD).cast());
+                }
+                let bytes = _mm512_loadu_si512(line.cast());
+                w[p] = match (C::BITS, HALF) {
+                    (4, 0) => _mm512_and_si512(bytes, _mm512_set1_epi8(0x0f)),
+                    (4, _) => _mm512_and_si512(bytes, _mm512_set1_epi8(-16)),
+                    _ => bytes,
+                };
+            }
+            for m in 0..MR {
+                let x = _mm512_set1_epi32(xs[m].codes.add((group * QUADS + quad) * 4).cast::<i32>().read_unaligned());
+                for p in 0..NP {
+                    whole[m][p] = _mm512_dpbusd_epi32(whole[m][p], w[p], x);
+                }
+            }
+        }
+        for p in 0..NP {
+            let place = ws[p].add(block * C::BYTES + HALF * 2 * PANEL);
+            let w = _mm512_cvtph_ps(_mm256_loadu_si256(place.cast()));
+            for m in 0..MR {
+                let factor = _mm512_mul_ps(w, _mm512_set1_ps(scales[m]));
+                sums[m][p] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(whole[m][p]), factor, sums[m][p]);
             }
         }
     }

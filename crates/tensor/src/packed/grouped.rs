@@ -1,0 +1,172 @@
+//! Products of panels of 8 and 4 bits with an input in 8 bits: how a task is walked, and its tile in plain Rust.
+//!
+//! Sums within a group are exact integers, and groups are added in order, so that every kernel and every number of rows gives
+//! the same sums.
+
+use std::marker::PhantomData;
+
+use crate::lanes::{Element, mul_add};
+use crate::matmul::Product;
+use crate::simd::{Kernel, Simd, prefetch};
+
+use super::blocks::{Block, Outputs, STREAMS};
+use super::group::{self, Codes};
+use super::quantise::Quantised;
+use super::{GROUP, PANEL};
+
+/// Bytes that are fetched ahead of a stream.
+pub(crate) const AHEAD: usize = 2048;
+/// Rows that stay in the second-level cache while panels pass by.
+const HEIGHT: usize = 48;
+
+/// One task.
+pub(crate) struct Groups<'a, C> {
+    pub(crate) product: &'a Product<'a>,
+    pub(crate) x: &'a Quantised<'a>,
+    pub(crate) block: Block,
+    panels: &'a [u8],
+    out: Outputs<'a>,
+    codes: PhantomData<C>,
+}
+
+/// What multiplies some rows with some panels.
+pub(crate) trait Tile {
+    /// The most rows that it takes at once: 1, 2, 4 or 6.
+    const TALLEST: usize;
+
+    /// `MR` rows from `row` on by `NP` panels. `#[inline(always)]`, and called where its instructions are there.
+    fn tile<C: Codes, const MR: usize, const NP: usize>(task: &mut Groups<'_, C>, row: usize, panels: [usize; NP]);
+}
+
+impl<'a, C: Codes> Groups<'a, C> {
+    pub(crate) fn new(
+        product: &'a Product<'a>,
+        panels: &'a [u8],
+        x: &'a Quantised<'a>,
+        block: Block,
+        out: Outputs<'a>,
+    ) -> Self {
+        Self { product, x, block, panels, out, codes: PhantomData }
+    }
+
+    pub(crate) fn run(self, simd: Simd) {
+        match simd {
+            #[cfg(target_arch = "x86_64")]
+            Simd::Amx => super::amx::run(self),
+            #[cfg(target_arch = "x86_64")]
+            Simd::Vnni => super::vnni::run(self),
+            _ => simd.run(self),
+        }
+    }
+
+    /// Walks the tiles of the task, from a row on.
+    #[inline(always)]
+    pub(crate) fn walk<T: Tile>(&mut self, from: usize) {
+        let rows = self.product.rows;
+        let block = self.block.clone();
+        if block.streams == STREAMS {
+            for at in block.range {
+                let panels = std::array::from_fn(|stream| stream * block.stride + at);
+                self.strip::<T, STREAMS>(from, rows, panels);
+            }
+            return;
+        }
+        for start in (from..rows).step_by(HEIGHT) {
+            let end = rows.min(start + HEIGHT);
+            for at in block.range.clone().step_by(2) {
+                if at + 1 < block.range.end {
+                    self.strip::<T, 2>(start, end, [at, at + 1]);
+                } else {
+                    self.strip::<T, 1>(start, end, [at]);
+                }
+            }
+        }
+    }
+
+    /// Some rows by some panels: more panels leave registers for fewer rows.
+    #[inline(always)]
+    fn strip<T: Tile, const NP: usize>(&mut self, mut row: usize, end: usize, panels: [usize; NP]) {
+        let tallest = if NP > 2 { T::TALLEST.min(2) } else { T::TALLEST };
+        while row < end {
+            row += match (end - row).min(tallest) {
+                0 | 1 => {
+                    T::tile::<C, 1, NP>(self, row, panels);
+                    1
+                }
+                2 | 3 => {
+                    T::tile::<C, 2, NP>(self, row, panels);
+                    2
+                }
+                4 | 5 => {
+                    T::tile::<C, 4, NP>(self, row, panels);
+                    4
+                }
+                _ => {
+                    T::tile::<C, 6, NP>(self, row, panels);
+                    6
+                }
+            };
+        }
+    }
+
+    /// The weights of a panel; those of the first stand in for a panel that is not there.
+    #[inline(always)]
+    pub(crate) fn panel(&self, panel: usize) -> &'a [u8] {
+        let bytes = group::panel_bytes::<C>(self.product.d_in);
+        let panel = if panel < self.product.d_out.div_ceil(PANEL) { panel } else { 0 };
+        &self.panels[panel * bytes..][..bytes]
+    }
+
+    #[inline(always)]
+    pub(crate) fn put(&mut self, row: usize, panel: usize, sums: &[f32; PANEL]) {
+        let y = self.out.panel(row, panel);
+        if !y.is_empty() {
+            self.product.put(y, sums, panel * PANEL);
+        }
+    }
+}
+
+impl<C: Codes> Kernel for Groups<'_, C> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<const N: usize, const FMA: bool>(mut self) {
+        self.walk::<Plain<FMA>>(0);
+    }
+}
+
+/// The tile in plain Rust.
+struct Plain<const FMA: bool>;
+
+impl<const FMA: bool> Tile for Plain<FMA> {
+    const TALLEST: usize = 1;
+
+    #[inline(always)]
+    fn tile<C: Codes, const MR: usize, const NP: usize>(task: &mut Groups<'_, C>, row: usize, panels: [usize; NP]) {
+        let mut sums = [[0.0; PANEL]; NP];
+        let x = task.x.row(row);
+        for index in 0..task.x.groups() {
+            let (half, input) = (index % 2, x.group(index));
+            let codes = &x.codes[index * GROUP..][..GROUP];
+            for p in 0..NP {
+                let panel = task.panel(panels[p]);
+                prefetch(panel, index / 2 * C::BYTES + AHEAD);
+                let block = &panel[index / 2 * C::BYTES..][..C::BYTES];
+                let mut whole = [-C::OFFSET * input.sum; PANEL];
+                for (at, code) in codes.iter().enumerate() {
+                    let code = i32::from(code.cast_signed());
+                    for (output, whole) in whole.iter_mut().enumerate() {
+                        *whole += i32::from(C::get(block, output, half * GROUP + at)) * code;
+                    }
+                }
+                for output in 0..PANEL {
+                    let factor = group::scale(block, output, half).widen() * input.scale;
+                    sums[p][output] = mul_add::<FMA>(whole[output] as f32, factor, sums[p][output]);
+                }
+            }
+        }
+        for p in 0..NP {
+            task.put(row, panels[p], &sums[p]);
+        }
+    }
+}
