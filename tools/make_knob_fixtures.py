@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 from torch.utils.flop_counter import FlopCounterMode
 
 import dump_reference
-from reference_transformer import FFN, NORM_TENSORS, forward, shapes
+from reference_transformer import FFN, NORM_TENSORS, encode, forward, shapes
 
 ROOT = Path(__file__).resolve().parent.parent / "tests/fixtures/knobs"
 SEQ, BATCH, STEPS = 14, 2, 8
@@ -94,6 +94,54 @@ KNOBS = {
     "post_batch": ({}, BIASES, dict(kind="batch", placement="post"), dict(kind="relu", bias=True), "sinusoidal"),
     "parallel_batch": ({}, GQA | dict(window=5), dict(kind="batch", placement="parallel"), "reglu", "rope"),
     "no_norm": ({}, GQA, "none", "swiglu", "rope"),
+    "parallel_two_norms": ({}, GQA, dict(kind="layer_no_bias", placement="parallel_two_norms"), "silu", "rope"),
+    "pre_layer_plus_one": (dict(tied=True), BIASES, "layer_plus_one", "tanh", "learned"),
+    "sandwich_rms_plus_one": ({}, GQA, dict(kind="rms_plus_one", placement="sandwich"), "geglu_tanh", "rope"),
+    # What surrounds the layers.
+    "factorised": (dict(embedding=dict(d=20), head=dict(bias=True)), {}, {}, "gelu_quick", dict(kind="learned", offset=2)),
+    "multipliers": (
+        dict(multipliers=dict(embedding=3.0, residual=0.4, logits=0.5), head=dict(softcap=3.0)), GQA, {}, "swiglu",
+        dict(kind="sinusoidal", interleaved=True)),
+    "multipliers_parallel": (dict(multipliers=dict(residual=0.7)), {}, dict(placement="parallel"), "bilinear", "rope"),
+    "masked_lm": (
+        dict(task="masked_lm", tied=True, head=dict(bias=True)), BIASES | dict(causal=False), dict(kind="layer", placement="post"),
+        dict(kind="gelu", bias=True), "learned"),
+    "segmented": (
+        dict(task="segmented", embedding=dict(n_token_types=3)), BIASES | dict(causal=False),
+        dict(kind="layer", placement="post", embedding=True), dict(kind="gelu", bias=True), "learned"),
+    "classifier_first": (
+        dict(task="classifier", head=dict(n_labels=3, pooling="first")), dict(causal=False), "layer", "gelu", "learned"),
+    "classifier_mean": (
+        dict(task="classifier", head=dict(n_labels=4, pooling="mean")), GQA | dict(causal=False), {}, "swiglu", "rope"),
+    "classifier_last": (dict(task="classifier", head=dict(n_labels=3, pooling="last")), GQA, {}, "swiglu", "rope"),
+    "base": (dict(task="base"), GQA, {}, "swiglu", "rope"),
+    "seq2seq": (
+        dict(task="seq2seq", n_encoder_layers=3), BIASES, dict(kind="layer", placement="post"), dict(kind="relu", bias=True),
+        "sinusoidal"),
+    "seq2seq_grouped": (
+        dict(task="seq2seq", n_encoder_layers=1), GQA | dict(window=5, qk_norm=True), dict(placement="sandwich"), "swiglu", "rope"),
+    # More of attention.
+    "chunked": ({}, GQA | dict(chunk_len=5), {}, "swiglu", "rope"),
+    "local_global": (
+        dict(n_layers=4), GQA | dict(window=4, global_every=2, global_rope=False), {}, "swiglu", "rope"),
+    "chunked_global": (dict(n_layers=3), dict(chunk_len=4, global_every=3), {}, "geglu", "rope"),
+    "sinks_and_gate": ({}, GQA | dict(window=6, sinks=True, gate=True), {}, "geglu_quick", "rope"),
+    "qk_norm_features": ({}, GQA | dict(qk_norm=True, qk_norm_place="features"), {}, "swiglu", "rope"),
+    "qk_norm_turned": ({}, GQA | dict(qk_norm=True, qk_norm_place="turned"), {}, "swiglu", "rope"),
+    "bias_by_matrix": (
+        {}, GQA | dict(bias=True, k_bias=False), {}, dict(kind="swiglu", bias=True, gate_bias=False), "rope"),
+    "clamped": ({}, {}, {}, dict(kind="swiglu", limit=0.3), "rope"),
+    # Mixtures of experts.
+    "moe": ({}, GQA, {}, dict(kind="swiglu", moe=dict(n_experts=4, n_active=2, d_expert=20)), "rope"),
+    "moe_plain": (
+        {}, {}, "layer", dict(kind="gelu", bias=True, moe=dict(n_experts=5, n_active=1, renormalise="none")), "learned"),
+    "moe_shared": (
+        dict(n_layers=4), GQA, {}, dict(kind="swiglu", moe=dict(
+            n_experts=6, n_active=3, d_expert=12, score="sigmoid", choice_bias=True, factor=1.7, n_shared=2, shared_gate=True, n_dense=1,
+            every=2)), "rope"),
+    "moe_groups": (
+        {}, GQA, {}, dict(kind="swiglu", limit=0.4, moe=dict(
+            n_experts=8, n_active=2, d_expert=16, score="sigmoid", n_shared=1, groups=dict(kind="top2_sum", groups=4, chosen=2))), "rope"),
 }
 
 
@@ -104,14 +152,14 @@ def as_table(value):
 def spec_of(name):
     top, attention, norm, ffn, positions = KNOBS[name]
     norm, ffn = NORM | as_table(norm), as_table(ffn)
-    attention = ATTENTION | attention
-    if positions == "rope":
+    attention, positions = ATTENTION | attention, as_table(positions)
+    if positions["kind"] == "rope":
         attention["rope"] = dict(theta=100.0)
     return {"name": name} | TOP | top | {
         "attention": attention,
         "norm": {"kind": "none"} if norm["kind"] == "none" else norm,
-        "ffn": dict(kind=ffn["kind"], d_ff=48, bias=ffn.get("bias", False)),
-        "positions": {"kind": positions},
+        "ffn": dict(kind=ffn["kind"], d_ff=48, bias=ffn.get("bias", False)) | ffn,
+        "positions": positions,
     }
 
 
@@ -139,8 +187,10 @@ def random_weights(spec, generator):
             noise = noise + 1.0
         elif name.endswith("running_var"):
             noise = (2.0 * noise).exp()
-        elif ".index_" in name:  # distinct scores, so that the choice does not hang on rounding
+        elif ".index_" in name or ".router" in name:  # distinct scores, so that the choice does not hang on rounding
             noise = 3.0 * noise
+        elif name.endswith("sinks"):
+            noise = 5.0 * noise
         elif name == "embed.weight" and not spec["tied"]:  # comparable with sinusoidal positions
             noise = 5.0 * noise
         elif name.startswith("layers") and len(shape) == 2 and spec["norm"]["kind"] in ("batch", "none"):
@@ -151,23 +201,51 @@ def random_weights(spec, generator):
 
 @torch.no_grad()
 def make_case(spec, weights, generator):
+    task = spec.get("task", "causal_lm")
     ids = torch.randint(3, spec["vocab_size"], (BATCH, SEQ), generator=generator)
-    logits, states = forward(spec, weights, ids)
-    case = {"input_ids": ids, "logits": logits}
+    if task == "seq2seq":
+        return seq2seq_case(spec, weights, ids, generator)
+    name = "last_hidden_state" if task in ("base", "segmented") else "logits"
+    case, types = {"input_ids": ids}, None
+    if task == "segmented":
+        case["token_type_ids"] = types = torch.randint(0, spec["embedding"]["n_token_types"], ids.shape, generator=generator)
+    case[name], states = forward(spec, weights, ids, types=types)
     case.update({f"hidden_states.{i}": state for i, state in enumerate(states)})
-    if spec["attention"]["causal"]:
+    if task in ("causal_lm", "masked_lm") and spec["attention"]["causal"]:
         known, rows = ids[:1], []
         for _ in range(STEPS):
             rows.append(forward(spec, weights, known)[0][0, -1])
             known = torch.cat([known, rows[-1].argmax().view(1, 1)], dim=1)
         case.update({"greedy.ids": known[0, SEQ:], "greedy.logits": torch.stack(rows)})
-    else:
+    elif task != "segmented":
         mask = torch.ones_like(ids)
         mask[0, -4:] = mask[1, -2:] = 0
         padded = ids * mask
         case.update({"masked.input_ids": padded, "masked.attention_mask": mask})
-        case["masked.logits"] = forward(spec, weights, padded, mask)[0]
+        case[f"masked.{name}"] = forward(spec, weights, padded, mask)[0]
     return {key: tensor.clone().contiguous() for key, tensor in case.items()}
+
+
+def seq2seq_case(spec, weights, ids, generator):
+    target = torch.randint(3, spec["vocab_size"], (BATCH, SEQ), generator=generator)
+    memory = encode(spec, weights, ids)
+    logits, states = forward(spec, weights, target, memory=memory[-1])
+    case = {"input_ids": ids, "decoder_input_ids": target, "logits": logits}
+    case.update({f"encoder_hidden_states.{i}": state for i, state in enumerate(memory)})
+    case.update({f"decoder_hidden_states.{i}": state for i, state in enumerate(states)})
+    known, rows = target[:1, :1], []
+    for _ in range(STEPS):
+        rows.append(forward(spec, weights, known, memory=memory[-1][:1])[0][0, -1])
+        known = torch.cat([known, rows[-1].argmax().view(1, 1)], dim=1)
+    case.update({"greedy.ids": known[0, 1:], "greedy.logits": torch.stack(rows)})
+    return {key: tensor.clone().contiguous() for key, tensor in case.items()}
+
+
+def run(spec, weights, case):
+    """The task's output for the case's inputs."""
+    if "decoder_input_ids" in case:
+        return forward(spec, weights, case["decoder_input_ids"], memory=encode(spec, weights, case["input_ids"])[-1])[0]
+    return forward(spec, weights, case["input_ids"], types=case.get("token_type_ids"))[0]
 
 
 def make(name):
@@ -177,21 +255,24 @@ def make(name):
         generator = torch.Generator().manual_seed(zlib.crc32(name.encode()) + attempt)
         weights = random_weights(spec, generator)
         case = make_case(spec, weights, generator)
-        if "greedy.ids" not in case or (dump_reference.margin(case) > 0.02 and len(case["greedy.ids"].unique()) >= 5):
+        # A decoder that reads one memory soon repeats itself.
+        distinct = 3 if "decoder_input_ids" in case else 5
+        if "greedy.ids" not in case or (dump_reference.margin(case) > 0.02 and len(case["greedy.ids"].unique()) >= distinct):
             break
     else:
         sys.exit(f"{name}: no seed gives a useful greedy run")
+    main = "logits" if "logits" in case else "last_hidden_state"
     with FlopCounterMode(display=False) as counter:
-        forward(spec, weights, case["input_ids"])
-    exact = forward(spec, {k: v.double() for k, v in weights.items()}, case["input_ids"])[0]
+        run(spec, weights, case)
+    exact = run(spec, {k: v.double() for k, v in weights.items()}, case)
     meta = {
-        # The running statistics of a batch norm are no parameters.
-        "params": sum(v.numel() for k, v in weights.items() if "running" not in k),
+        # The running statistics of a batch norm and the bias of a choice are no parameters.
+        "params": sum(v.numel() for k, v in weights.items() if "running" not in k and "choice_bias" not in k),
         # Not where the reference computes another way than the definition counts.
         "flops": None if spec["attention"]["kind"] in ("linear", "dca", "gated_delta") else counter.get_total_flops(),
         "batch": BATCH,
         "seq": SEQ,
-        "fp32_vs_fp64_max_diff": float((exact - case["logits"]).abs().max()),
+        "fp32_vs_fp64_max_diff": float((exact - case[main]).abs().max()),
         "versions": {"torch": torch.__version__.split("+")[0]},
     }
     shutil.rmtree(folder, ignore_errors=True)
@@ -200,7 +281,7 @@ def make(name):
     (folder / "meta.json").write_text(json.dumps(meta, indent=2) + "\n")
     save_file(weights, folder / "model.safetensors")
     save_file(case, folder / "case.safetensors")
-    print(f"{name:22} largest logit {case['logits'].abs().max():5.1f}  {meta}")
+    print(f"{name:22} largest output {case[main].abs().max():5.1f}  {meta}")
 
 
 def main():

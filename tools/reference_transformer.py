@@ -4,6 +4,7 @@ It is slow and has no cache: it exists to be compared with. `shapes` names the w
 `forward` computes logits and hidden states from a dictionary of them.
 """
 
+import itertools
 import math
 
 import torch
@@ -18,10 +19,14 @@ FFN = {
     "gelu_tanh": (lambda x: F.gelu(x, approximate="tanh"), False),
     "silu": (F.silu, False),
     "relu2": (lambda x: torch.relu(x) ** 2, False),
+    "gelu_quick": (lambda x: x * torch.sigmoid(1.702 * x), False),
+    "tanh": (torch.tanh, False),
     "reglu": (torch.relu, True),
     "geglu": (F.gelu, True),
     "geglu_tanh": (lambda x: F.gelu(x, approximate="tanh"), True),
+    "geglu_quick": (lambda x: x * torch.sigmoid(1.702 * x), True),
     "swiglu": (F.silu, True),
+    "bilinear": (lambda x: x, True),
 }
 NORM_TENSORS = {
     "rms": ["weight"],
@@ -30,6 +35,9 @@ NORM_TENSORS = {
     "group": ["weight", "bias"],
     "layer_plain": [],
     "rms_plain": [],
+    "layer_no_bias": ["weight"],
+    "layer_plus_one": ["weight", "bias"],
+    "rms_plus_one": ["weight"],
     "none": [],
 }
 
@@ -46,11 +54,24 @@ def placement(spec):
     return "pre" if spec["norm"]["kind"] == "none" else spec["norm"]["placement"]
 
 
+def is_global(spec, i):
+    """Whether layer i sees past the window or the chunk."""
+    every = spec["attention"].get("global_every")
+    return every is not None and (i + 1) % every == 0
+
+
+def has_mixture(spec, i):
+    """Whether layer i has a mixture of experts."""
+    moe = spec["ffn"].get("moe")
+    return moe is not None and i >= moe.get("n_dense", 0) and (i + 1) % moe.get("every", 1) == 0
+
+
 def shapes(spec):
     """Every tensor of the model, by name."""
     d, d_ff = spec["d_model"], spec["ffn"]["d_ff"]
     n, kv, width = heads(spec)
-    attention, placed, found = spec["attention"], placement(spec), {}
+    attention, ffn, placed, found = spec["attention"], spec["ffn"], placement(spec), {}
+    task, head = spec.get("task", "causal_lm"), spec.get("head", {})
 
     def linear(name, out, inner, bias):
         found[f"{name}.weight"] = (out, inner)
@@ -60,35 +81,99 @@ def shapes(spec):
     def norm(name):
         found.update({f"{name}.{part}": (d,) for part in NORM_TENSORS[spec["norm"]["kind"]]})
 
-    found["embed.weight"] = (spec["vocab_size"], d)
-    if spec["positions"]["kind"] == "learned":
-        found["pos_embed.weight"] = (spec["max_seq_len"], d)
-    if spec["norm"].get("embedding"):
-        norm("embed_norm")
+    def projections(name, normed):
+        for part, out in (("q", n), ("k", kv), ("v", kv)):
+            linear(f"{name}.{part}", out * width, d, attention.get(f"{part}_bias", attention["bias"]))
+        if normed:
+            wide = attention.get("qk_norm_place") == "features"
+            found[f"{name}.q_norm.weight"], found[f"{name}.k_norm.weight"] = ((h * width if wide else width,) for h in (n, kv))
+        linear(f"{name}.o", d, n * width, attention["out_bias"])
+
+    def self_attention(name):
+        if attention["kind"] in reference_attention.KINDS:
+            found.update({f"{name}.{k}": v for k, v in reference_attention.shapes(spec).items()})
+            return
+        projections(name, attention["qk_norm"])
+        if attention.get("sinks"):
+            found[f"{name}.sinks"] = (n,)
+        if attention.get("gate"):
+            linear(f"{name}.gate", n * width, d, False)
+
+    def feed_forward(name, inner):
+        if FFN[ffn["kind"]][1]:
+            linear(f"{name}.gate", inner, d, ffn.get("gate_bias", ffn["bias"]))
+        linear(f"{name}.up", inner, d, ffn.get("up_bias", ffn["bias"]))
+        linear(f"{name}.down", d, inner, ffn.get("down_bias", ffn["bias"]))
+
+    def mixture(name, moe):
+        count, inner = moe["n_experts"], moe.get("d_expert", d_ff)
+        linear(f"{name}.router", count, d, False)
+        if moe.get("choice_bias"):
+            found[f"{name}.choice_bias"] = (count,)
+        for part, shape in (("gate_proj", (inner, d)), ("up_proj", (inner, d)), ("down_proj", (d, inner))):
+            if part != "gate_proj" or FFN[ffn["kind"]][1]:
+                found[f"{name}.experts.{part}"] = (count, *shape)
+                if ffn["bias"]:
+                    found[f"{name}.experts.{part}_bias"] = (count, shape[0])
+        if moe.get("n_shared"):
+            feed_forward(f"{name}.shared", moe["n_shared"] * inner)
+            if moe.get("shared_gate"):
+                linear(f"{name}.shared_gate", 1, d, False)
+
+    def branch(layer, name):
+        norm(f"{layer}.{name}_norm")
+        if placed == "sandwich":
+            norm(f"{layer}.{name}_post_norm")
+
+    def embeddings(prefix):
+        inner = spec.get("embedding", {}).get("d", d)
+        found[f"{prefix}embed.weight"] = (spec["vocab_size"], inner)
+        if inner != d:
+            linear(f"{prefix}embed_proj", d, inner, False)
+        if spec["positions"]["kind"] == "learned":
+            found[f"{prefix}pos_embed.weight"] = (spec["max_seq_len"] + spec["positions"].get("offset", 0), d)
+        if spec["norm"].get("embedding"):
+            norm(f"{prefix}embed_norm")
+
+    def last_norm(prefix):
+        if placed not in ("post", "deepnorm"):
+            norm(f"{prefix}norm")
+
+    embeddings("")
+    if task == "segmented":
+        found["type_embed.weight"] = (spec["embedding"]["n_token_types"], d)
+    if task == "seq2seq":
+        embeddings("encoder.")
+        for i in range(spec["n_encoder_layers"]):
+            layer = f"encoder.layers.{i}"
+            branch(layer, "attn"), branch(layer, "ffn")
+            self_attention(f"{layer}.attn"), feed_forward(f"{layer}.ffn", d_ff)
+        last_norm("encoder.")
     for i in range(spec["n_layers"]):
         layer = f"layers.{i}"
-        norm(f"{layer}.attn_norm")
-        if attention["kind"] in reference_attention.KINDS:
-            found.update({f"{layer}.attn.{k}": v for k, v in reference_attention.shapes(spec).items()})
-        else:
-            for name, out in (("q", n), ("k", kv), ("v", kv)):
-                linear(f"{layer}.attn.{name}", out * width, d, attention["bias"])
-            if attention["qk_norm"]:
-                found[f"{layer}.attn.q_norm.weight"] = found[f"{layer}.attn.k_norm.weight"] = (width,)
-            linear(f"{layer}.attn.o", d, n * width, attention["out_bias"])
+        branch(layer, "attn")
+        self_attention(f"{layer}.attn")
+        if task == "seq2seq":
+            branch(layer, "cross")
+            projections(f"{layer}.cross", False)
         if placed != "parallel":
-            norm(f"{layer}.ffn_norm")
-        if FFN[spec["ffn"]["kind"]][1]:
-            linear(f"{layer}.ffn.gate", d_ff, d, spec["ffn"]["bias"])
-        linear(f"{layer}.ffn.up", d_ff, d, spec["ffn"]["bias"])
-        linear(f"{layer}.ffn.down", d, d_ff, spec["ffn"]["bias"])
-        if placed == "sandwich":
-            norm(f"{layer}.attn_post_norm")
-            norm(f"{layer}.ffn_post_norm")
-    if placed not in ("post", "deepnorm"):
-        norm("norm")
-    if not spec["tied"]:
-        found["head.weight"] = (spec["vocab_size"], d)
+            branch(layer, "ffn")
+        if has_mixture(spec, i):
+            mixture(f"{layer}.ffn", ffn["moe"])
+        else:
+            feed_forward(f"{layer}.ffn", d_ff)
+    last_norm("")
+    if task == "masked_lm":
+        linear("transform", d, d, True)
+        norm("transform_norm")
+    if task == "classifier":
+        if head["pooling"] == "first":
+            linear("pooler", d, d, True)
+        linear("classifier", head["n_labels"], d, True)
+    if task in ("causal_lm", "masked_lm", "seq2seq"):
+        linear("head", spec["vocab_size"], d, head.get("bias", False))
+        if spec["tied"]:
+            del found["head.weight"]
     return found
 
 
@@ -96,10 +181,11 @@ def rms_norm(x, weight, eps):
     return x / torch.sqrt((x * x).mean(-1, keepdim=True) + eps) * weight
 
 
-def sinusoids(length, d):
-    """[sin | cos] with the frequencies 10000^(-2i/d)."""
+def sinusoids(length, d, interleaved=False):
+    """[sin | cos] with the frequencies 10000^(-2i/d), or both of each frequency side by side."""
     angle = torch.arange(length)[:, None] * 10000.0 ** (-torch.arange(0, d, 2) / d)
-    return torch.cat([angle.sin(), angle.cos()], dim=-1)
+    parts = [angle.sin(), angle.cos()]
+    return torch.stack(parts, dim=-1).flatten(-2) if interleaved else torch.cat(parts, dim=-1)
 
 
 def rotate(x, theta):
@@ -120,108 +206,237 @@ def alibi(n, length):
     return -torch.tensor(slopes)[:, None, None] * distance
 
 
-def visible(spec, length, keep=None):
-    """[B or 1,1,S,S]: which key (last) each query sees; `keep` [B,S] masks padding keys out."""
-    distance = torch.arange(length)[:, None] - torch.arange(length)  # query - key
+def visible(spec, length, keep=None, everywhere=False, causal=None):
+    """[B or 1,1,S,S]: which key (last) each query sees; `keep` [B,S] masks padding keys out, `everywhere` lifts window and chunk."""
+    place = torch.arange(length)
+    distance = place[:, None] - place  # query - key
     seen = torch.ones(length, length, dtype=torch.bool)
-    if spec["attention"]["causal"]:
+    if spec["attention"]["causal"] if causal is None else causal:
         seen &= distance >= 0
-    if "window" in spec["attention"]:  # the token itself counts
+    if "window" in spec["attention"] and not everywhere:  # the token itself counts
         seen &= distance.abs() < spec["attention"]["window"]
+    if "chunk_len" in spec["attention"] and not everywhere:
+        chunk = place // spec["attention"]["chunk_len"]
+        seen &= chunk[:, None] == chunk
     if "prefix" in spec["attention"]:
-        seen |= torch.arange(length) < spec["attention"]["prefix"]
+        seen |= place < spec["attention"]["prefix"]
     seen = seen[None, None]
     return seen if keep is None else seen & (keep[:, None, None, :] == 1)
 
 
-def forward(spec, w, ids, keep=None):
-    """Logits [B,S,V] and the hidden states: embedding, after each layer (the last one normed)."""
-    batch, length = ids.shape
+def normalise(spec, w, name, x):
+    """The norm called `name`."""
+    part = {key: w.get(f"{name}.{key}") for key in ("weight", "bias", "running_mean", "running_var")}
+    kind, eps = spec["norm"]["kind"], spec["norm"].get("eps")
+    if kind == "none":
+        return x
+    if kind.startswith("rms"):
+        return rms_norm(x, 1.0 if kind == "rms_plain" else part["weight"] + (kind == "rms_plus_one"), eps)
+    if kind == "layer_plain":
+        return F.layer_norm(x, x.shape[-1:], eps=eps)
+    if kind == "group":
+        y = F.layer_norm(x.unflatten(-1, (spec["norm"]["groups"], -1)), (x.shape[-1] // spec["norm"]["groups"],), eps=eps)
+        return y.flatten(-2) * part["weight"] + part["bias"]
+    if kind == "batch":
+        mean, variance = part["running_mean"], part["running_var"]
+    else:
+        mean = x.mean(-1, keepdim=True)
+        variance = ((x - mean) ** 2).mean(-1, keepdim=True)
+    y = (x - mean) / torch.sqrt(variance + eps) * (part["weight"] + (kind == "layer_plus_one"))
+    return y if part["bias"] is None else y + part["bias"]
+
+
+def linear(w, name, x):
+    """The matrix called `name`, with its bias if it has one."""
+    return F.linear(x, w[f"{name}.weight"], w.get(f"{name}.bias"))
+
+
+def attend(spec, w, name, x, seen, memory=None, turned=True):
+    """Attention of x, to itself or to `memory`; `seen` says which keys."""
     n, kv, width = heads(spec)
-    attention, eps, placed = spec["attention"], spec["norm"].get("eps"), placement(spec)
-    seen = visible(spec, length, keep)
+    attention, eps = spec["attention"], spec["norm"].get("eps")
+    source = x if memory is None else memory
+    q, k, v = (linear(w, f"{name}.{part}", y) for part, y in (("q", x), ("k", source), ("v", source)))
+    place = attention.get("qk_norm_place", "heads") if attention["qk_norm"] and memory is None else None
+    scales = [w.get(f"{name}.{part}_norm.weight") for part in "qk"]
+    if place == "features":
+        q, k = rms_norm(q, scales[0], eps), rms_norm(k, scales[1], eps)
+    q, k, v = (y.unflatten(-1, (-1, width)).transpose(1, 2) for y in (q, k, v))
+    if place == "heads":
+        q, k = rms_norm(q, scales[0], eps), rms_norm(k, scales[1], eps)
+    if spec["positions"]["kind"] == "rope" and turned and memory is None:
+        theta = attention["rope"]["theta"]
+        q, k = rotate(q, theta), rotate(k, theta)
+    if place == "turned":
+        q, k = rms_norm(q, scales[0], eps), rms_norm(k, scales[1], eps)
+    # Query head h reads key/value head h // (n / kv).
+    k, v = k.repeat_interleave(n // kv, dim=1), v.repeat_interleave(n // kv, dim=1)
+    scores = q @ k.transpose(-1, -2) / math.sqrt(width)
+    if spec["positions"]["kind"] == "alibi" and memory is None:
+        scores = scores + alibi(n, x.shape[1]).to(x.dtype)
+    scores = scores.masked_fill(~seen, -torch.inf)
+    if f"{name}.sinks" in w:  # one more score in each row, whose share goes nowhere
+        sink = w[f"{name}.sinks"].view(1, -1, 1, 1).expand(*scores.shape[:-1], 1)
+        scores = torch.cat([scores, sink], dim=-1)
+    # A query that sees no key (padding far from every token) gathers nothing.
+    weights = torch.softmax(scores, dim=-1).nan_to_num(0.0)[..., : v.shape[-2]]
+    mixed = (weights @ v).transpose(1, 2).flatten(-2)
+    if f"{name}.gate.weight" in w:
+        mixed = mixed * torch.sigmoid(linear(w, f"{name}.gate", x))
+    return linear(w, f"{name}.o", mixed)
 
-    def linear(name, x):
-        return F.linear(x, w[f"{name}.weight"], w.get(f"{name}.bias"))
 
-    def norm(name, x):
-        part = {key: w.get(f"{name}.{key}") for key in ("weight", "bias", "running_mean", "running_var")}
-        kind = spec["norm"]["kind"]
-        if kind == "none":
-            return x
-        if kind == "rms_plain":
-            return rms_norm(x, 1.0, eps)
-        if kind == "layer_plain":
-            return F.layer_norm(x, x.shape[-1:], eps=eps)
-        if kind == "group":
-            y = F.layer_norm(x.unflatten(-1, (spec["norm"]["groups"], -1)), (x.shape[-1] // spec["norm"]["groups"],), eps=eps)
-            return y.flatten(-2) * part["weight"] + part["bias"]
-        if kind == "rms":
-            return rms_norm(x, part["weight"], eps)
-        if kind == "layer":
-            mean = x.mean(-1, keepdim=True)
-            variance = ((x - mean) ** 2).mean(-1, keepdim=True)
-        else:
-            mean, variance = part["running_mean"], part["running_var"]
-        return (x - mean) / torch.sqrt(variance + eps) * part["weight"] + part["bias"]
+def unit(spec, up, gate):
+    """The nonlinear part of a feed-forward."""
+    activation, gated = FFN[spec["ffn"]["kind"]]
+    limit = spec["ffn"].get("limit")
+    if not gated:
+        return activation(up)
+    if limit is not None:
+        up, gate = up.clamp(-limit, limit), gate.clamp(max=limit)
+    return activation(gate) * up
 
-    def attend(name, x):
-        if attention["kind"] in reference_attention.KINDS:
-            return reference_attention.attend(spec, w, name, x, keep)
-        q, k, v = (
-            linear(f"{name}.{part}", x).view(batch, length, -1, width).transpose(1, 2) for part in "qkv"
-        )
-        if attention["qk_norm"]:
-            q, k = rms_norm(q, w[f"{name}.q_norm.weight"], eps), rms_norm(k, w[f"{name}.k_norm.weight"], eps)
-        if spec["positions"]["kind"] == "rope":
-            theta = attention["rope"]["theta"]
-            q, k = rotate(q, theta), rotate(k, theta)
-        # Query head h reads key/value head h // (n / kv).
-        k, v = k.repeat_interleave(n // kv, dim=1), v.repeat_interleave(n // kv, dim=1)
-        scores = q @ k.transpose(-1, -2) / math.sqrt(width)
-        if spec["positions"]["kind"] == "alibi":
-            scores = scores + alibi(n, length).to(x.dtype)
-        # A query that sees no key (padding far from every token) gathers nothing.
-        weights = torch.softmax(scores.masked_fill(~seen, -torch.inf), dim=-1).nan_to_num(0.0)
-        mixed = weights @ v
-        return linear(f"{name}.o", mixed.transpose(1, 2).reshape(batch, length, n * width))
 
-    def feed(name, x):
-        activation, gated = FFN[spec["ffn"]["kind"]]
-        up = linear(f"{name}.up", x)
-        inner = activation(linear(f"{name}.gate", x)) * up if gated else activation(up)
-        return linear(f"{name}.down", inner)
+def feed(spec, w, name, x):
+    """A dense feed-forward."""
+    gate = linear(w, f"{name}.gate", x) if FFN[spec["ffn"]["kind"]][1] else None
+    return linear(w, f"{name}.down", unit(spec, linear(w, f"{name}.up", x), gate))
 
-    def block(name, f, norm_name, x):
-        if placed == "pre":
-            return x + f(name, norm(norm_name, x))
-        if placed == "deepnorm":
-            return norm(norm_name, x * (2 * spec["n_layers"]) ** 0.25 + f(name, x))
-        if placed == "post":
-            return norm(norm_name, x + f(name, x))
-        if placed == "branch":
-            return x + norm(norm_name, f(name, x))
-        if placed == "sandwich":
-            return x + norm(norm_name.replace("_norm", "_post_norm"), f(name, norm(norm_name, x)))
-        raise ValueError(f"unknown norm placement {placed}")
 
-    x = w["embed.weight"][ids]
-    if spec["positions"]["kind"] == "learned":
-        x = x + w["pos_embed.weight"][:length]
-    elif spec["positions"]["kind"] == "sinusoidal":
-        x = x + sinusoids(length, spec["d_model"]).to(x.dtype)
-    if spec["norm"].get("embedding"):
-        x = norm("embed_norm", x)
+def mixture(spec, w, name, x):
+    """A mixture of experts, token by token."""
+    moe, gated = spec["ffn"]["moe"], FFN[spec["ffn"]["kind"]][1]
+    logits = linear(w, f"{name}.router", x)
+    scores = torch.sigmoid(logits) if moe.get("score") == "sigmoid" else torch.softmax(logits, dim=-1)
+    choice = scores + w.get(f"{name}.choice_bias", 0.0)
+    groups = moe.get("groups")
+    if groups:  # the groups whose two best experts together score best
+        inside = choice.unflatten(-1, (groups["groups"], -1))
+        best = inside.topk(2, dim=-1).values.sum(-1).topk(groups["chosen"], dim=-1).indices
+        kept = torch.zeros(inside.shape[:-1], dtype=torch.bool).scatter(-1, best, True)
+        choice = inside.masked_fill(~kept[..., None], -torch.inf).flatten(-2)
+    chosen = choice.topk(moe["n_active"], dim=-1).indices
+    weights = scores.gather(-1, chosen)
+    if moe.get("renormalise", "sum") == "sum":
+        weights = weights / weights.sum(-1, keepdim=True)
+    weights = weights * moe.get("factor", 1.0)
+    part = lambda key, e: (w[f"{name}.experts.{key}"][e], w[f"{name}.experts.{key}_bias"][e] if spec["ffn"]["bias"] else None)
+    y = torch.zeros_like(x)
+    for b, t in itertools.product(*map(range, x.shape[:2])):
+        for weight, e in zip(weights[b, t], chosen[b, t].tolist()):
+            token = x[b, t: t + 1]
+            gate = F.linear(token, *part("gate_proj", e)) if gated else None
+            h = unit(spec, F.linear(token, *part("up_proj", e)), gate)
+            y[b, t] += weight * F.linear(h, *part("down_proj", e))[0]
+    if moe.get("n_shared"):
+        shared = feed(spec, w, f"{name}.shared", x)
+        y = y + (shared * torch.sigmoid(linear(w, f"{name}.shared_gate", x)) if moe.get("shared_gate") else shared)
+    return y
+
+
+def embed(spec, w, prefix, ids):
+    """Ids as vectors with their positions."""
+    x = w[f"{prefix}embed.weight"][ids]
+    if f"{prefix}embed_proj.weight" in w:
+        x = linear(w, f"{prefix}embed_proj", x)
+    x = x * spec.get("multipliers", {}).get("embedding", 1.0)
+    positions, length = spec["positions"], ids.shape[1]
+    if positions["kind"] == "learned":
+        start = positions.get("offset", 0)
+        x = x + w[f"{prefix}pos_embed.weight"][start: start + length]
+    elif positions["kind"] == "sinusoidal":
+        x = x + sinusoids(length, spec["d_model"], positions.get("interleaved", False)).to(x.dtype)
+    return normalise(spec, w, f"{prefix}embed_norm", x) if spec["norm"].get("embedding") else x
+
+
+def add(spec, x, y):
+    return x + y * spec.get("multipliers", {}).get("residual", 1.0)
+
+
+def branch(spec, w, layer, name, x, f):
+    """The stream x with the branch f added."""
+    placed, norm = placement(spec), lambda part, y: normalise(spec, w, f"{layer}.{name}_{part}", y)
+    if placed == "deepnorm":
+        return norm("norm", add(spec, x * (2 * spec["n_layers"]) ** 0.25, f(x)))
+    if placed == "post":
+        return norm("norm", add(spec, x, f(x)))
+    if placed == "branch":
+        return add(spec, x, norm("norm", f(x)))
+    if placed == "sandwich":
+        return add(spec, x, norm("post_norm", f(norm("norm", x))))
+    return add(spec, x, f(norm("norm", x)))
+
+
+def last_norm(spec, w, prefix, x):
+    return x if placement(spec) in ("post", "deepnorm") else normalise(spec, w, f"{prefix}norm", x)
+
+
+def encode(spec, w, ids):
+    """The encoder of an encoder-decoder: its states, the last one normed."""
+    x = embed(spec, w, "encoder.", ids)
+    states, seen = [x], torch.ones(1, 1, ids.shape[1], ids.shape[1], dtype=torch.bool)
+    for i in range(spec["n_encoder_layers"]):
+        layer = f"encoder.layers.{i}"
+        x = branch(spec, w, layer, "attn", x, lambda h: attend(spec, w, f"{layer}.attn", h, seen))
+        x = branch(spec, w, layer, "ffn", x, lambda h: feed(spec, w, f"{layer}.ffn", h))
+        states.append(x)
+    states[-1] = last_norm(spec, w, "encoder.", x)
+    return states
+
+
+def forward(spec, w, ids, keep=None, types=None, memory=None):
+    """The task's output and the hidden states: embedding, after each layer (the last one normed)."""
+    placed, task, head = placement(spec), spec.get("task", "causal_lm"), spec.get("head", {})
+    x = embed(spec, w, "", ids)
+    if types is not None:
+        x = x + w["type_embed.weight"][types]
     states = [x]
     for i in range(spec["n_layers"]):
-        layer = f"layers.{i}"
+        layer, everywhere = f"layers.{i}", is_global(spec, i)
+        seen = visible(spec, ids.shape[1], keep, everywhere)
+        turned = not everywhere or spec["attention"].get("global_rope", True)
+
+        def look(h):
+            if spec["attention"]["kind"] in reference_attention.KINDS:
+                return reference_attention.attend(spec, w, f"{layer}.attn", h, keep)
+            return attend(spec, w, f"{layer}.attn", h, seen, turned=turned)
+
+        def think(h):
+            return (mixture if has_mixture(spec, i) else feed)(spec, w, f"{layer}.ffn", h)
+
         if placed == "parallel":
-            y = norm(f"{layer}.attn_norm", x)
-            x = x + attend(f"{layer}.attn", y) + feed(f"{layer}.ffn", y)
+            y = normalise(spec, w, f"{layer}.attn_norm", x)
+            x = add(spec, add(spec, x, look(y)), think(y))
+        elif placed == "parallel_two_norms":
+            y = look(normalise(spec, w, f"{layer}.attn_norm", x))
+            x = add(spec, add(spec, x, y), think(normalise(spec, w, f"{layer}.ffn_norm", x)))
         else:
-            x = block(f"{layer}.attn", attend, f"{layer}.attn_norm", x)
-            x = block(f"{layer}.ffn", feed, f"{layer}.ffn_norm", x)
+            x = branch(spec, w, layer, "attn", x, look)
+            if memory is not None:
+                full = torch.ones(1, 1, ids.shape[1], memory.shape[1], dtype=torch.bool)
+                x = branch(spec, w, layer, "cross", x, lambda h: attend(spec, w, f"{layer}.cross", h, full, memory))
+            x = branch(spec, w, layer, "ffn", x, think)
         states.append(x)
-    if placed not in ("post", "deepnorm"):
-        states[-1] = x = norm("norm", x)
-    return F.linear(x, w["embed.weight" if spec["tied"] else "head.weight"]), states
+    states[-1] = x = last_norm(spec, w, "", x)
+    return output(spec, w, task, head, x, keep), states
+
+
+def output(spec, w, task, head, x, keep):
+    """What the task makes of the last states."""
+    if task in ("base", "segmented"):
+        return x
+    if task == "classifier":
+        keep = torch.ones(x.shape[:2]) if keep is None else keep
+        if head["pooling"] == "first":
+            pooled = torch.tanh(linear(w, "pooler", x[:, 0]))
+        elif head["pooling"] == "mean":
+            pooled = (x * keep[..., None]).sum(1) / keep.sum(1, keepdim=True)
+        else:
+            pooled = torch.stack([row[int(kept.nonzero().max())] for row, kept in zip(x, keep)])
+        return linear(w, "classifier", pooled)
+    if task == "masked_lm":
+        x = normalise(spec, w, "transform_norm", F.gelu(linear(w, "transform", x)))
+    logits = F.linear(x, w["embed.weight" if spec["tied"] else "head.weight"], w.get("head.bias"))
+    logits = logits * spec.get("multipliers", {}).get("logits", 1.0)
+    cap = head.get("softcap")
+    return logits if cap is None else cap * torch.tanh(logits / cap)

@@ -57,6 +57,7 @@ catalogue! {
     mask_dropout: MASK_DROPOUT;
     padded_positions: PADDED_POSITIONS;
     parameter: PARAMETER;
+    pool: LAST_TOKEN, MEAN_TOKEN;
     positions: POSITIONS, SINUSOIDAL;
     relative_bias: RELATIVE_BIAS;
     rms_norm: RMS_NORM;

@@ -19,13 +19,14 @@ pub(crate) static POSITIONS: Op = Op {
 
 pub(crate) static SINUSOIDAL: Op = Op {
     name: "sinusoidal",
-    summary: "y[p] = [sin(p·f), cos(p·f)], f_i = theta^(-i/n) for i < d/2; n = d/2, or d/2 - 1 if the last frequency is to be 1/theta (`closed`)",
+    summary: "y[p] = [sin(p·f), cos(p·f)], f_i = theta^(-i/n) for i < d/2; n = d/2, or d/2 - 1 if the last frequency is to be 1/theta (`closed`); `interleaved`: sine and cosine in turn",
     source: "Vaswani et al. 2017, section 3.5, the halves concatenated; closed: tensor2tensor, get_timing_signal_1d",
     inputs: &[Input::ids("positions")],
     attrs: &[
         Attr::required("d", AttrType::Int),
         Attr::with("theta", AttrType::Float, AttrDefault::Float(10000.0)),
         Attr::with("closed", AttrType::Bool, AttrDefault::Bool(false)),
+        Attr::with("interleaved", AttrType::Bool, AttrDefault::Bool(false)),
     ],
     stream_of: None,
     facts: sinusoidal_facts,
@@ -56,7 +57,12 @@ fn sinusoidal_facts(call: &Call<'_>) -> Result<Facts, OpError> {
     let mut shape = call.input("positions")?.shape.clone();
     shape.push(d.clone());
     let output = Type::f32(shape);
-    let layout = if call.flag("closed") { "SinusoidalLayout::ClosedHalves" } else { "SinusoidalLayout::Halves" };
+    let layout = match (call.flag("closed"), call.flag("interleaved")) {
+        (false, false) => "SinusoidalLayout::Halves",
+        (true, false) => "SinusoidalLayout::ClosedHalves",
+        (false, true) => "SinusoidalLayout::Interleaved",
+        (true, true) => return Err(OpError::new("sinusoids are closed or interleaved, not both")),
+    };
     Ok(Facts {
         flops: Flops::pointwise(output.numel(), output.numel()),
         outputs: vec![output],

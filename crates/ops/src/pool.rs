@@ -1,0 +1,45 @@
+//! One vector of each sequence.
+
+use crate::{Call, Facts, Flops, Form, Input, Op, OpError, Poly, Type};
+
+#[cfg(feature = "kernels")]
+mod kernel;
+#[cfg(feature = "kernels")]
+pub use kernel::{last_token, mean_token};
+
+pub(crate) static MEAN_TOKEN: Op = Op {
+    name: "mean_token",
+    summary: "[B, S, d] to [B, d], the mean over each sequence's tokens without padding",
+    source: "Reimers and Gurevych 2019, arXiv:1908.10084, section 3",
+    inputs: &[Input::tensor("x"), Input::tokens("tokens")],
+    attrs: &[],
+    stream_of: None,
+    facts: |call| pooled(call, "mean_token", true),
+};
+
+pub(crate) static LAST_TOKEN: Op = Op {
+    name: "last_token",
+    summary: "[B, S, d] to [B, d], the state of each sequence's last token that is no padding",
+    source: "Radford et al. 2018, \"Improving Language Understanding by Generative Pre-Training\", section 3.2",
+    inputs: &[Input::tensor("x"), Input::tokens("tokens")],
+    attrs: &[],
+    stream_of: None,
+    facts: |call| pooled(call, "last_token", false),
+};
+
+fn pooled(call: &Call<'_>, name: &'static str, sums: bool) -> Result<Facts, OpError> {
+    let (x, tokens) = (call.input("x")?, call.input("tokens")?);
+    let [batch, length, d] = x.shape.as_slice() else {
+        return Err(OpError::new(format!("`{name}` takes [B, S, d], not {x}")).at("x"));
+    };
+    if !tokens.shape.iter().zip([batch, length]).all(|(a, b)| a.same(b)) {
+        return Err(OpError::new(format!("{x} are not states of {tokens}")).at("x"));
+    }
+    Ok(Facts {
+        outputs: vec![Type::f32(vec![batch.clone(), d.clone()])],
+        params: Vec::new(),
+        flops: if sums { Flops::pointwise(x.numel(), Poly::zero()) } else { Flops::none() },
+        state: None,
+        form: Form::Source { name, args: Vec::new() },
+    })
+}
