@@ -39,8 +39,8 @@ fn architectures() -> BTreeSet<String> {
     names
 }
 
-/// File names that others chose and that hold such a word.
-const FOREIGN: &[&str] = &["sentence_bert_config.json"];
+/// Names of files and modules that others chose and that hold such a word.
+const FOREIGN: &[&str] = &["sentence_bert_config.json", "processors::bert::", "processors::roberta::"];
 /// Architectures whose names are words of a compiler's trade as well.
 const COMMON: &[&str] = &["codegen", "opt"];
 
