@@ -363,6 +363,32 @@ FIXTURES |= {
         {k: v for k, v in MULTIPLIERS.items() if k != "mlp_bias"}, position_embedding_type="rope",
         layer_types=["linear_attention", "full_attention"], num_local_experts=4, shared_intermediate_size=20, time_step_limit=[0.0, float("inf")])),
 }
+NARROW_DECODER = DECODER | dict(vocab_size=64, hidden_size=24, intermediate_size=28)
+FIXTURES |= {
+    "falcon_h1": ("FalconH1ForCausalLM", SPACE, dict(
+        mamba_d_ssm=48, mamba_rms_norm=True, mamba_norm_before_gate=False, projectors_bias=True, attention_bias=True, mlp_bias=True, time_step_limit=[0.0, float("inf")],
+        embedding_multiplier=2.0, attention_in_multiplier=0.8, key_multiplier=0.6, attention_out_multiplier=1.2, ssm_in_multiplier=1.3,
+        ssm_out_multiplier=0.75, ssm_multipliers=[0.9, 1.1, 0.8, 1.3, 0.7], mlp_multipliers=[0.7, 1.4], lm_head_multiplier=0.6)),
+    "falcon_h1_norm_before_gate": ("FalconH1ForCausalLM", SPACE, dict(
+        mamba_d_ssm=48, mamba_rms_norm=True, mamba_proj_bias=False, time_step_limit=[0.0, float("inf")])),
+    "nemotron_h": ("NemotronHForCausalLM", {
+        k: v for k, v in NARROW_DECODER.items() if k not in ("rms_norm_eps", "rope_parameters", "num_hidden_layers")}, dict(
+        layers_block_type=["linear_attention", "moe", "full_attention", "mlp"], head_dim=10, mamba_num_heads=6, mamba_head_dim=8, n_groups=2,
+        ssm_state_size=5, conv_kernel=3, chunk_size=4, use_bias=True, mlp_bias=True, layer_norm_epsilon=0.02, time_step_min=1e-9,
+        n_routed_experts=6, n_group=3, topk_group=2, moe_intermediate_size=12, moe_shared_expert_intermediate_size=10, moe_latent_size=14,
+        routed_scaling_factor=1.7)),
+    "jamba": ("JambaForCausalLM", {k: v for k, v in NARROW_DECODER.items() if k != "rope_parameters"}, dict(
+        attn_layer_period=2, attn_layer_offset=1, expert_layer_period=2, expert_layer_offset=0, num_experts=4, mamba_d_state=6, mamba_d_conv=3,
+        mamba_dt_rank=5, mamba_proj_bias=True)),
+    "minimax": ("MiniMaxForCausalLM", NARROW_DECODER, dict(
+        head_dim=8, layer_types=["full_attention", "linear_attention"], block_size=4, num_local_experts=4, full_attn_alpha_factor=1.3,
+        full_attn_beta_factor=0.8, linear_attn_alpha_factor=0.7, linear_attn_beta_factor=1.2, mlp_alpha_factor=1.1, mlp_beta_factor=0.9)),
+    "recurrent_gemma": ("RecurrentGemmaForCausalLM", NARROW_DECODER, dict(
+        num_hidden_layers=3, lru_width=24, attention_window_size=5, logits_soft_cap=8.0, conv1d_width=3, tie_word_embeddings=True, attention_bias=True,
+        rope_parameters=dict(rope_type="default", rope_theta=100.0, partial_rotary_factor=0.34))),
+    "rwkv": ("RwkvForCausalLM", TOKENS, dict(
+        vocab_size=64, hidden_size=24, intermediate_size=40, num_hidden_layers=3, rescale_every=2, layer_norm_epsilon=0.02)),
+}
 
 
 # Mixtures of many small experts.
@@ -440,7 +466,7 @@ NO_EXPERTS = {
 # The counter sees the padding of convolutions and chunks, masks instead of chosen keys, and experts that no token chose.
 OTHER_WORK = {
     "lfm2", "lfm2_moe", "qwen3_next", "qwen3_5_text", "qwen3_5_moe_text", "olmo_hybrid", "kimi_linear", "mamba2", "bamba",
-    "granitemoehybrid", "deepseek_v32", "glm_moe_dsa", "llama4_text", "longcat_flash",
+    "granitemoehybrid", "falcon_h1", "nemotron_h", "minimax", "deepseek_v32", "glm_moe_dsa", "llama4_text", "longcat_flash",
 }
 # transformers 4 had no such model, or wrote the same keys.
 NO_LEGACY = {"mimo_v2_flash"}

@@ -15,6 +15,7 @@ const RUNTIME: &[&str] = &[
     "Attention",
     "BatchNorm",
     "ChosenMla",
+    "BlockLinear",
     "Context",
     "Embedding",
     "ExpertActivation",
@@ -46,6 +47,7 @@ const RUNTIME: &[&str] = &[
     "RecurrentState",
     "RelativeBias",
     "Renormalise",
+    "RgLru",
     "RmsNorm",
     "Rope",
     "RopeConfig",
@@ -65,6 +67,7 @@ const RUNTIME: &[&str] = &[
     "Tensor",
     "Tokens",
     "Weights",
+    "Wkv",
     "Xielu",
     "ops",
 ];

@@ -30,6 +30,8 @@ pub(crate) const NAMES: &[&str] = &[
     "float",
     "starts_with",
     "is_list",
+    "letters",
+    "bfloat16",
 ];
 
 impl Elaborator<'_> {
@@ -105,11 +107,12 @@ fn compute(name: &str, arguments: &[Value]) -> Result<Value, Fault> {
             let (Some(x), Some(y)) = (a.as_f64(), b.as_f64()) else { return refuse() };
             Ok(if (x <= y) == (name == "min") { a.clone() } else { b.clone() })
         }
-        ("sqrt" | "log" | "float", [x]) => {
+        ("sqrt" | "log" | "float" | "bfloat16", [x]) => {
             let Some(v) = x.as_f64() else { return refuse() };
             let value = match name {
                 "sqrt" => v.sqrt(),
                 "log" => v.ln(),
+                "bfloat16" => bfloat16(v),
                 _ => v,
             };
             if value.is_finite() {
@@ -132,8 +135,20 @@ fn compute(name: &str, arguments: &[Value]) -> Result<Value, Fault> {
         ("contains", [Value::List(items), x]) => Ok(Value::Bool(items.iter().any(|item| item.equals(x)))),
         ("is_list", [x]) => Ok(Value::Bool(matches!(x, Value::List(_)))),
         ("starts_with", [Value::Str(a), Value::Str(b)]) => Ok(Value::Bool(a.starts_with(&**b))),
+        ("letters", [Value::Str(text)]) => {
+            let letters = text.chars().map(|letter| Value::Str(letter.to_string().into()));
+            Ok(Value::List(Rc::new(letters.collect())))
+        }
         _ => refuse(),
     }
+}
+
+/// The nearest number that 16 bits hold as a bfloat16; of two as near, the even one.
+#[expect(clippy::cast_possible_truncation, reason = "rounding is what it is for")]
+fn bfloat16(v: f64) -> f64 {
+    let bits = (v as f32).to_bits();
+    let rounded = bits.wrapping_add(0x7fff + (bits >> 16 & 1)) & 0xffff_0000;
+    f64::from(f32::from_bits(rounded))
 }
 
 fn exact(v: &Value) -> Option<(i128, i128)> {

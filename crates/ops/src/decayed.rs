@@ -11,6 +11,8 @@ mod kernel;
 mod product;
 #[cfg(feature = "kernels")]
 pub(crate) use kernel::{Heads, Source};
+#[cfg(feature = "kernels")]
+pub(crate) use product::add_product;
 
 /// The work in chunks for `rows` tokens of heads, whose keys have `e` features and whose values `d`.
 pub(crate) fn flops(rows: &Poly, e: &Poly, d: &Poly, chunk: usize) -> Flops {

@@ -3,6 +3,8 @@
 //! An op is defined once, in one file: its shapes, parameters, FLOPs, state, call form and, with the feature `kernels`, the kernel
 //! that computes it. No list of ops exists outside [`ALL`].
 
+#[cfg(feature = "kernels")]
+mod channels;
 mod decayed;
 mod dim;
 mod form;
@@ -41,6 +43,9 @@ catalogue! {
     arithmetic: ADD, MUL, SCALE, SUB;
     attention: ATTENTION;
     batch_norm: BATCH_NORM;
+    block_linear: BLOCK_LINEAR;
+    concat: CONCAT;
+    decayed_attention: DECAYED_ATTENTION;
     dual_chunk: DUAL_CHUNK_ATTENTION;
     dynamic_context: CHOSEN_ATTENTION, TOP_KEYS;
     chosen_mla: CHOSEN_MLA;
@@ -60,6 +65,7 @@ catalogue! {
     pool: LAST_TOKEN, MEAN_TOKEN;
     positions: POSITIONS, SINUSOIDAL;
     relative_bias: RELATIVE_BIAS;
+    rg_lru: RG_LRU;
     rms_norm: RMS_NORM;
     rope: ROPE;
     selective_scan: SELECTIVE_SCAN;
@@ -68,6 +74,8 @@ catalogue! {
     state_space: STATE_SPACE;
     route: ROUTE;
     temperature: TEMPERATURE;
+    token_shift: TOKEN_SHIFT;
+    wkv: WKV;
     xielu: XIELU;
 }
 

@@ -16,6 +16,7 @@ pub use formwork_ops::Pattern;
 pub use formwork_ops::attention::KvCache;
 pub use formwork_ops::attention::{Attention, Mask};
 pub use formwork_ops::batch_norm::BatchNorm;
+pub use formwork_ops::block_linear::BlockLinear;
 pub use formwork_ops::chosen_mla::ChosenMla;
 pub use formwork_ops::embedding::Embedding;
 pub use formwork_ops::experts::{ExpertActivation, ExpertKind, Experts, ExpertsConfig};
@@ -31,6 +32,7 @@ pub use formwork_ops::parameter::Parameter;
 pub use formwork_ops::positions::SinusoidalLayout;
 pub use formwork_ops::recurrent::RecurrentState;
 pub use formwork_ops::relative_bias::RelativeBias;
+pub use formwork_ops::rg_lru::RgLru;
 pub use formwork_ops::rms_norm::RmsNorm;
 pub use formwork_ops::rope::{Rope, RopeConfig, RopeLayout, RopeScaling};
 pub use formwork_ops::route::{GroupLimit, Renormalise, RouterScore, Routing};
@@ -39,6 +41,7 @@ pub use formwork_ops::selective_scan::SelectiveScan;
 pub use formwork_ops::short_conv::ShortConv;
 pub use formwork_ops::state_space::StateSpace;
 pub use formwork_ops::temperature::{Temperature, TemperatureConfig};
+pub use formwork_ops::wkv::Wkv;
 pub use formwork_ops::xielu::Xielu;
 pub use formwork_tensor::{Context, Ids, Param, Record, Simd, Tensor, Tokens, error};
 pub use formwork_tensor::{Error, Result};
@@ -60,6 +63,8 @@ pub mod ops {
     pub use formwork_ops::activation::{gated_gelu, gated_gelu_tanh, gated_relu, gated_sigmoid, gated_silu};
     pub use formwork_ops::activation::{gelu, gelu_quick, gelu_tanh, relu, relu2, sigmoid, silu, tanh};
     pub use formwork_ops::clamp::clamp;
+    pub use formwork_ops::concat::concat;
+    pub use formwork_ops::decayed_attention::decayed_attention;
     pub use formwork_ops::dual_chunk::dual_chunk_attention;
     pub use formwork_ops::dynamic_context::{chosen_attention, top_keys};
     pub use formwork_ops::gated_delta::{gated_delta, gated_delta_features};
@@ -73,4 +78,5 @@ pub mod ops {
     pub use formwork_ops::rms_norm::rms_normalize;
     pub use formwork_ops::route::{route, route_biased};
     pub use formwork_ops::sparse::{sparse_attention, sparse_attention_full};
+    pub use formwork_ops::token_shift::token_shift;
 }

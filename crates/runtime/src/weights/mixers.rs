@@ -1,11 +1,14 @@
 //! Loads what mixes tokens besides plain attention: latents, convolutions, decays.
 
+use formwork_ops::block_linear::BlockLinear;
 use formwork_ops::chosen_mla::ChosenMla;
 use formwork_ops::gated_delta::LogDecay;
 use formwork_ops::mla::{LatentDecoding, Mla};
+use formwork_ops::rg_lru::RgLru;
 use formwork_ops::selective_scan::SelectiveScan;
 use formwork_ops::short_conv::ShortConv;
 use formwork_ops::state_space::StateSpace;
+use formwork_ops::wkv::Wkv;
 use formwork_tensor::Param;
 
 use super::Weights;
@@ -45,6 +48,21 @@ impl Weights {
     /// `name.A_log` `[heads]` and `name.dt_bias` `[heads·width]`.
     pub fn log_decay(&self, name: &str, heads: usize, width: usize) -> LogDecay {
         LogDecay::new(&self.vector(name, "A_log", heads), self.vector(name, "dt_bias", heads * width))
+    }
+
+    /// `name.weight` `[heads, d, d]` and `name.bias` `[heads, d]`.
+    pub fn block_linear(&self, name: &str, heads: usize, d: usize) -> BlockLinear {
+        BlockLinear::new(self.numbers(name, "weight", &[heads, d, d]), self.numbers(name, "bias", &[heads, d]))
+    }
+
+    /// `name.recurrent_param` `[channels]`.
+    pub fn rg_lru(&self, name: &str, channels: usize) -> RgLru {
+        RgLru::new(&self.vector(name, "recurrent_param", channels))
+    }
+
+    /// `name.time_decay` and `name.time_first` `[channels]`.
+    pub fn wkv(&self, name: &str, channels: usize) -> Wkv {
+        Wkv::new(&self.vector(name, "time_decay", channels), self.vector(name, "time_first", channels))
     }
 
     /// `name.weight` `[channels, 1, n]`, without bias.
