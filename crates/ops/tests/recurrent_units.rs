@@ -153,7 +153,7 @@ fn decaying_sums_are_weighted_means() {
 #[test]
 fn each_token_sees_the_one_before() {
     let expected = |all: &[Tensor]| {
-        let before = |index: usize| if index / C % S == 0 { 0.0 } else { at(&all[0], index - C) };
+        let before = |index: usize| if (index / C).is_multiple_of(S) { 0.0 } else { at(&all[0], index - C) };
         (0..B * S * C).map(before).collect()
     };
     let operands = |ctx: &Context| vec![tensor(ctx, &[B, S, C], 1)];
