@@ -30,8 +30,8 @@ pub(crate) trait Codes: Copy + Send + Sync + 'static {
     /// What is added to a code before it is stored.
     const OFFSET: i32 = 1 << (Self::BITS - 1);
 
-    /// The scale at which a group's codes fill the range.
-    fn scale(group: &[f32]) -> f32;
+    /// The scale at which a group's codes are near its numbers.
+    fn scale(group: &[f32; GROUP]) -> f32;
 
     /// Where a block holds the quad of either half.
     #[inline(always)]
@@ -73,7 +73,7 @@ impl Codes for Eight {
     const BITS: usize = 8;
     const RANGE: [f32; 2] = [-127.0, 127.0];
 
-    fn scale(group: &[f32]) -> f32 {
+    fn scale(group: &[f32; GROUP]) -> f32 {
         group.iter().fold(0.0_f32, |largest, x| largest.max(x.abs())) / 127.0
     }
 }
@@ -82,10 +82,23 @@ impl Codes for Four {
     const BITS: usize = 4;
     const RANGE: [f32; 2] = [-8.0, 7.0];
 
-    /// The number that is largest in size gets the code -8.
-    fn scale(group: &[f32]) -> f32 {
+    /// Of several codes for the number that is largest in size, the one that leaves the least square error; none may move a
+    /// number by more than an eighth of the largest.
+    fn scale(group: &[f32; GROUP]) -> f32 {
         let extreme = group.iter().fold(0.0_f32, |extreme, x| if x.abs() > extreme.abs() { *x } else { extreme });
-        extreme / -8.0
+        let opposite = group.iter().fold(0.0_f32, |most, x| most.max(x * -extreme.signum()));
+        let eighth = extreme.abs() / 8.0;
+        let mut best = (0.0, extreme / -8.0);
+        for code in EXTREMES {
+            let (product, square) = products(group, -code / extreme);
+            // At the scale `product / square` the error is the numbers' own square less this.
+            let (scale, gain) = (product / square, product * product / square);
+            let near = 8.0 * scale.abs() >= 7.0 * eighth && 7.0 * scale.abs() >= opposite - eighth;
+            if near && gain > best.0 {
+                best = (gain, scale);
+            }
+        }
+        best.1
     }
 }
 
@@ -94,14 +107,34 @@ pub(crate) fn panel_bytes<C: Codes>(d_in: usize) -> usize {
     d_in.div_ceil(BLOCK) * C::BYTES
 }
 
+/// What the number that is largest in size may be divided into: beyond 8 it is cut off, and the others are finer.
+const EXTREMES: [f32; 7] = [7.0, 7.5, 8.0, 8.5, 9.0, 9.5, 10.0];
+
+/// Of numbers and their codes at an inverse scale: the sum of their products, and of the codes' squares.
+fn products(group: &[f32; GROUP], inverse: f32) -> (f32, f32) {
+    /// Adding 1.5·2^23 and taking it away rounds to the nearest even integer.
+    const ROUND: f32 = 12_582_912.0;
+    let (mut products, mut squares) = ([0.0; 8], [0.0; 8]);
+    for numbers in group.as_chunks::<8>().0 {
+        for (lane, x) in numbers.iter().enumerate() {
+            let code = ((x * inverse).clamp(Four::RANGE[0], Four::RANGE[1]) + ROUND) - ROUND;
+            products[lane] += x * code;
+            squares[lane] += code * code;
+        }
+    }
+    (products.iter().sum(), squares.iter().sum())
+}
+
 /// Quantises sixteen rows of `d_in` numbers into a panel of zeros.
 pub(crate) fn pack<C: Codes>(rows: &[f32], d_in: usize, out: &mut [u8]) {
     fill::<C>(out, d_in, |output, group, codes| {
         let start = group * GROUP;
-        let numbers = &rows[output * d_in + start..][..GROUP.min(d_in - start)];
-        let scale = f16::from_f32(C::scale(numbers));
+        let mut numbers = [0.0; GROUP];
+        let given = &rows[output * d_in + start..][..GROUP.min(d_in - start)];
+        numbers[..given.len()].copy_from_slice(given);
+        let scale = f16::from_f32(C::scale(&numbers));
         let inverse = if scale == f16::ZERO { 0.0 } else { 1.0 / scale.widen() };
-        for (code, x) in codes.iter_mut().zip(numbers) {
+        for (code, x) in codes.iter_mut().zip(&numbers) {
             let [least, most] = C::RANGE;
             *code = (x * inverse).round().clamp(least, most) as i8;
         }
