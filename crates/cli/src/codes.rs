@@ -30,6 +30,12 @@ const CODES: &[(&str, &str)] = &[
          the path inside the file. Download it again, or save it anew with the library that made it.",
     ),
     (
+        "bad-training",
+        "Nothing can be learnt from these texts with these options: a text is not UTF-8 or has no words, a stage is unknown, \
+         or the vocabulary has no room for what it must hold.\n\n    mend:   ask for more tokens (`--vocab-size`), or give a \
+         token to fewer characters (`--alphabet`)",
+    ),
+    (
         "build-failed",
         "cargo could not build the model's crate although its code is not to blame: a dependency cannot be had, the disk is \
          full, or the lock file is damaged. The note holds cargo's own words.",

@@ -15,6 +15,8 @@ pub(crate) enum Tokenizer {
     Inspect(Inspect),
     /// Show normalisation, words and every step to the tokens of a text
     Explain(Explain),
+    /// Learn a vocabulary from the lines of files
+    Train(Train),
 }
 
 #[derive(Debug, Args)]
@@ -73,4 +75,40 @@ pub(crate) struct Explain {
     /// Print every step as JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Train {
+    /// The kind of tokenizer
+    #[arg(long, value_parser = ["bpe", "byte-bpe", "wordpiece", "unigram"])]
+    pub(crate) algorithm: String,
+    /// Tokens in all, special ones and single characters included
+    #[arg(long, value_name = "N")]
+    pub(crate) vocab_size: usize,
+    /// What is done to a text first, in order: nfc, nfd, nfkc, nfkd, lowercase, strip-accents, strip, or none
+    /// [default: the usual ones of the kind]
+    #[arg(long, value_name = "NAME,..", value_delimiter = ',')]
+    pub(crate) normalizer: Vec<String>,
+    /// How a text is cut into words, in order: byte-level, metaspace, whitespace, words, digits, punctuation, or none
+    /// [default: the usual one of the kind]
+    #[arg(long, value_name = "NAME,..", value_delimiter = ',')]
+    pub(crate) pre_tokenizer: Vec<String>,
+    /// A special token beyond those of the kind; may be given several times
+    #[arg(long, value_name = "TOKEN")]
+    pub(crate) special: Vec<String>,
+    /// Merge no pair that is rarer
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    pub(crate) min_count: u64,
+    /// Give a token to so many characters only, the most frequent ones
+    #[arg(long, value_name = "N")]
+    pub(crate) alphabet: Option<usize>,
+    /// Hold so many different words in memory; where there are more, rare ones are dropped
+    #[arg(long, value_name = "N", default_value_t = 10_000_000)]
+    pub(crate) max_words: usize,
+    /// Texts, in UTF-8
+    #[arg(required = true, value_name = "TEXT FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// The tokenizer.json to write
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
 }

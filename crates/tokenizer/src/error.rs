@@ -6,7 +6,7 @@ use std::path::Path;
 /// A tokenizer that cannot be used, or a text that it cannot handle.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
-    /// `bad-tokenizer`, `no-token`, or `io`.
+    /// `bad-tokenizer`, `no-token`, `bad-training`, or `io`.
     pub code: &'static str,
     /// What is wrong, lowercase, without a full stop.
     pub message: String,
@@ -27,6 +27,11 @@ impl Error {
     /// A text that the vocabulary cannot write.
     pub(crate) fn no_token(message: impl Into<String>) -> Self {
         Self::of("no-token", message)
+    }
+
+    /// Texts or options that nothing can be learnt from.
+    pub(crate) fn training(message: impl Into<String>) -> Self {
+        Self::of("bad-training", message)
     }
 
     pub(crate) fn io(path: &Path, error: &std::io::Error) -> Self {

@@ -14,6 +14,7 @@ mod kind;
 mod open;
 mod pieces;
 mod stream;
+mod train;
 
 pub use encoding::Encoding;
 pub use engine::Added;
@@ -21,6 +22,7 @@ pub use error::Error;
 pub use explain::{Explanation, Step, Word};
 pub use kind::Kind;
 pub use stream::Stream;
+pub use train::{Progress, Trained, Training};
 
 use engine::Engine;
 

@@ -53,5 +53,21 @@ fn every_step_is_shown() {
         ran.out
     );
     let ran = formwork(&[&arguments[..], &["--json"]].concat());
-    assert_eq!(ran.out.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).count(), 2);
+    assert!(ran.out.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()));
+}
+
+#[test]
+fn a_vocabulary_is_learnt_from_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let (text, out) = (fixture("corpus.txt"), folder.path().join("tokenizer.json"));
+    let out = out.to_str().unwrap();
+    let arguments = ["tokenizer", "train", "--algorithm", "byte-bpe", "--vocab-size", "600", &text, "-o", out];
+    let ran = formwork(&arguments);
+    assert!(ran.status == 0 && ran.out.contains(": 600 tokens from "), "{}{}", ran.out, ran.err);
+    let ran = formwork(&["tokenizer", "encode", "--tokenizer", out, "--text", "the cats<|endoftext|>"]);
+    assert!(ran.status == 0 && ran.out.trim_end().ends_with(" 0"), "{}{}", ran.out, ran.err);
+    let mut small = arguments;
+    small[5] = "10";
+    let ran = formwork(&small);
+    assert!(ran.status == 1 && ran.err.contains("error[bad-training]"), "{}", ran.err);
 }

@@ -39,19 +39,33 @@ impl Json {
 
     /// The splits that the model sees, each with its place in the text and the token that it is, if it was added.
     pub(crate) fn splits(&self, text: &str) -> Result<Vec<Split>, Error> {
+        use tokenizers::{OffsetReferential, OffsetType};
+        let splits = self.split(text)?;
+        let splits = splits.get_splits(OffsetReferential::Original, OffsetType::Byte);
+        let split = |(text, (start, end), tokens): (&str, _, &Option<Vec<tokenizers::Token>>)| Split {
+            text: text.to_string(),
+            place: start..end,
+            added: tokens.as_ref().and_then(|tokens| tokens.first()).map(|token| token.id),
+        };
+        Ok(splits.into_iter().map(split).collect())
+    }
+
+    /// Only the texts of the splits.
+    pub(crate) fn each_split(&self, text: &str, mut each: impl FnMut(&str)) -> Result<(), Error> {
+        use tokenizers::{OffsetReferential, OffsetType};
+        let splits = self.split(text)?;
+        splits.get_splits(OffsetReferential::Normalized, OffsetType::None).iter().for_each(|(text, _, _)| each(text));
+        Ok(())
+    }
+
+    fn split(&self, text: &str) -> Result<tokenizers::PreTokenizedString, Error> {
+        use tokenizers::PreTokenizer as _;
         guard::run("splitting", || {
-            use tokenizers::{OffsetReferential, OffsetType, PreTokenizer as _};
             let mut splits = self.inner.get_added_vocabulary().extract_and_normalize(self.inner.get_normalizer(), text);
             if let Some(pre_tokenizer) = self.inner.get_pre_tokenizer() {
                 pre_tokenizer.pre_tokenize(&mut splits)?;
             }
-            let splits = splits.get_splits(OffsetReferential::Original, OffsetType::Byte);
-            let split = |(text, (start, end), tokens): (&str, _, &Option<Vec<tokenizers::Token>>)| Split {
-                text: text.to_string(),
-                place: start..end,
-                added: tokens.as_ref().and_then(|tokens| tokens.first()).map(|token| token.id),
-            };
-            Ok(splits.into_iter().map(split).collect())
+            Ok(splits)
         })
     }
 

@@ -1,7 +1,7 @@
 //! Finding a tokenizer's files and telling their formats apart.
 
 mod scored_pieces;
-mod settings;
+pub(crate) mod settings;
 mod word_list;
 mod word_merges;
 

@@ -6,3 +6,4 @@ mod explain;
 mod loaders;
 mod reference;
 mod support;
+mod training;

@@ -3,6 +3,7 @@
 mod explain;
 mod inspect;
 mod text;
+mod train;
 
 use std::io::Read as _;
 use std::path::Path;
@@ -16,6 +17,7 @@ pub(super) fn run(command: &Tokenizer) -> Outcome {
         Tokenizer::Decode(options) => text::decode(options),
         Tokenizer::Inspect(options) => inspect::run(options),
         Tokenizer::Explain(options) => explain::run(options),
+        Tokenizer::Train(options) => train::run(options),
     }
 }
 
