@@ -46,7 +46,7 @@ fn prompt<M: Model>() -> Vec<u32> {
 /// One forward pass over rows of ids, `[B, S]` by the mask's size.
 fn run<M: Model>(model: &M, ctx: &Context, ids: &[u32], mask: Option<(usize, Vec<bool>)>) -> Vec<f32> {
     let (batch, mask) = mask.map_or((1, None), |(batch, mask)| (batch, Some(mask)));
-    let mut cache = M::cache(batch, ids.len() / batch);
+    let mut cache = M::cache(batch, (ids.len() / batch).into());
     step(model, ctx, ids, batch, 0, mask, &mut cache)
 }
 
@@ -69,7 +69,7 @@ fn step<M: Model>(
 /// Five tokens at once, then one at a time.
 fn pieces<M: Model>(model: &M, ctx: &Context) -> Vec<f32> {
     let ids = prompt::<M>();
-    let mut cache = M::cache(1, LENGTH);
+    let mut cache = M::cache(1, LENGTH.into());
     let mut out = step(model, ctx, &ids[..5], 1, 0, None, &mut cache);
     for past in 5..LENGTH {
         out.extend(step(model, ctx, &ids[past..=past], 1, past, None, &mut cache));

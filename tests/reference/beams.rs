@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use formwork_runtime::{BeamSearch, Context, Model, beam_search, load};
+use formwork_runtime::{BeamSearch, CacheFormat, Context, Model, beam_search, load};
 use serde_json::Value;
 
 /// The largest difference of scores.
@@ -25,6 +25,7 @@ pub(crate) fn check<M: Model>(folder: &Path) {
             early_stopping: case["early_stopping"].as_bool().unwrap(),
             stop: ids("eos_token_id"),
             forced: 0,
+            cache: CacheFormat::F32,
         };
         let prompt = ids("prompt");
         let (prompt, source) = if start.is_empty() { (&prompt, None) } else { (&start, Some(&prompt[..])) };

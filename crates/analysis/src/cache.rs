@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use formwork_ir::{Model, Module, ModuleId, Node, NodeKind, ValueId};
-use formwork_ops::{Kind, RowCount, State};
+use formwork_ops::{CacheFormat, Kind, RowCount, State};
 
 use crate::run::{Run, fixed};
 use crate::visit::{Census, Use};
@@ -42,7 +42,7 @@ pub(crate) fn cache(census: &Census<'_>, run: &Run) -> Result<KvCache, AnalysisE
     rows.extend(&cross);
     let mut bytes = Vec::new();
     for dtype in DType::ALL {
-        let all = rows.iter().try_fold(0, |sum, (n, width)| exact::add(FIGURE, sum, dtype.bytes(*n, *width)?))?;
+        let all = rows.iter().try_fold(0, |sum, (n, width)| exact::add(FIGURE, sum, stored(dtype, *n, *width)?))?;
         bytes.push((dtype, all));
     }
     Ok(KvCache { bytes, elements: numbers(&rows)?, cross_elements: numbers(&cross)?, elements_per_token: per_token })
@@ -52,6 +52,14 @@ impl KvCache {
     /// Bytes in a format.
     pub fn bytes_in(&self, dtype: DType) -> u128 {
         self.bytes.iter().find(|(d, _)| *d == dtype).map_or(0, |(_, bytes)| *bytes)
+    }
+}
+
+/// Bytes of `n` rows of `width` numbers: in the formats of caches as the ops hold them.
+fn stored(dtype: DType, n: u128, width: u128) -> Result<u128, AnalysisError> {
+    match CacheFormat::named(dtype.name()) {
+        Some(format) => exact::mul(FIGURE, n, format.row_bytes(width)),
+        None => dtype.bytes(n, width),
     }
 }
 

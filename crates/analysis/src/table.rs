@@ -97,6 +97,8 @@ impl Report {
         let cache = self.kv_cache.bytes_in(DType::Bf16);
         if cache > 0 {
             put("KV cache, bf16", format!("{} ({} bytes)", bytes(cache), thousands(cache)));
+            let [f32, q8] = [DType::F32, DType::Q8].map(|dtype| bytes(self.kv_cache.bytes_in(dtype)));
+            put("", format!("f32 {f32}, q8 {q8}"));
         }
         let peak = &self.memory.activations;
         put("Activations, f32", format!("{} at {}", bytes(peak.bytes), peak.at));

@@ -106,7 +106,7 @@ fn recurrent(used: &Use<'_>, run: &Run) -> Result<u128, AnalysisError> {
     for ty in (0..).map_while(|at| used.operand(at)).chain(&used.op.facts.outputs) {
         bytes = exact::add(FIGURE, bytes, tensor(ty, run)?)?;
     }
-    exact::add(FIGURE, bytes, exact::mul(FIGURE, kept(used, run)?, 2 * BYTES)?)
+    exact::add(FIGURE, bytes, exact::mul(FIGURE, kept(used, run, |width| width)?, 2 * BYTES)?)
 }
 
 /// Queries, new keys and values, results, and the cached keys and values that are seen.
@@ -115,17 +115,18 @@ fn attention(used: &Use<'_>, run: &Run) -> Result<u128, AnalysisError> {
     for ty in (0..3).filter_map(|at| used.operand(at)).chain(&used.op.facts.outputs) {
         bytes = exact::add(FIGURE, bytes, tensor(ty, run)?)?;
     }
-    exact::add(FIGURE, bytes, exact::mul(FIGURE, kept(used, run)?, BYTES)?)
+    exact::add(FIGURE, bytes, exact::mul(FIGURE, kept(used, run, |width| width)?, BYTES)?)
 }
 
-/// Numbers that a use reads of what earlier steps left: attention's visible keys and values, any other state whole.
-pub(crate) fn kept(used: &Use<'_>, run: &Run) -> Result<u128, AnalysisError> {
+/// What a use reads of what earlier steps left: attention's visible keys and values, any other state whole. `size` is that of a
+/// row of so many numbers.
+pub(crate) fn kept(used: &Use<'_>, run: &Run, size: impl Fn(u128) -> u128) -> Result<u128, AnalysisError> {
     let Some(state) = &used.op.facts.state else {
         return Ok(0);
     };
     let mut width = 0;
     for rows in state.rows() {
-        let row = exact::mul(FIGURE, run.value(&rows.heads, FIGURE)?, run.value(&rows.width, FIGURE)?)?;
+        let row = exact::mul(FIGURE, run.value(&rows.heads, FIGURE)?, size(run.value(&rows.width, FIGURE)?))?;
         width = exact::add(FIGURE, width, row)?;
     }
     let Some(it) = &used.op.facts.flops.at(run.step).attention else {

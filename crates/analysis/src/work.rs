@@ -1,6 +1,7 @@
 //! What one step asks of a machine that holds weights and cache in given formats: what a benchmark divides by its time.
 
 use formwork_ir::Model;
+use formwork_ops::{CacheFormat, State};
 
 use crate::memory::stored;
 use crate::params::is_table;
@@ -25,7 +26,7 @@ impl Work {
     ///
     /// # Errors
     /// As [`report`](crate::report).
-    pub fn forward(model: &Model, q: &Questions, weights: DType, cache: DType) -> Result<Self, AnalysisError> {
+    pub fn forward(model: &Model, q: &Questions, weights: DType, cache: CacheFormat) -> Result<Self, AnalysisError> {
         check(q)?;
         Self::of(model, &Run::forward(model, q), weights, cache)
     }
@@ -34,12 +35,17 @@ impl Work {
     ///
     /// # Errors
     /// As [`report`](crate::report).
-    pub fn decode(model: &Model, q: &Questions, weights: DType, cache: DType) -> Result<Option<Self>, AnalysisError> {
+    pub fn decode(
+        model: &Model,
+        q: &Questions,
+        weights: DType,
+        cache: CacheFormat,
+    ) -> Result<Option<Self>, AnalysisError> {
         check(q)?;
         Run::decode(model, q).map(|run| Self::of(model, &run, weights, cache)).transpose()
     }
 
-    fn of(model: &Model, run: &Run, weights: DType, cache: DType) -> Result<Self, AnalysisError> {
+    fn of(model: &Model, run: &Run, weights: DType, cache: CacheFormat) -> Result<Self, AnalysisError> {
         let census = Census::of(model);
         let masked = Questions { attention: AttentionCount::Masked, ..Questions::default() };
         let mut work = Self::default();
@@ -48,8 +54,10 @@ impl Work {
             work.flops = add(work.flops, Cost::of(&census, used, run)?.flops(&masked)?)?;
             if !(used.once && run.step) {
                 work.weights = add(work.weights, read(used, run, weights)?)?;
-                let numbers = exact::mul(&used.path, kept(used, run)?, fixed(&used.turns, &used.path)?)?;
-                work.cache = add(work.cache, cache.bytes(1, numbers)?)?;
+                let recurrent = matches!(used.op.facts.state, Some(State::Recurrent { .. }));
+                let format = if recurrent { CacheFormat::F32 } else { cache };
+                let kept = kept(used, run, |width| format.row_bytes(width))?;
+                work.cache = add(work.cache, exact::mul(&used.path, kept, fixed(&used.turns, &used.path)?)?)?;
             }
         }
         Ok(work)

@@ -4,6 +4,7 @@ mod common;
 
 use common::{instance, model};
 use formwork_analysis::{DType, Questions, Work};
+use formwork_ops::CacheFormat;
 
 /// A Llama of d 896 with 24 layers, 14/2 heads of 64, d_ff 4864 and 32000 ids, untied.
 const LAYERS: u128 = 24;
@@ -22,21 +23,24 @@ fn at(batch: u128, seq: u128, context: u128) -> Questions {
 
 #[test]
 fn a_step_of_decoding_reads_every_matrix_and_the_cache_once() {
-    let work = Work::decode(&small(), &at(1, 1, 512), DType::Q8, DType::F32).unwrap().unwrap();
+    let work = Work::decode(&small(), &at(1, 1, 512), DType::Q8, CacheFormat::F32).unwrap().unwrap();
     assert_eq!(work.weights, MATRICES / 32 * 34 + NORMS * 4);
     assert_eq!(work.cache, LAYERS * 2 * 128 * 512 * 4);
     assert_eq!(work.flops, 2 * MATRICES + LAYERS * 4 * 896 * 513);
-    let eight = Work::decode(&small(), &at(8, 1, 512), DType::Q8, DType::F32).unwrap().unwrap();
+    let eight = Work::decode(&small(), &at(8, 1, 512), DType::Q8, CacheFormat::F32).unwrap().unwrap();
+    let narrow = |cache| Work::decode(&small(), &at(1, 1, 512), DType::Q8, cache).unwrap().unwrap().cache;
+    assert_eq!(narrow(CacheFormat::F16), work.cache / 2);
+    assert_eq!(narrow(CacheFormat::Q8), work.cache / 4 / 32 * 34);
     assert_eq!((eight.weights, eight.cache, eight.flops), (work.weights, 8 * work.cache, 8 * work.flops));
 }
 
 #[test]
 fn a_prompt_counts_the_pairs_that_it_sees() {
-    let work = Work::forward(&small(), &at(1, 512, 0), DType::F32, DType::F32).unwrap();
+    let work = Work::forward(&small(), &at(1, 512, 0), DType::F32, CacheFormat::F32).unwrap();
     assert_eq!(work.weights, (MATRICES + NORMS) * 4);
     assert_eq!(work.cache, 0);
     assert_eq!(work.flops, 512 * 2 * MATRICES + LAYERS * 4 * 896 * (512 * 513 / 2));
-    let later = Work::forward(&small(), &at(1, 512, 256), DType::F32, DType::Bf16).unwrap();
+    let later = Work::forward(&small(), &at(1, 512, 256), DType::F32, CacheFormat::F16).unwrap();
     assert_eq!(later.cache, LAYERS * 2 * 128 * 256 * 2);
     assert_eq!(later.flops - work.flops, LAYERS * 4 * 896 * 512 * 256);
 }
@@ -44,7 +48,8 @@ fn a_prompt_counts_the_pairs_that_it_sees() {
 #[test]
 fn of_experts_only_those_that_can_be_met_are_read() {
     let mixture = instance(include_str!("../../../specs/models/olmoe-1b-7b.toml"));
-    let bytes = |batch| Work::decode(&mixture, &at(batch, 1, 1), DType::Bf16, DType::Bf16).unwrap().unwrap().weights;
+    let bytes =
+        |batch| Work::decode(&mixture, &at(batch, 1, 1), DType::Bf16, CacheFormat::F16).unwrap().unwrap().weights;
     let expert = 16 * 3 * 2048 * 1024 * 2;
     assert_eq!(bytes(2) - bytes(1), 8 * expert, "one more token meets eight more experts in each layer");
     assert_eq!(bytes(8), bytes(64), "then all 64 have been met");
@@ -53,6 +58,6 @@ fn of_experts_only_those_that_can_be_met_are_read() {
 #[test]
 fn an_encoder_does_not_decode() {
     let encoder = model("bert-base-uncased");
-    assert_eq!(Work::decode(&encoder, &at(1, 8, 0), DType::F32, DType::F32).unwrap(), None);
-    assert!(Work::forward(&encoder, &at(0, 8, 0), DType::F32, DType::F32).is_err());
+    assert_eq!(Work::decode(&encoder, &at(1, 8, 0), DType::F32, CacheFormat::F32).unwrap(), None);
+    assert!(Work::forward(&encoder, &at(0, 8, 0), DType::F32, CacheFormat::F32).is_err());
 }

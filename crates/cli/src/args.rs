@@ -216,7 +216,7 @@ pub(crate) struct Target {
     pub(crate) runtime: Option<PathBuf>,
 }
 
-/// How weights are held.
+/// How weights, keys and values are held.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Holding {
     /// The format that matrices are kept in [default: as stored]
@@ -225,12 +225,15 @@ pub(crate) struct Holding {
     /// Where matrices are kept: in the mapped file, or packed for products in memory of their own
     #[arg(long, value_parser = ["mapped", "packed"])]
     pub(crate) hold: Option<String>,
+    /// The format that keys and values are kept in from token to token [default: f32]
+    #[arg(long, value_parser = ["f32", "f16", "q8"])]
+    pub(crate) cache: Option<String>,
 }
 
 impl Holding {
     /// The same options for the model's program.
     pub(crate) fn pass(&self, command: &mut std::process::Command) {
-        for (name, value) in [("--dtype", &self.dtype), ("--hold", &self.hold)] {
+        for (name, value) in [("--dtype", &self.dtype), ("--hold", &self.hold), ("--cache", &self.cache)] {
             if let Some(value) = value {
                 command.arg(name).arg(value);
             }

@@ -27,7 +27,7 @@ pub(crate) fn sizes(body: &TokenStream) -> (TokenStream, TokenStream) {
         let name = ident(name);
         if words.contains(&name.to_string()) { quote!(#name) } else { unread }
     };
-    (name("batch", quote!(_batch)), name("capacity", quote!(_capacity)))
+    (name("batch", quote!(_batch)), name("room", quote!(_room)))
 }
 
 /// Prints the cache of every module.
@@ -94,11 +94,11 @@ impl Caches<'_> {
             [only] => self.new_field(only),
             _ if self.types.borrows_cache(id) => {
                 let layer = ident(&self.types.name(id));
-                quote!(#layer::cache(batch, capacity))
+                quote!(#layer::cache(batch, room))
             }
             _ => {
                 let name = ident(&self.types.cache_name(id));
-                quote!(#name::new(batch, capacity))
+                quote!(#name::new(batch, room))
             }
         }
     }
@@ -131,8 +131,8 @@ impl Caches<'_> {
         let new = state.new_state();
         let (ty, method) = (ident(new.ty), ident(new.method));
         let args = new.args.iter().map(|a| self.constants.lit(a, "state"));
-        let capacity = new.grows.then(|| quote!(, capacity));
-        quote!(#ty::#method(batch, #(#args),* #capacity))
+        let room = new.grows.then(|| quote!(, room));
+        quote!(#ty::#method(batch, #(#args),* #room))
     }
 
     /// Whether two modules keep several things of the same names and types.
@@ -159,15 +159,15 @@ impl Caches<'_> {
             quote!(#field: #value)
         });
         let values: Vec<TokenStream> = values.collect();
-        let (batch, capacity) = sizes(&quote!(#(#values),*));
+        let (batch, room) = sizes(&quote!(#(#values),*));
         let doc = crate::docs(&format!("What [`{}`] keeps from step to step.", self.types.name(id)));
-        let new_doc = crate::docs("Room for `capacity` tokens of `batch` sequences.");
+        let new_doc = crate::docs("For `batch` sequences, each with this room.");
         if self.types.borrows_cache(id) {
             let layer = ident(&self.types.name(id));
             return Some(quote! {
                 impl #layer {
                     #new_doc
-                    pub fn cache(#batch: usize, #capacity: usize) -> #name {
+                    pub fn cache(#batch: usize, #room: Room) -> #name {
                         #name { #(#values),* }
                     }
                 }
@@ -180,7 +180,7 @@ impl Caches<'_> {
 
             impl #name {
                 #new_doc
-                pub fn new(#batch: usize, #capacity: usize) -> Self {
+                pub fn new(#batch: usize, #room: Room) -> Self {
                     Self { #(#values),* }
                 }
             }

@@ -29,7 +29,7 @@ pub(crate) fn implementation(model: &Model, caches: &Caches<'_>) -> TokenStream 
         if i.kind == Kind::Tokens { quote!(inputs.tokens(#external)) } else { quote!(inputs.ids(#external)) }
     });
     let stateful = caches.layouts.is_stateful(model.root);
-    let (batch, capacity) = crate::cache::sizes(&new_cache);
+    let (batch, room) = crate::cache::sizes(&new_cache);
     let slot = if stateful { quote!(, cache) } else { quote!() };
     let kept = if stateful { quote!(cache) } else { quote!(_cache) };
     quote! {
@@ -51,7 +51,7 @@ pub(crate) fn implementation(model: &Model, caches: &Caches<'_>) -> TokenStream 
                 Self::load(w)
             }
 
-            fn cache(#batch: usize, #capacity: usize) -> Self::Cache {
+            fn cache(#batch: usize, #room: Room) -> Self::Cache {
                 #new_cache
             }
 

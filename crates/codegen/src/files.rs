@@ -49,6 +49,7 @@ const RUNTIME: &[&str] = &[
     "Renormalise",
     "RgLru",
     "RmsNorm",
+    "Room",
     "Rope",
     "RopeConfig",
     "RopeLayout",

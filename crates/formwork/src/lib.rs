@@ -20,7 +20,7 @@ use std::path::Path;
 pub use formwork_macros::{Transformer, transformer};
 pub use formwork_runtime as rt;
 pub use formwork_runtime::{
-    Context, Error, Ids, Info, Inputs, Model, Result, Sampling, Session, Tensor, Tokens, Weights,
+    CacheFormat, Context, Error, Ids, Info, Inputs, Model, Result, Room, Sampling, Session, Tensor, Tokens, Weights,
 };
 
 /// A type that stands for a model. Derive it; the weights live in its [`Instance`](Self::Instance).
@@ -64,7 +64,7 @@ impl Model for Unavailable {
         Self
     }
 
-    fn cache(_batch: usize, _capacity: usize) {}
+    fn cache(_batch: usize, _room: Room) {}
 
     fn forward(&self, ctx: &Context, _inputs: &Inputs, _cache: &mut ()) -> Tensor {
         ctx.tensor(&[0])

@@ -62,7 +62,7 @@ fn a_derived_model_gives_the_reference_logits() {
         case.integers("attention_mask").map(|mask| mask.into_iter().map(|x| x != 0).collect::<std::vec::Vec<_>>());
     let length = ids.len();
     let inputs = Inputs::new().with_tokens("input_ids", Tokens::new(ids, 0, mask.clone()).unwrap());
-    let mut cache = <FromFile as Transformer>::Instance::cache(batch, length);
+    let mut cache = <FromFile as Transformer>::Instance::cache(batch, length.into());
     let context = Context::new().unwrap();
     let logits = formwork::Model::forward(&model, &context, &inputs, &mut cache);
     let expected = case.param("logits").unwrap();

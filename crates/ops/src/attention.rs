@@ -10,7 +10,7 @@ mod alibi;
 #[cfg(feature = "kernels")]
 mod block;
 #[cfg(feature = "kernels")]
-mod call;
+pub(crate) mod call;
 #[cfg(feature = "kernels")]
 mod kernel;
 #[cfg(feature = "kernels")]
@@ -23,6 +23,8 @@ mod mask;
 mod merge;
 #[cfg(feature = "kernels")]
 pub(crate) mod row;
+#[cfg(feature = "kernels")]
+pub(crate) mod slots;
 #[cfg(feature = "kernels")]
 pub use kernel::Attention;
 #[cfg(feature = "kernels")]

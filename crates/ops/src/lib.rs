@@ -16,9 +16,12 @@ mod op;
 mod pattern;
 #[cfg(feature = "kernels")]
 pub mod recurrent;
+mod room;
 #[cfg(feature = "kernels")]
 pub mod row_cache;
 mod state;
+#[cfg(feature = "kernels")]
+mod stored;
 
 pub use dim::{Atom, Poly};
 pub use form::{Form, Lit};
@@ -27,6 +30,7 @@ pub use op::{
     OpError, Param, Role, Type,
 };
 pub use pattern::Pattern;
+pub use room::{CacheFormat, Room};
 pub use state::{NewState, RowCount, Rows, State, Visibility};
 
 macro_rules! catalogue {

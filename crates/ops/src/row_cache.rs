@@ -1,23 +1,26 @@
 //! One row of numbers for each earlier token, which all heads share.
 
-use formwork_tensor::Tensor;
+use formwork_tensor::{Tensor, threads};
 
-use crate::attention::kv_cache::Segment;
-use crate::kept::{Kept, selected};
+use crate::attention::slots::Slots;
+use crate::kept::Kept;
+use crate::room::Room;
+use crate::stored::{Layout, Stored, StoredRows};
 
-/// Rows `[B, capacity, width]`.
+/// Rows `[B, tokens, width]`.
 #[derive(Clone)]
 pub struct RowCache {
-    rows: Vec<f32>,
+    rows: Stored,
     width: usize,
     len: usize,
-    capacity: usize,
+    room: Room,
 }
 
 impl RowCache {
-    /// Room for `capacity` tokens of `batch` sequences.
-    pub fn new(batch: usize, width: usize, capacity: usize) -> Self {
-        Self { rows: vec![0.0; batch * capacity * width], width, len: 0, capacity }
+    /// Room for so many tokens of `batch` sequences.
+    pub fn new(batch: usize, width: usize, room: impl Into<Room>) -> Self {
+        let room = room.into();
+        Self { rows: Stored::new(room.format, Layout::Rows, batch * room.tokens, width), width, len: 0, room }
     }
 
     /// The number of tokens that went in.
@@ -32,37 +35,37 @@ impl RowCache {
 
     /// Appends the `s` new tokens of each of `b` sequences; a row is the tokens' parts `[B, S, ..]` side by side.
     pub(crate) fn append<const N: usize>(&mut self, [b, s]: [usize; 2], parts: [&Tensor; N]) {
-        assert!(self.len + s <= self.capacity, "a cache of {} tokens is full", self.capacity);
+        let capacity = self.room.tokens;
+        assert!(self.len + s <= capacity, "a cache of {capacity} tokens is full");
         let widths = parts.map(|part| part.data().len() / (b * s));
         assert_eq!(widths.iter().sum::<usize>(), self.width, "rows of another width");
-        for token in 0..b * s {
-            let at = token / s * self.capacity + self.len + token % s;
-            let mut row = &mut self.rows[at * self.width..][..self.width];
-            for (part, width) in parts.iter().zip(widths) {
-                let (head, tail) = row.split_at_mut(width);
-                head.copy_from_slice(&part.data()[token * width..][..width]);
-                row = tail;
+        threads::scratch(self.width, |row| {
+            for token in 0..b * s {
+                let mut rest = &mut row[..];
+                for (part, width) in parts.iter().zip(widths) {
+                    let (head, tail) = rest.split_at_mut(width);
+                    head.copy_from_slice(&part.data()[token * width..][..width]);
+                    rest = tail;
+                }
+                self.rows.write(token / s * capacity + self.len + token % s, row);
             }
-        }
+        });
         self.len += s;
     }
 
-    /// The rows of one sequence, one for each token so far.
-    pub(crate) fn rows(&self, sequence: usize) -> &[f32] {
-        &self.rows[sequence * self.capacity * self.width..][..self.len * self.width]
+    /// The row of a token.
+    pub(crate) fn read(&self, sequence: usize, slot: usize, out: &mut [f32]) {
+        self.rows.read(sequence * self.room.tokens + slot, out);
     }
 
-    /// The rows of one sequence as keys whose leading parts are the values.
-    pub(crate) fn segment(&self, sequence: usize) -> Segment<'_> {
-        let rows = self.rows(sequence);
-        Segment {
-            keys: rows,
-            values: rows,
-            key_stride: self.width,
-            value_stride: self.width,
-            len: self.len,
-            ..Segment::default()
-        }
+    /// The rows of one sequence, one for each token so far.
+    pub(crate) fn rows(&self, sequence: usize) -> StoredRows<'_> {
+        self.rows.rows(sequence * self.room.tokens, self.len)
+    }
+
+    /// The same as keys whose leading parts are the values.
+    pub(crate) fn slots(&self, sequence: usize) -> Slots<'_> {
+        Slots::Stored(self.rows(sequence))
     }
 }
 
@@ -73,10 +76,10 @@ impl Kept for RowCache {
     }
 
     fn select(&mut self, rows: &[usize]) {
-        self.rows = selected(&self.rows, self.capacity * self.width, rows);
+        self.rows = self.rows.selected(self.room.tokens, rows);
     }
 
     fn bytes(&self) -> usize {
-        size_of_val(&self.rows[..])
+        self.rows.bytes()
     }
 }

@@ -1,8 +1,8 @@
 //! Attention against an f64 twin: masks, caches, padding, bias, sinks, pieces, threads.
 
-use formwork_ops::attention::KvCache;
-use formwork_ops::attention::{Attention, Mask};
+use formwork_ops::attention::{Attention, KvCache, Mask};
 use formwork_ops::kept::Kept as _;
+use formwork_ops::{CacheFormat, Room};
 use formwork_tensor::{Context, Ids, Simd, Tensor, Tokens};
 
 const H: usize = 4;
@@ -57,9 +57,15 @@ impl Case {
         Attention::new(mask, 0.3).run(&self.ctx, &self.q, &self.k, &self.v, &tokens)
     }
 
+    /// One pass through a cache.
+    fn through(&self, mask: Mask, cache: &mut KvCache, valid: Option<&[bool]>) -> Tensor {
+        let tokens = self.tokens(0, self.len, valid);
+        Attention::new(mask, 0.3).cached(cache).run(&self.ctx, &self.q, &self.k, &self.v, &tokens)
+    }
+
     /// Runs in pieces through a cache and compares bit by bit with one pass.
     fn check_pieces(&self, mask: Mask, mut cache: KvCache, sizes: &[usize], valid: Option<&[bool]>) {
-        let whole = self.whole(mask, valid);
+        let whole = self.through(mask, &mut cache.clone(), valid);
         let mut from = 0;
         for size in sizes.iter().cycle() {
             let to = (from + size).min(self.len);
@@ -196,19 +202,23 @@ fn scores_take_caps_biases_and_sinks() {
 #[test]
 fn pieces_equal_one_pass() {
     for (simd, k) in kernels() {
-        let cache = |rows| KvCache::ring(2, k, E, V, rows, 40);
         let case = Case::new(2, simd, k, 2, 37);
-        for sizes in [&[1][..], &[2, 5], &[7, 1, 1], &[20], &[37], &[36, 1]] {
-            case.check_pieces(Mask::Causal, KvCache::new(2, k, E, V, 40), sizes, None);
-            case.check_pieces(Mask::SlidingWindow(5), KvCache::new(2, k, E, V, 40), sizes, None);
-            case.check_pieces(Mask::SlidingWindow(5), cache(5), sizes, None);
-            case.check_pieces(Mask::SlidingWindow(5), cache(9), sizes, None);
-            case.check_pieces(Mask::Chunked(4), cache(4), sizes, None);
+        for format in CacheFormat::ALL {
+            let room = Room { tokens: 40, format };
+            let cache = |rows| KvCache::ring(2, k, E, V, rows, room);
+            for sizes in [&[1][..], &[2, 5], &[7, 1, 1], &[20], &[37], &[36, 1]] {
+                case.check_pieces(Mask::Causal, KvCache::new(2, k, E, V, room), sizes, None);
+                case.check_pieces(Mask::SlidingWindow(5), KvCache::new(2, k, E, V, room), sizes, None);
+                case.check_pieces(Mask::SlidingWindow(5), cache(5), sizes, None);
+                case.check_pieces(Mask::SlidingWindow(5), cache(19), sizes, None);
+                case.check_pieces(Mask::Chunked(4), cache(4), sizes, None);
+            }
         }
         // The first piece holds the prefix.
         for sizes in [&[6, 1][..], &[20], &[36, 1]] {
             case.check_pieces(Mask::Prefix(6), KvCache::new(2, k, E, V, 40), sizes, None);
         }
+        let cache = |rows| KvCache::ring(2, k, E, V, rows, 40);
         let (case, valid) = (Case::new(2, simd, k, 2, 13), padded());
         for sizes in [&[1][..], &[4], &[13], &[6, 1]] {
             case.check_pieces(Mask::Causal, KvCache::new(2, k, E, V, 13), sizes, Some(&valid));
@@ -262,20 +272,64 @@ fn threads_do_not_change_a_bit() {
     }
 }
 
+/// The first steps fill rings, later ones wrap around; single steps and steps of several tokens.
 #[test]
-fn a_cache_truncates_where_nothing_was_lost() {
-    let k = 2;
-    let case = Case::new(1, Simd::Portable, k, 1, 8);
-    let tokens = case.tokens(0, 8, None);
-    let mut full = KvCache::new(1, k, E, V, 10);
-    let mut ring = KvCache::ring(1, k, E, V, 4, 10);
-    for cache in [&mut full, &mut ring] {
-        let attention = Attention::new(Mask::SlidingWindow(4), 0.3).cached(cache);
-        attention.run(&case.ctx, &case.q, &case.k, &case.v, &tokens);
+fn narrow_formats_are_as_exact_as_their_codes() {
+    const LEN: usize = 90;
+    // Weights sum to one, so a value's error is the output's; a key's error moves scores by 0.3 · Σ|q| · error, and weights by
+    // as much. Numbers are below 1: half a step of 16 bits is 2^-12, of 8 bits 1/254 and the rounding of its scale.
+    let bounds = [(CacheFormat::F32, 3e-6), (CacheFormat::F16, 8.0 / 4096.0), (CacheFormat::Q8, 8.0 / 250.0)];
+    for (simd, k) in kernels() {
+        let case = Case::new(2, simd, k, 1, LEN);
+        for (format, bound) in bounds {
+            let room = Room { tokens: LEN, format };
+            let caches = [
+                (Mask::Causal, KvCache::new(1, k, E, V, room)),
+                (Mask::SlidingWindow(20), KvCache::ring(1, k, E, V, 20, room)),
+                (Mask::Chunked(17), KvCache::ring(1, k, E, V, 17, room)),
+            ];
+            for (mask, mut cache) in caches {
+                let exact = case.twin(mask, None, |score, _, _, _| score, |_| None);
+                let y = case.through(mask, &mut cache, None);
+                let worst = y.data().iter().zip(&exact).map(|(x, y)| (f64::from(*x) - y).abs()).fold(0.0, f64::max);
+                assert!(worst < bound, "{simd:?} {format:?} {mask:?}: {worst}");
+                assert!(format == CacheFormat::F32 || worst > 1e-6, "{format:?} keeps every bit");
+            }
+        }
     }
-    assert_eq!((full.len(), full.bytes()), (8, 10 * k * (E + V) * 4));
+}
+
+#[test]
+fn numbers_that_are_not_finite_stay_so_in_every_format() {
+    for format in CacheFormat::ALL {
+        for bad in [f32::NAN, f32::INFINITY] {
+            let mut case = Case::new(1, Simd::Portable, 2, 1, 8);
+            case.v.data_mut()[0] = bad;
+            let mut cache = KvCache::new(1, 2, E, V, Room { tokens: 8, format });
+            let y = case.through(Mask::Causal, &mut cache, None);
+            assert!(!y.data()[y.data().len() - H * V].is_finite(), "{format:?} {bad}");
+        }
+    }
+}
+
+#[test]
+fn a_cache_says_its_bytes_and_truncates_where_nothing_was_lost() {
+    let k = 2;
+    let case = Case::new(1, Simd::Portable, k, 1, 24);
+    let mut full = KvCache::new(1, k, E, V, 30);
+    let mut ring = KvCache::ring(1, k, E, V, 4, 30);
+    for cache in [&mut full, &mut ring] {
+        case.through(Mask::SlidingWindow(4), cache, None);
+    }
+    // Whole panels of sixteen rows.
+    assert_eq!((full.len(), full.bytes(), ring.bytes()), (24, 32 * k * (E + V) * 4, 16 * k * (E + V) * 4));
     assert!(full.truncate(3) && full.len() == 3);
-    assert!(!ring.truncate(3) && ring.len() == 8);
+    assert!(!ring.truncate(3) && ring.len() == 24);
     ring.clear();
     assert!(ring.is_empty());
+    let bytes = |format: CacheFormat| KvCache::new(3, k, E, V, Room { tokens: 32, format }).bytes() as u128;
+    for format in CacheFormat::ALL {
+        let row = format.row_bytes(E as u128) + format.row_bytes(V as u128);
+        assert_eq!(bytes(format), 3 * 2 * 32 * row, "{format:?}");
+    }
 }

@@ -1,5 +1,6 @@
 //! Several prompts continued together.
 
+use formwork_ops::{CacheFormat, Room};
 use formwork_tensor::{Context, Error, Ids, Result};
 
 use crate::likelihood::LogSoftmax;
@@ -20,6 +21,8 @@ pub struct Continue {
     pub start: Option<Vec<u32>>,
     /// How many of the likeliest ids are told with each chosen one; `None`: not even its own probability.
     pub alternatives: Option<usize>,
+    /// The format that keys and values are kept in.
+    pub cache: CacheFormat,
 }
 
 /// An id that was chosen and how likely the model found it, before sampling options changed anything.
@@ -73,7 +76,8 @@ pub fn continue_all<M: Model>(
         None => texts.clone(),
     };
     let longest = prompts.iter().map(|ids| ids.len()).max().unwrap_or_default();
-    let mut rows = Rows::new(model, ctx, prompts.len(), longest.saturating_add(options.count))?;
+    let room = Room { tokens: longest.saturating_add(options.count), format: options.cache };
+    let mut rows = Rows::new(model, ctx, prompts.len(), room)?;
     if options.start.is_some() {
         rows = rows.with_sources(&texts)?;
     }

@@ -1,5 +1,6 @@
 //! Beam search: the likeliest whole continuations that are found by keeping several at every step.
 
+use formwork_ops::{CacheFormat, Room};
 use formwork_tensor::{Context, Error, Ids, Result};
 
 use crate::likelihood::LogSoftmax;
@@ -21,6 +22,8 @@ pub struct BeamSearch {
     pub stop: Vec<u32>,
     /// Last ids of the prompt that were forced on the model, and count for the length of every answer all the same.
     pub forced: usize,
+    /// The format that keys and values are kept in.
+    pub cache: CacheFormat,
 }
 
 /// A continuation with its score.
@@ -69,7 +72,8 @@ pub fn beam_search<M: Model>(
         let message = format!("{} beams for a vocabulary of {} ids", search.beams, M::INFO.vocab_size);
         return Err(Error::usage("usage", message).help("there is at least one beam, and far fewer than ids"));
     }
-    let mut rows = Rows::new(model, ctx, 1, prompt.len().saturating_add(search.count))?;
+    let room = Room { tokens: prompt.len().saturating_add(search.count), format: search.cache };
+    let mut rows = Rows::new(model, ctx, 1, room)?;
     if let Some(source) = source {
         rows = rows.with_sources(&[source])?;
     }

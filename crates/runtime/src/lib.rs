@@ -12,7 +12,6 @@ mod scoring;
 pub mod session;
 pub mod weights;
 
-pub use formwork_ops::Pattern;
 pub use formwork_ops::attention::KvCache;
 pub use formwork_ops::attention::{Attention, Mask};
 pub use formwork_ops::batch_norm::BatchNorm;
@@ -43,6 +42,7 @@ pub use formwork_ops::state_space::StateSpace;
 pub use formwork_ops::temperature::{Temperature, TemperatureConfig};
 pub use formwork_ops::wkv::Wkv;
 pub use formwork_ops::xielu::Xielu;
+pub use formwork_ops::{CacheFormat, Pattern, Room};
 pub use formwork_tensor::{Context, Ids, Param, Record, Simd, Tensor, Tokens, error};
 pub use formwork_tensor::{Error, Result};
 

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use formwork_ops::Room;
 use formwork_ops::kept::Keeps;
 use formwork_tensor::{Context, Result, Tensor};
 
@@ -42,8 +43,8 @@ pub trait Model: Sized {
     /// Takes the weights. Problems are recorded; [`Weights::finish`] reports them.
     fn load(w: &Weights) -> Self;
 
-    /// A cache for `capacity` tokens of `batch` sequences.
-    fn cache(batch: usize, capacity: usize) -> Self::Cache;
+    /// A cache for `batch` sequences, each with this room.
+    fn cache(batch: usize, room: Room) -> Self::Cache;
 
     /// One step: the new tokens of every stream to the model's output.
     fn forward(&self, ctx: &Context, inputs: &Inputs, cache: &mut Self::Cache) -> Tensor;

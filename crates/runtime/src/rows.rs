@@ -1,5 +1,6 @@
 //! A model with its context and cache: continuing several sequences side by side.
 
+use formwork_ops::Room;
 use formwork_ops::kept::Keeps as _;
 use formwork_tensor::{Context, Error, Ids, Result, Tensor};
 
@@ -21,16 +22,17 @@ pub struct Rows<'m, M: Model> {
 }
 
 impl<'m, M: Model> Rows<'m, M> {
-    /// As many sequences as `rows` says, with room for `capacity` tokens each.
+    /// As many sequences as `rows` says, each with this room.
     ///
     /// # Errors
     /// `context-too-long` if the model has fewer positions, `empty-input` for no row.
-    pub fn new(model: &'m M, ctx: &'m Context, rows: usize, capacity: usize) -> Result<Self> {
-        check_length(&M::INFO, capacity)?;
+    pub fn new(model: &'m M, ctx: &'m Context, rows: usize, room: impl Into<Room>) -> Result<Self> {
+        let room = room.into();
+        check_length(&M::INFO, room.tokens)?;
         if rows == 0 {
             return Err(Error::new("empty-input", "there is no sequence"));
         }
-        let cache = M::cache(rows, capacity);
+        let cache = M::cache(rows, room);
         Ok(Self { model, ctx, cache, padding: vec![0; rows], past: 0, source: None })
     }
 

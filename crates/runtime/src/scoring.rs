@@ -1,5 +1,6 @@
 //! How likely a model finds a text.
 
+use formwork_ops::{CacheFormat, Room};
 use formwork_tensor::{Context, Error, Ids, Result};
 
 use crate::inputs::Request;
@@ -23,12 +24,20 @@ impl Score {
 }
 
 /// Predicts every token after the first from those before it within a window. Windows start `stride` tokens apart, so that
-/// with a stride below the window each one but the first has `window - stride` tokens that are context alone.
+/// with a stride below the window each one but the first has `window - stride` tokens that are context alone. Keys and values are
+/// kept in `format` before they are read.
 ///
 /// # Errors
 /// `not-generative`; `usage` for a stride of 0 or beyond the window; `empty-input` for fewer than two tokens; `context-too-long`
 /// if the window is longer than the model's.
-pub fn score<M: Model>(model: &M, ctx: &Context, ids: &[u32], window: usize, stride: usize) -> Result<Score> {
+pub fn score<M: Model>(
+    model: &M,
+    ctx: &Context,
+    ids: &[u32],
+    window: usize,
+    stride: usize,
+    format: CacheFormat,
+) -> Result<Score> {
     if !M::INFO.generates {
         return Err(Error::new("not-generative", format!("`{}` does not predict the next token", M::INFO.name)));
     }
@@ -47,7 +56,7 @@ pub fn score<M: Model>(model: &M, ctx: &Context, ids: &[u32], window: usize, str
         let end = (start + window).min(ids.len());
         let request = Request::new(Ids::new(ids[start..end].to_vec(), 1)?, 0);
         let inputs = request.inputs(&M::INFO)?;
-        let logits = model.forward(ctx, &inputs, &mut M::cache(1, end - start));
+        let logits = model.forward(ctx, &inputs, &mut M::cache(1, Room { tokens: end - start, format }));
         ctx.take_failure()?;
         let width = logits.dims().width();
         let first = predicted.max(start + 1);

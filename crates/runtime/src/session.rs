@@ -1,5 +1,6 @@
 //! A model with its context and cache: continuing one sequence.
 
+use formwork_ops::Room;
 use formwork_tensor::{Context, Error, Ids, Result, Tensor};
 
 use crate::inputs::{Request, Source, check_length};
@@ -14,24 +15,25 @@ pub struct Session<'m, M: Model> {
     model: &'m M,
     ctx: &'m Context,
     cache: M::Cache,
-    capacity: usize,
+    room: Room,
     past: usize,
     source: Option<Source>,
 }
 
 impl<'m, M: Model> Session<'m, M> {
-    /// Room for `capacity` tokens.
+    /// Room for so many tokens, or for a [`Room`] in another format than 32 bits.
     ///
     /// # Errors
     /// `context-too-long` if the model has fewer positions.
-    pub fn new(model: &'m M, ctx: &'m Context, capacity: usize) -> Result<Self> {
-        check_length(&M::INFO, capacity)?;
-        if capacity > MAX_CAPACITY {
-            let message = format!("{capacity} tokens are more than a cache can hold");
+    pub fn new(model: &'m M, ctx: &'m Context, room: impl Into<Room>) -> Result<Self> {
+        let room = room.into();
+        check_length(&M::INFO, room.tokens)?;
+        if room.tokens > MAX_CAPACITY {
+            let message = format!("{} tokens are more than a cache can hold", room.tokens);
             return Err(Error::new("context-too-long", message));
         }
-        let cache = M::cache(1, capacity);
-        Ok(Self { model, ctx, cache, capacity, past: 0, source: None })
+        let cache = M::cache(1, room);
+        Ok(Self { model, ctx, cache, room, past: 0, source: None })
     }
 
     /// Sets what the encoder reads.
@@ -55,7 +57,7 @@ impl<'m, M: Model> Session<'m, M> {
     /// # Errors
     /// If there is no id, one is out of range, or there is no room left.
     pub fn step(&mut self, ids: &[u32]) -> Result<Tensor> {
-        let room = self.capacity - self.past;
+        let room = self.room.tokens - self.past;
         if ids.len() > room {
             let message = format!("{} tokens do not fit; there is room for {room}", ids.len());
             return Err(Error::new("context-too-long", message));
@@ -73,7 +75,7 @@ impl<'m, M: Model> Session<'m, M> {
 
     /// Forgets everything but the source.
     pub fn reset(&mut self) {
-        self.cache = M::cache(1, self.capacity);
+        self.cache = M::cache(1, self.room);
         self.past = 0;
     }
 

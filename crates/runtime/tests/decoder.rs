@@ -2,7 +2,7 @@
 
 mod support;
 
-use formwork_runtime::{Context, Ids, Inputs, Model, Sampling, Session, Simd, Tokens, load};
+use formwork_runtime::{CacheFormat, Context, Ids, Inputs, Model, Room, Sampling, Session, Simd, Tokens, load};
 use support::weights::{random, save, twin};
 use support::{Decoder, VOCAB};
 
@@ -55,7 +55,7 @@ fn padding_on_either_side_changes_nothing() {
     let mask: Vec<bool> = (0..14).map(|i| i >= 3).chain((0..14).map(|i| i < 11)).collect();
     let ids = Ids::new([left, right].concat(), 2).unwrap();
     let inputs = Inputs::new().with_tokens("input_ids", Tokens::new(ids, 0, Some(mask)).unwrap());
-    let logits = model.forward(&ctx, &inputs, &mut Decoder::cache(2, 14));
+    let logits = model.forward(&ctx, &inputs, &mut Decoder::cache(2, 14.into()));
     let near = |found: &[f32]| {
         let pairs = found.iter().zip(alone.data());
         pairs.for_each(|(x, y)| assert!((x - y).abs() < 1e-5, "{x} not {y}"));
@@ -74,6 +74,25 @@ fn decoding_allocates_nothing_after_the_first_step() {
     let before = ctx.allocations();
     assert_eq!(generation.count(), 38);
     assert_eq!(ctx.allocations(), before);
+}
+
+#[test]
+fn narrow_caches_move_logits_little_and_choose_the_same_ids() {
+    let (model, ctx) = (decoder(), context(2));
+    let run = |format: CacheFormat| {
+        let mut session = Session::new(&model, &ctx, Room { tokens: 40, format }).unwrap();
+        let mut generation = session.generate(&PROMPT, 24, Sampling::default()).unwrap();
+        let steps: Vec<(u32, Vec<f32>)> = (0..24).map(|_| generation.next_with_logits().unwrap().unwrap()).collect();
+        steps.into_iter().unzip::<u32, Vec<f32>, Vec<_>, Vec<_>>()
+    };
+    let (ids, exact) = run(CacheFormat::F32);
+    let largest = exact.concat().iter().fold(0.0_f32, |a, x| a.max(x.abs()));
+    for (format, bound) in [(CacheFormat::F16, 1e-3), (CacheFormat::Q8, 2e-2)] {
+        let (found, logits) = run(format);
+        assert_eq!(found, ids, "{format:?}");
+        let worst = logits.concat().iter().zip(exact.concat()).fold(0.0_f32, |a, (x, y)| a.max((x - y).abs()));
+        assert!(worst > 0.0 && worst < bound * largest, "{format:?}: {worst} of {largest}");
+    }
 }
 
 #[test]

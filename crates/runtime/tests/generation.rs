@@ -3,7 +3,8 @@
 mod support;
 
 use formwork_runtime::{
-    Answer, BeamSearch, Chosen, Context, Continue, Sampling, Session, Simd, beam_search, continue_all, load,
+    Answer, BeamSearch, CacheFormat, Chosen, Context, Continue, Sampling, Session, Simd, beam_search, continue_all,
+    load,
 };
 use support::weights::{random, save};
 use support::{Decoder, VOCAB};
@@ -27,7 +28,7 @@ fn prompts() -> Vec<Vec<u32>> {
 }
 
 fn options(sampling: Sampling, stop: &[u32]) -> Continue {
-    Continue { count: COUNT, sampling, stop: stop.to_vec(), start: None, alternatives: None }
+    Continue { count: COUNT, sampling, stop: stop.to_vec(), start: None, alternatives: None, cache: CacheFormat::F32 }
 }
 
 fn alone(model: &Decoder, ctx: &Context, prompt: &[u32], options: &Continue) -> Vec<u32> {
@@ -94,6 +95,7 @@ fn one_beam_is_greedy_and_more_find_no_less_likely_answer() {
         early_stopping: false,
         stop: Vec::new(),
         forced: 0,
+        cache: CacheFormat::F32,
     };
     let found = |beams| beam_search(&model, &ctx, prompt, None, &search(beams)).unwrap();
     assert_eq!(found(1)[0].ids, alone(&model, &ctx, prompt, &options(Sampling::default(), &[])));
@@ -117,8 +119,15 @@ fn what_cannot_be_continued_is_refused() {
     assert_eq!(code(&[vec![1], vec![]], &plain), Some("empty-input"));
     assert_eq!(code(&[vec![1; 60]], &plain), Some("context-too-long"));
     assert_eq!(code(&[vec![112]], &plain), Some("token-out-of-range"));
-    let search =
-        |beams| BeamSearch { beams, count: 2, length_penalty: 1.0, early_stopping: false, stop: Vec::new(), forced: 0 };
+    let search = |beams| BeamSearch {
+        beams,
+        count: 2,
+        length_penalty: 1.0,
+        early_stopping: false,
+        stop: Vec::new(),
+        forced: 0,
+        cache: CacheFormat::F32,
+    };
     for beams in [0, VOCAB] {
         assert_eq!(beam_search(&model, &ctx, &[1], None, &search(beams)).unwrap_err().code, "usage");
     }

@@ -6,7 +6,7 @@ use formwork_runtime::weights::SafeTensors;
 use formwork_runtime::weights::writer::{Numbers, Output, write};
 use formwork_runtime::{
     Attention, Context, Embedding, Info, Inputs, Keeps, KvCache, Linear, Mapping, Mask, Model, Once, RelativeBias,
-    Result, Tensor, Weights, runner,
+    Result, Room, Tensor, Weights, runner,
 };
 
 const VOCAB: usize = 13;
@@ -53,9 +53,9 @@ impl Model for Translator {
         }
     }
 
-    fn cache(batch: usize, capacity: usize) -> Kept {
+    fn cache(batch: usize, room: Room) -> Kept {
         let d = D_MODEL / N_HEADS;
-        Kept { memory: Once::new(), decoder: KvCache::new(batch, N_HEADS, d, d, capacity) }
+        Kept { memory: Once::new(), decoder: KvCache::new(batch, N_HEADS, d, d, room) }
     }
 
     fn forward(&self, ctx: &Context, inputs: &Inputs, cache: &mut Kept) -> Tensor {

@@ -51,6 +51,15 @@ impl Element for f16 {
     }
 }
 
+impl Element for i8 {
+    const CHEAP: bool = true;
+
+    #[inline(always)]
+    fn widen(self) -> f32 {
+        f32::from(self)
+    }
+}
+
 /// `a · b + c`, fused where that is one instruction.
 #[inline(always)]
 pub fn mul_add<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {

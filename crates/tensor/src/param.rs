@@ -174,7 +174,7 @@ fn widen_all<E: Element>(from: &[E], to: &mut [f32]) {
 
 /// Aligned bytes of whole numbers as numbers: those that [`Param::new`] has checked, or packed ones.
 pub(crate) fn view<T: Element>(bytes: &[u8]) -> &[T] {
-    // SAFETY: every bit pattern is a valid value of the three element types.
+    // SAFETY: every bit pattern is a valid value of every element type.
     let (head, values, tail) = unsafe { bytes.align_to::<T>() };
     assert!(head.is_empty() && tail.is_empty(), "whole and aligned numbers");
     values

@@ -4,7 +4,7 @@ use super::config::{D_MODEL, EPS, MAX_SEQ_LEN, N_LAYERS, PARAMETERS, VOCAB_SIZE}
 use super::layers::{Embeddings, Layer};
 use super::weights::MAPPING;
 use formwork_runtime::{
-    Context, Ids, Info, Inputs, LayerNorm, Linear, Model, Tensor, Tokens, Weights, ops,
+    Context, Ids, Info, Inputs, LayerNorm, Linear, Model, Room, Tensor, Tokens, Weights, ops,
 };
 
 /// BERT and ERNIE: a bidirectional encoder with learned positions, token types and LayerNorm after each branch.
@@ -62,7 +62,7 @@ impl Model for MaskedLm {
         Self::load(w)
     }
 
-    fn cache(_batch: usize, _capacity: usize) -> Self::Cache {}
+    fn cache(_batch: usize, _room: Room) -> Self::Cache {}
     fn forward(&self, ctx: &Context, inputs: &Inputs, _cache: &mut Self::Cache) -> Tensor {
         self.forward(
             ctx,

@@ -4,7 +4,8 @@ use super::config::{D_MODEL, EPS, MAX_SEQ_LEN, N_HEADS, N_LAYERS, PARAMETERS, VO
 use super::layers::Layer;
 use super::weights::MAPPING;
 use formwork_runtime::{
-    Context, Embedding, Info, Inputs, KvCache, LayerNorm, Linear, Model, Tensor, Tokens, Weights,
+    Context, Embedding, Info, Inputs, KvCache, LayerNorm, Linear, Model, Room, Tensor, Tokens,
+    Weights,
 };
 
 /// GPT-2: learned positions, LayerNorm before each branch, one fused projection for queries, keys and values.
@@ -62,17 +63,9 @@ impl Model for CausalLm {
         Self::load(w)
     }
 
-    fn cache(batch: usize, capacity: usize) -> Self::Cache {
+    fn cache(batch: usize, room: Room) -> Self::Cache {
         (0..N_LAYERS)
-            .map(|_| {
-                KvCache::new(
-                    batch,
-                    N_HEADS,
-                    D_MODEL / N_HEADS,
-                    D_MODEL / N_HEADS,
-                    capacity,
-                )
-            })
+            .map(|_| KvCache::new(batch, N_HEADS, D_MODEL / N_HEADS, D_MODEL / N_HEADS, room))
             .collect()
     }
 

@@ -6,7 +6,8 @@ use super::config::{
 use super::layers::Layer;
 use super::weights::MAPPING;
 use formwork_runtime::{
-    Context, Embedding, Info, Inputs, KvCache, Linear, Model, RmsNorm, Tensor, Tokens, Weights,
+    Context, Embedding, Info, Inputs, KvCache, Linear, Model, RmsNorm, Room, Tensor, Tokens,
+    Weights,
 };
 
 /// Llama and its many relatives: pre-norm decoders with rotary positions, grouped-query attention and a gated feed-forward.
@@ -61,9 +62,9 @@ impl Model for CausalLm {
         Self::load(w)
     }
 
-    fn cache(batch: usize, capacity: usize) -> Self::Cache {
+    fn cache(batch: usize, room: Room) -> Self::Cache {
         (0..N_LAYERS)
-            .map(|_| KvCache::new(batch, N_KV_HEADS, D_HEAD, D_HEAD, capacity))
+            .map(|_| KvCache::new(batch, N_KV_HEADS, D_HEAD, D_HEAD, room))
             .collect()
     }
 

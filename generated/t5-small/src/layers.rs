@@ -6,7 +6,7 @@ use super::config::{
 };
 use formwork_runtime::{
     Attention, Context, Embedding, Keeps, Kept, KvCache, Linear, Mask, Once, RelativeBias, RmsNorm,
-    Tensor, Tokens, Weights, ops,
+    Room, Tensor, Tokens, Weights, ops,
 };
 
 /// Attention with a relative-position bias on the scores.
@@ -221,8 +221,8 @@ pub struct CrossAttentionCache {
 }
 
 impl CrossAttentionCache {
-    /// Room for `capacity` tokens of `batch` sequences.
-    pub fn new(_batch: usize, _capacity: usize) -> Self {
+    /// For `batch` sequences, each with this room.
+    pub fn new(_batch: usize, _room: Room) -> Self {
         Self {
             k: Once::new(),
             v: Once::new(),
@@ -295,11 +295,11 @@ pub struct DecoderBlockCache {
 }
 
 impl DecoderBlockCache {
-    /// Room for `capacity` tokens of `batch` sequences.
-    pub fn new(batch: usize, capacity: usize) -> Self {
+    /// For `batch` sequences, each with this room.
+    pub fn new(batch: usize, room: Room) -> Self {
         Self {
-            self_attention: KvCache::new(batch, N_HEADS, D_HEAD, D_HEAD, capacity),
-            enc_dec_attention: CrossAttentionCache::new(batch, capacity),
+            self_attention: KvCache::new(batch, N_HEADS, D_HEAD, D_HEAD, room),
+            enc_dec_attention: CrossAttentionCache::new(batch, room),
         }
     }
 }

@@ -4,7 +4,7 @@ use super::config::{D_MODEL, FACTOR, N_DECODER_LAYERS, PARAMETERS, VOCAB_SIZE};
 use super::layers::{Decoder, DecoderBlockCache, Encoder};
 use super::weights::MAPPING;
 use formwork_runtime::{
-    Context, Info, Inputs, Keeps, Kept, Linear, Model, Once, Tensor, Tokens, Weights,
+    Context, Info, Inputs, Keeps, Kept, Linear, Model, Once, Room, Tensor, Tokens, Weights,
 };
 
 /// T5, mT5 and UMT5: an encoder-decoder with bucketed relative positions, RMS norms before each branch and unscaled attention.
@@ -48,12 +48,12 @@ pub struct Seq2seqCache {
 }
 
 impl Seq2seqCache {
-    /// Room for `capacity` tokens of `batch` sequences.
-    pub fn new(batch: usize, capacity: usize) -> Self {
+    /// For `batch` sequences, each with this room.
+    pub fn new(batch: usize, room: Room) -> Self {
         Self {
             memory: Once::new(),
             decoder: (0..N_DECODER_LAYERS)
-                .map(|_| DecoderBlockCache::new(batch, capacity))
+                .map(|_| DecoderBlockCache::new(batch, room))
                 .collect(),
         }
     }
@@ -84,8 +84,8 @@ impl Model for Seq2seq {
         Self::load(w)
     }
 
-    fn cache(batch: usize, capacity: usize) -> Self::Cache {
-        Seq2seqCache::new(batch, capacity)
+    fn cache(batch: usize, room: Room) -> Self::Cache {
+        Seq2seqCache::new(batch, room)
     }
 
     fn forward(&self, ctx: &Context, inputs: &Inputs, cache: &mut Self::Cache) -> Tensor {

@@ -5,6 +5,7 @@ use std::process::Command;
 
 use formwork_analysis::{AnalysisError, DType, Questions, Work};
 use formwork_ir::Model;
+use formwork_runtime::CacheFormat;
 use formwork_runtime::runner::bench::{self, Kind, Plan, Test};
 
 use super::forward::status_of;
@@ -12,9 +13,6 @@ use crate::args::{Bench, Global};
 use crate::cache::{self, Source};
 use crate::problem::{Outcome, Problem};
 use crate::specs;
-
-/// The format that caches hold keys and values in.
-const CACHE: DType = DType::F32;
 
 pub(super) fn run(options: &Bench, global: &Global) -> Outcome {
     let model = specs::load(&options.spec, global)?.model;
@@ -24,7 +22,8 @@ pub(super) fn run(options: &Bench, global: &Global) -> Outcome {
         depth: options.depth.clone(),
         batch: options.batch.clone(),
     };
-    let work = work(&model, &plan).map_err(|error| Problem::wrong("no-figure", error.to_string()))?;
+    let cache = options.holding.cache.as_deref().and_then(CacheFormat::named).unwrap_or_default();
+    let work = work(&model, &plan, cache).map_err(|error| Problem::wrong("no-figure", error.to_string()))?;
     let executable = cache::executable(&model, &Source::find(options.runtime.as_deref())?, global.verbose)?;
     let mut command = Command::new(&executable);
     command.arg("bench").arg("--repeat").arg(options.repeat.to_string());
@@ -52,13 +51,13 @@ pub(super) fn run(options: &Bench, global: &Global) -> Outcome {
 }
 
 /// The work of every test by its name.
-fn work(model: &Model, plan: &Plan) -> Result<BTreeMap<String, bench::Work>, AnalysisError> {
+fn work(model: &Model, plan: &Plan, cache: CacheFormat) -> Result<BTreeMap<String, bench::Work>, AnalysisError> {
     let mut all = BTreeMap::new();
     for test in plan.tests(model.generates()) {
         let mut weights = BTreeMap::new();
         let mut last = Work::default();
         for dtype in DType::ALL {
-            last = of(model, &test, dtype)?;
+            last = of(model, &test, dtype, cache)?;
             weights.insert(dtype.name().to_string(), small(last.weights)?);
         }
         let work = bench::Work { flops: small(last.flops)?, cache: small(last.cache)?, weights };
@@ -68,7 +67,7 @@ fn work(model: &Model, plan: &Plan) -> Result<BTreeMap<String, bench::Work>, Ana
 }
 
 /// All passes of a test: a prompt's FLOPs are those of the whole prompt, a step of decoding is taken in the middle.
-fn of(model: &Model, test: &Test, dtype: DType) -> Result<Work, AnalysisError> {
+fn of(model: &Model, test: &Test, dtype: DType, cache: CacheFormat) -> Result<Work, AnalysisError> {
     let passes = test.passes(model.generates()) as u128;
     let question = |seq: usize, context: usize| Questions {
         batch: test.batch as u128,
@@ -78,12 +77,12 @@ fn of(model: &Model, test: &Test, dtype: DType) -> Result<Work, AnalysisError> {
     };
     match test.kind {
         Kind::Prompt => {
-            let work = Work::forward(model, &question(test.tokens, test.depth), dtype, CACHE)?;
+            let work = Work::forward(model, &question(test.tokens, test.depth), dtype, cache)?;
             Ok(Work { weights: work.weights.saturating_mul(passes), ..work })
         }
         Kind::Generate => {
             let middle = question(1, test.depth + test.tokens / 2);
-            let work = Work::decode(model, &middle, dtype, CACHE)?.unwrap_or_default();
+            let work = Work::decode(model, &middle, dtype, cache)?.unwrap_or_default();
             let [flops, weights, cache] = [work.flops, work.weights, work.cache].map(|n| n.saturating_mul(passes));
             Ok(Work { flops, weights, cache })
         }

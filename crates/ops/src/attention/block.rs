@@ -5,24 +5,31 @@
 use std::ops::Range;
 
 use formwork_tensor::Kernel;
-use formwork_tensor::lanes::{accumulate, dots, exp, load, load_tail, sum, tanh};
+use formwork_tensor::lanes::{accumulate, dots, exp, load, load_tail, mul_add, sum, tanh};
 
 use super::alibi::Linear;
-use super::kv_cache::Segment;
 use super::row::maximum;
+use super::slots::Slots;
+use crate::stored::PANEL;
 
 /// Slots of a block. Blocks start at multiples of it, so no result depends on how work is cut.
 pub(crate) const BLOCK: usize = 256;
 
-/// Floats of scratch that `rows` queries of width `e` need.
-pub(crate) fn scratch_len(rows: usize, e: usize) -> usize {
-    rows * BLOCK + MAX_LANES * e
+/// Floats of keys or values that stay in the first-level cache while all queries pass.
+const CHUNK: usize = 4096;
+
+/// Panels that are read together: memory serves two streams faster than one.
+const STREAMS: usize = 2;
+
+/// Floats of scratch that `rows` queries of width `e` and values of width `d` need.
+pub(crate) fn scratch_len(rows: usize, e: usize, d: usize) -> usize {
+    rows * BLOCK + (STREAMS * PANEL * e).max(chunk(e) * e).max(chunk(d) * d.max(e))
 }
 
-const MAX_LANES: usize = 16;
-
-/// Keys that stay in the first-level cache while all queries pass.
-const KEYS: usize = 64;
+/// Slots of a chunk of rows of `width` floats.
+fn chunk(width: usize) -> usize {
+    (CHUNK / width.max(1)).next_multiple_of(4).clamp(4, BLOCK)
+}
 
 /// One query.
 #[derive(Clone)]
@@ -39,10 +46,10 @@ pub(crate) struct Block<'a, F> {
     /// The queries, by their row.
     pub(crate) query: F,
     pub(crate) rows: usize,
-    /// Whether keys are laid out with the slots in lanes before products: it pays where several heads share them.
+    /// Whether keys are read with the slots in lanes: they are kept so, or enough heads share them to lay them out.
     pub(crate) lanes_of_keys: bool,
-    /// In the order of their slots; they cover what is seen.
-    pub(crate) segments: [Segment<'a>; 3],
+    pub(crate) keys: Slots<'a>,
+    pub(crate) values: Slots<'a>,
     pub(crate) valid: Option<&'a [bool]>,
     pub(crate) scale: f32,
     pub(crate) softcap: Option<f32>,
@@ -94,88 +101,66 @@ impl<'a, F: Fn(usize) -> Query<'a>> Block<'a, F> {
         })
     }
 
-    /// The key of a slot.
-    #[inline(always)]
-    fn key(&self, slot: usize, e: usize) -> &'a [f32] {
-        let holder = self.segments.iter().find(|s| slot >= s.first && slot < s.first + s.len);
-        let segment = holder.expect("the mask looks at keys that were dropped");
-        &segment.keys[(slot - segment.first) * segment.key_stride..][..e]
-    }
-
     /// Products of every query with every key, where the channels are in lanes.
     #[inline(always)]
     fn score_rows<const N: usize, const FMA: bool>(&mut self, seen: &Range<usize>) {
-        let mut filled = 0;
-        for segment in &self.segments {
-            let (first, last) = (seen.start.max(segment.first), seen.end.min(segment.first + segment.len));
-            filled += last.saturating_sub(first);
-            for first in (first..last).step_by(KEYS) {
-                let count = KEYS.min(last - first);
-                let (keys, stride) = (&segment.keys[(first - segment.first) * segment.key_stride..], segment.key_stride);
-                for row in 0..self.rows {
-                    let q = (self.query)(row).q;
-                    let scores = &mut self.scratch[row * BLOCK + first - self.first..][..count];
-                    let whole = count - count % 4;
-                    for at in (0..whole).step_by(4) {
-                        scores[at..at + 4].copy_from_slice(&dots::<4, N, FMA>(q, &keys[at * stride..], stride));
-                    }
-                    for at in whole..count {
-                        scores[at] = dots::<1, N, FMA>(q, &keys[at * stride..], stride)[0];
-                    }
+        let most = chunk((self.query)(0).q.len());
+        let mut slot = seen.start;
+        while slot < seen.end {
+            let count = self.keys.run(slot, seen.end).min(most);
+            let (scores, rest) = self.scratch.split_at_mut(self.rows * BLOCK);
+            let (keys, stride) = self.keys.rows(slot, count, rest);
+            for row in 0..self.rows {
+                let q = (self.query)(row).q;
+                let scores = &mut scores[row * BLOCK + slot - self.first..][..count];
+                let whole = count - count % 4;
+                for at in (0..whole).step_by(4) {
+                    scores[at..at + 4].copy_from_slice(&dots::<4, N, FMA>(q, &keys[at * stride..], stride));
+                }
+                for at in whole..count {
+                    scores[at] = dots::<1, N, FMA>(q, &keys[at * stride..], stride)[0];
                 }
             }
+            slot += count;
         }
-        assert_eq!(filled, seen.len(), "the mask looks at keys that were dropped");
     }
 
-    /// The same where the keys are in lanes, `N` at a time.
+    /// The same where the keys are in lanes, two panels at a time.
     #[inline(always)]
     fn score_panels<const N: usize, const FMA: bool>(&mut self, seen: &Range<usize>) {
         let e = (self.query)(0).q.len();
-        let mut slot = seen.start - (seen.start - self.first) % N;
-        while slot < seen.end {
-            let mut keys = [&self.segments[0].keys[..0]; N];
-            for (lane, key) in keys.iter_mut().enumerate() {
-                *key = self.key((slot + lane).clamp(seen.start, seen.end - 1), e);
-            }
-            let (_, panel) = self.scratch.split_at_mut(self.rows * BLOCK);
-            for (i, lanes) in panel.chunks_exact_mut(N).take(e).enumerate() {
-                for lane in 0..N {
-                    lanes[lane] = keys[lane][i];
-                }
-            }
+        let start = seen.start - seen.start % PANEL;
+        let panels = (seen.end - start).div_ceil(PANEL);
+        let half = panels.div_ceil(STREAMS);
+        for at in 0..half {
+            let slots = [start + at * PANEL, start + (half + at) * PANEL];
+            let both = half + at < panels;
+            let (scores, rest) = self.scratch.split_at_mut(self.rows * BLOCK);
+            let (one, other) = rest.split_at_mut(e * PANEL);
+            let one = self.keys.panel(slots[0], seen, e, one);
+            let other = if both { self.keys.panel(slots[1], seen, e, other) } else { one };
+            let panels = [one, other].map(|panel| panel.as_chunks::<PANEL>().0);
+            let places = slots.map(|slot| slot - self.first);
             let mut row = 0;
             while row < self.rows {
-                row += match self.rows - row {
-                    8.. => self.products::<8, N, FMA>(row, slot - self.first, e),
-                    4..8 => self.products::<4, N, FMA>(row, slot - self.first, e),
-                    2 | 3 => self.products::<2, N, FMA>(row, slot - self.first, e),
-                    _ => self.products::<1, N, FMA>(row, slot - self.first, e),
+                let left = self.rows - row;
+                let it = Products { query: &self.query, first: row, count: left, e, scores: &mut *scores, places, panels };
+                row += match (left, both) {
+                    (5.., true) if N == 16 => it.run::<8, 2, FMA>(),
+                    (5.., false) if N == 16 => it.run::<8, 1, FMA>(),
+                    (3.., true) if N == 16 => it.run::<4, 2, FMA>(),
+                    (3.., false) if N >= 8 => it.run::<4, 1, FMA>(),
+                    (2.., true) if N == 16 => it.run::<2, 2, FMA>(),
+                    (2.., false) => it.run::<2, 1, FMA>(),
+                    (1, true) if N >= 8 => it.run::<1, 2, FMA>(),
+                    (_, false) => it.run::<1, 1, FMA>(),
+                    // Few registers: one panel after the other.
+                    (3.., true) if N >= 8 => it.apart::<4, FMA>(),
+                    (2.., true) => it.apart::<2, FMA>(),
+                    _ => it.apart::<1, FMA>(),
                 };
             }
-            slot += N;
         }
-    }
-
-    /// The products of `R` queries with the keys of the panel; returns `R`.
-    #[inline(always)]
-    fn products<const R: usize, const N: usize, const FMA: bool>(&mut self, row: usize, at: usize, e: usize) -> usize {
-        let (scores, panel) = self.scratch.split_at_mut(self.rows * BLOCK);
-        let mut queries = [&panel[..0]; R];
-        for (r, query) in queries.iter_mut().enumerate() {
-            *query = &(self.query)(row + r).q[..e];
-        }
-        let mut sums = [[0.0; N]; R];
-        for (i, keys) in panel.chunks_exact(N).take(e).enumerate() {
-            let keys = load::<N, f32>(keys);
-            for r in 0..R {
-                accumulate::<N, FMA>(&mut sums[r], &[queries[r][i]; N], &keys);
-            }
-        }
-        for r in 0..R {
-            scores[(row + r) * BLOCK + at..][..N].copy_from_slice(&sums[r]);
-        }
-        R
     }
 
     /// Scores to weights, their largest score and their sum.
@@ -224,75 +209,152 @@ impl<'a, F: Fn(usize) -> Query<'a>> Block<'a, F> {
         part.copy_from_slice(&[max, sum(sums)]);
     }
 
-    /// The weighted sums of values.
+    /// The weighted sums of values, chunk by chunk.
     #[inline(always)]
     fn mix<const N: usize, const FMA: bool>(&mut self, seen: &Range<usize>, width: usize) {
-        let mut row = 0;
-        while row < self.rows {
-            row += match self.rows - row {
-                4.. if N == 16 => self.strip::<4, N, FMA>(row, seen, width),
-                2.. => self.strip::<2, N, FMA>(row, seen, width),
-                _ => self.strip::<1, N, FMA>(row, seen, width),
-            };
+        let d = width - 2;
+        self.parts.chunks_exact_mut(width).for_each(|part| part[..d].fill(0.0));
+        let most = chunk(d);
+        let mut slot = seen.start;
+        while slot < seen.end {
+            let count = self.values.run(slot, seen.end).min(most);
+            let (scores, rest) = self.scratch.split_at_mut(self.rows * BLOCK);
+            let (values, stride) = self.values.rows(slot, count, rest);
+            let mut it =
+                Mix { weights: scores, at: slot - self.first, count, values, stride, parts: &mut *self.parts, width };
+            let mut row = 0;
+            while row < self.rows {
+                row += match self.rows - row {
+                    4.. if N == 16 => it.strip::<4, N, FMA>(row),
+                    2.. => it.strip::<2, N, FMA>(row),
+                    _ => it.strip::<1, N, FMA>(row),
+                };
+            }
+            slot += count;
         }
     }
+}
 
-    /// The sums of `R` rows; returns `R`.
+/// Products of queries with the keys of two panels.
+struct Products<'s, F> {
+    query: &'s F,
+    first: usize,
+    /// Queries that are left.
+    count: usize,
+    e: usize,
+    scores: &'s mut [f32],
+    /// Where the panels' scores start in a row of scores.
+    places: [usize; 2],
+    panels: [&'s [[f32; PANEL]]; 2],
+}
+
+impl<'a, F: Fn(usize) -> Query<'a>> Products<'_, F> {
+    /// `P` panels with `R` queries, or as many as are left; returns how many.
     #[inline(always)]
-    fn strip<const R: usize, const N: usize, const FMA: bool>(
-        &mut self,
-        row: usize,
-        seen: &Range<usize>,
-        width: usize,
-    ) -> usize {
-        let d = width - 2;
+    fn run<const R: usize, const P: usize, const FMA: bool>(mut self) -> usize {
+        self.products::<R, P, FMA>();
+        self.count.min(R)
+    }
+
+    /// The same for one panel after the other.
+    #[inline(always)]
+    fn apart<const R: usize, const FMA: bool>(mut self) -> usize {
+        self.products::<R, 1, FMA>();
+        self.panels.swap(0, 1);
+        self.places.swap(0, 1);
+        self.products::<R, 1, FMA>();
+        self.count.min(R)
+    }
+
+    #[inline(always)]
+    fn products<const R: usize, const P: usize, const FMA: bool>(&mut self) {
+        let e = self.e;
+        let mut queries = [&[][..]; R];
+        for (r, q) in queries.iter_mut().enumerate() {
+            *q = &(self.query)(self.first + r.min(self.count - 1)).q[..e];
+        }
+        let panels = self.panels.map(|panel| &panel[..e]);
+        let mut sums = [[[0.0; PANEL]; P]; R];
+        for i in 0..e {
+            for p in 0..P {
+                let keys = panels[p][i];
+                for r in 0..R {
+                    let q = queries[r][i];
+                    for lane in 0..PANEL {
+                        sums[r][p][lane] = mul_add::<FMA>(q, keys[lane], sums[r][p][lane]);
+                    }
+                }
+            }
+        }
+        for (r, sums) in sums.iter().enumerate().take(self.count) {
+            for (sums, place) in sums.iter().zip(self.places) {
+                self.scores[(self.first + r) * BLOCK + place..][..PANEL].copy_from_slice(sums);
+            }
+        }
+    }
+}
+
+/// A chunk of values.
+struct Mix<'s> {
+    /// The weights of each row of the block, and where the chunk's start.
+    weights: &'s [f32],
+    at: usize,
+    count: usize,
+    values: &'s [f32],
+    stride: usize,
+    parts: &'s mut [f32],
+    width: usize,
+}
+
+impl Mix<'_> {
+    /// Adds to the sums of `R` rows; returns `R`.
+    #[inline(always)]
+    fn strip<const R: usize, const N: usize, const FMA: bool>(&mut self, row: usize) -> usize {
+        let d = self.width - 2;
         let mut column = 0;
         while column + 4 * N <= d {
-            self.columns::<R, 4, N, FMA>(row, column, 4 * N, seen, width);
+            self.columns::<R, 4, N, FMA>(row, column, 4 * N);
             column += 4 * N;
         }
         while column < d {
-            self.columns::<R, 1, N, FMA>(row, column, N.min(d - column), seen, width);
+            self.columns::<R, 1, N, FMA>(row, column, N.min(d - column));
             column += N;
         }
         R
     }
 
     /// `count` columns from `column` on, at most `V·N`.
+    #[allow(clippy::needless_range_loop, reason = "indices of several arrays, unrolled")]
     #[inline(always)]
     fn columns<const R: usize, const V: usize, const N: usize, const FMA: bool>(
         &mut self,
         row: usize,
         column: usize,
         count: usize,
-        seen: &Range<usize>,
-        width: usize,
     ) {
         let mut sums = [[[0.0; N]; V]; R];
-        for segment in &self.segments {
-            let (first, last) = (seen.start.max(segment.first), seen.end.min(segment.first + segment.len));
-            if first >= last {
-                continue;
+        let mut weights = [&[][..]; R];
+        for r in 0..R {
+            let part = &self.parts[(row + r) * self.width + column..][..count];
+            for (lane, part) in sums[r].as_flattened_mut().iter_mut().zip(part) {
+                *lane = *part;
             }
-            let mut weights = [&self.scratch[..0]; R];
-            for (r, weights) in weights.iter_mut().enumerate() {
-                *weights = &self.scratch[(row + r) * BLOCK + first - self.first..][..last - first];
-            }
-            for (at, slot) in (first..last).enumerate() {
-                let value = &segment.values[(slot - segment.first) * segment.value_stride + column..][..count];
-                for v in 0..V {
-                    let lanes = match count == V * N {
-                        true => load::<N, f32>(&value[v * N..v * N + N]),
-                        false => load_tail::<N, f32>(value),
-                    };
-                    for r in 0..R {
-                        accumulate::<N, FMA>(&mut sums[r][v], &[weights[r][at]; N], &lanes);
-                    }
+            weights[r] = &self.weights[(row + r) * BLOCK + self.at..][..self.count];
+        }
+        for at in 0..self.count {
+            let value = &self.values[at * self.stride + column..][..count];
+            for v in 0..V {
+                let lanes = match count == V * N {
+                    true => load::<N, f32>(&value[v * N..v * N + N]),
+                    false => load_tail::<N, f32>(value),
+                };
+                for r in 0..R {
+                    accumulate::<N, FMA>(&mut sums[r][v], &[weights[r][at]; N], &lanes);
                 }
             }
         }
         for (r, sums) in sums.iter().enumerate() {
-            let part = &mut self.parts[(row + r) * width + column..][..count];
+            let part = &mut self.parts[(row + r) * self.width + column..][..count];
             part.copy_from_slice(&sums.as_flattened()[..count]);
         }
     }

@@ -6,25 +6,34 @@ use formwork_tensor::{Context, Tensor, Tokens, threads};
 
 use super::alibi::{Linear, slope};
 use super::block::{BLOCK, Block, Query, nothing, scratch_len};
-use super::kernel::{Attention, segments};
-use super::kv_cache::KvCache;
+use super::kernel::Attention;
 use super::merge::{Finish, Merge};
+use super::slots::Source;
 
 /// Queries of a tile: as many as make up for laying out the keys.
 const TILE: usize = 64;
 
-/// Query heads that share a key from which on laying out the keys pays even for a single step. It depends on the model alone,
-/// so that steps of any length add in the same order.
+/// Query heads that share a key from which on laying out keys that are not kept so pays even for a single step. It depends on
+/// the model alone, so that steps of any length add in the same order.
 const SHARED: usize = 4;
+
+/// The slots that a query at a slot sees in a sequence with this padding.
+pub(crate) type Seen<'a> = dyn Fn(usize, Option<&[bool]>) -> Range<usize> + Sync + 'a;
+
+/// One form of the queries `[B, S, H, e]` and the slots that it meets.
+#[derive(Clone, Copy)]
+pub(crate) struct Form<'a> {
+    pub(crate) q: &'a Tensor,
+    pub(crate) seen: &'a Seen<'a>,
+}
 
 /// The operands of one call.
 pub(crate) struct Call<'a> {
     pub(crate) attention: &'a Attention<'a>,
-    pub(crate) q: &'a Tensor,
-    pub(crate) k: &'a Tensor,
-    pub(crate) v: &'a Tensor,
+    /// What a query sees in one form it does not see in another.
+    pub(crate) forms: &'a [Form<'a>],
+    pub(crate) source: Source<'a>,
     pub(crate) tokens: &'a Tokens,
-    pub(crate) cache: Option<&'a KvCache>,
 }
 
 /// The sizes of one call.
@@ -39,9 +48,10 @@ struct Sizes {
 }
 
 impl Call<'_> {
-    /// `dims` are `B, S, H, K, e, d`.
-    pub(crate) fn run(&self, ctx: &Context, dims: [usize; 6]) -> Tensor {
-        let [b, steps, heads, kv_heads, e, d] = dims;
+    /// The result `[B, S, H, d]` for so many key heads.
+    pub(crate) fn run(&self, ctx: &Context, kv_heads: usize, d: usize) -> Tensor {
+        let [b, steps, heads, e] = self.forms[0].q.axes("attention");
+        assert!(heads % kv_heads == 0, "{heads} query heads do not share {kv_heads} key heads");
         let sizes = Sizes { steps, heads, group: heads / kv_heads, e, d };
         let mut y = ctx.tensor(&[b, steps, heads, d]);
         let tile = (TILE / sizes.group).max(1);
@@ -57,31 +67,36 @@ impl Call<'_> {
     fn by_keys(&self, ctx: &Context, [b, kv_heads]: [usize; 2], sizes: Sizes, y: &mut Tensor) {
         let Sizes { steps, group, e, d, heads } = sizes;
         let (rows, width) = (steps * group, d + 2);
-        let blocks = self.blocks(0..b, 0..steps, sizes);
+        // The blocks of every form, one after the other.
+        let blocks: Vec<(Form<'_>, usize)> = self.blocks(0..b, 0..steps, sizes).collect();
         let dims = [b, blocks.len(), kv_heads, rows * width];
         let mut parts = ctx.tensor(&dims);
         let (simd, threads) = (ctx.device().simd(), ctx.device().threads());
         threads.grid(parts.data_mut(), dims, 1, rows * BLOCK * (e + d), |sequence, kv_head, mut blocks_of| {
             for at in blocks_of.range() {
-                threads::scratch(scratch_len(rows, e), |scratch| {
+                threads::scratch(scratch_len(rows, e, d), |scratch| {
                     let parts = blocks_of.row(at);
-                    simd.run(self.block([sequence, kv_head], 0..steps, blocks.start + at, sizes, scratch, parts));
+                    let (form, block) = blocks[at];
+                    simd.run(self.block([sequence, kv_head], form, 0..steps, block, sizes, scratch, parts));
                 });
             }
         });
-        let mut totals = ctx.tensor(&[rows, width]);
-        for (at, y) in y.data_mut().chunks_exact_mut(d).enumerate() {
-            let (row, head) = (at / heads, at % heads);
-            let (sequence, step) = (row / steps, row % steps);
-            let total = &mut totals.data_mut()[..width];
-            nothing(total);
-            for block in 0..blocks.len() {
-                let part = (sequence * blocks.len() + block) * kv_heads + head / group;
-                let part = (part * rows + step * group + head % group) * width;
-                simd.run(Merge { totals: &mut *total, parts: &parts.data()[part..][..width], d });
+        let parts = parts.data();
+        threads.grid(y.data_mut(), [1, b * steps * heads, 1, d], 1, blocks.len() * d, |_, _, mut results| {
+            for at in results.range() {
+                let (row, head) = (at / heads, at % heads);
+                let (sequence, step) = (row / steps, row % steps);
+                threads::scratch(width, |total| {
+                    nothing(total);
+                    for block in 0..blocks.len() {
+                        let part = (sequence * blocks.len() + block) * kv_heads + head / group;
+                        let part = (part * rows + step * group + head % group) * width;
+                        simd.run(Merge { totals: &mut *total, parts: &parts[part..][..width], d });
+                    }
+                    simd.run(Finish { totals: total, sink: self.sink(head), y: results.row(at) });
+                });
             }
-            simd.run(Finish { totals: total, sink: self.sink(head), y });
-        }
+        });
     }
 
     /// Every task takes a tile of queries and walks over the keys that they see.
@@ -93,12 +108,12 @@ impl Call<'_> {
         ctx.device().threads().grid(y.data_mut(), dims, tile, work, |sequence, kv_head, mut queries| {
             let steps = queries.range();
             let floats = steps.len() * group * (d + 2);
-            threads::scratch(scratch_len(steps.len() * group, e) + 2 * floats, |scratch| {
+            threads::scratch(scratch_len(steps.len() * group, e, d) + 2 * floats, |scratch| {
                 let (totals, rest) = scratch.split_at_mut(floats);
                 let (parts, scratch) = rest.split_at_mut(floats);
                 totals.chunks_exact_mut(d + 2).for_each(nothing);
-                for block in self.blocks(sequence..sequence + 1, steps.clone(), sizes) {
-                    simd.run(self.block([sequence, kv_head], steps.clone(), block, sizes, scratch, parts));
+                for (form, block) in self.blocks(sequence..sequence + 1, steps.clone(), sizes) {
+                    simd.run(self.block([sequence, kv_head], form, steps.clone(), block, sizes, scratch, parts));
                     simd.run(Merge { totals: &mut *totals, parts: &*parts, d });
                 }
                 for (step, totals) in steps.zip(totals.chunks_exact(group * (d + 2))) {
@@ -121,24 +136,36 @@ impl Call<'_> {
         slots - sizes.steps.min(slots) + step
     }
 
-    /// The blocks of keys that any of the steps sees.
-    fn blocks(&self, sequences: Range<usize>, steps: Range<usize>, sizes: Sizes) -> Range<usize> {
-        let slots = self.tokens.slots();
-        let mut all = slots..0;
-        for sequence in sequences {
-            let valid = self.tokens.valid_row(sequence);
-            for step in [steps.start, steps.end - 1] {
-                let seen = self.attention.mask.seen(self.slot(step, sizes), slots, valid);
-                all = all.start.min(seen.start)..all.end.max(seen.end);
+    /// The blocks of keys that any of the steps sees, form by form.
+    fn blocks(
+        &self,
+        sequences: Range<usize>,
+        steps: Range<usize>,
+        sizes: Sizes,
+    ) -> impl Iterator<Item = (Form<'_>, usize)> {
+        let held = self.source.held();
+        self.forms.iter().flat_map(move |form| {
+            let mut all = held.end..held.start;
+            for sequence in sequences.clone() {
+                let valid = self.tokens.valid_row(sequence);
+                for step in [steps.start, steps.end - 1] {
+                    let seen = (form.seen)(self.slot(step, sizes), valid);
+                    if !seen.is_empty() {
+                        all = all.start.min(seen.start)..all.end.max(seen.end);
+                    }
+                }
             }
-        }
-        all.start / BLOCK..all.end.div_ceil(BLOCK)
+            let is_held = all.is_empty() || held.start <= all.start && all.end <= held.end;
+            assert!(is_held, "the mask looks at keys {all:?}, but {held:?} are there");
+            (all.start / BLOCK..all.end.div_ceil(BLOCK)).map(|block| (*form, block))
+        })
     }
 
     /// One block of keys and the steps of all heads that share a key head: rows are `[steps, group]`.
     fn block<'a>(
         &'a self,
         [sequence, kv_head]: [usize; 2],
+        form: Form<'a>,
         steps: Range<usize>,
         block: usize,
         sizes: Sizes,
@@ -155,17 +182,19 @@ impl Call<'_> {
             let at = (sequence * sizes.steps + step) * heads + head;
             let slope = attention.alibi.map(|factor| factor * slope(head, heads));
             Query {
-                q: &self.q.data()[at * e..][..e],
-                seen: attention.mask.seen(slot, slots, valid),
+                q: &form.q.data()[at * e..][..e],
+                seen: (form.seen)(slot, valid),
                 linear: slope.map(|slope| Linear { slope, query: slot }),
                 bias: attention.bias.map(|bias| &bias.data()[(head * sizes.steps + step) * slots..][..slots]),
             }
         };
+        let [keys, values] = self.source.slots(sequence, kv_head);
         Block {
             query,
             rows: steps.len() * group,
-            lanes_of_keys: group >= SHARED,
-            segments: segments(self.cache, self.k, self.v, sequence, kv_head),
+            lanes_of_keys: keys.are_panels() || group >= SHARED && self.source.can_lay_out(),
+            keys,
+            values,
             valid,
             scale: attention.scale,
             softcap: attention.softcap,

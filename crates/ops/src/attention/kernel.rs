@@ -2,9 +2,10 @@
 
 use formwork_tensor::{Context, Tensor, Tokens};
 
-use super::call::Call;
-use super::kv_cache::{KvCache, Segment};
+use super::call::{Call, Form};
+use super::kv_cache::KvCache;
 use super::mask::Mask;
+use super::slots::Source;
 
 /// One attention call.
 pub struct Attention<'a> {
@@ -63,107 +64,39 @@ impl<'a> Attention<'a> {
 
     /// `q` `[B, S, H, e]`, `k` `[B, T, K, e]`, `v` `[B, T, K, d]` to `[B, S, H, d]`; `tokens` are
     /// those of the keys. A query that sees no key gives zeros.
-    pub fn run(
-        mut self,
-        ctx: &Context,
-        q: &Tensor,
-        k: &Tensor,
-        v: &Tensor,
-        tokens: &Tokens,
-    ) -> Tensor {
+    pub fn run(mut self, ctx: &Context, q: &Tensor, k: &Tensor, v: &Tensor, tokens: &Tokens) -> Tensor {
+        let ([_, _, kv_heads, d], e) = (v.axes("attention"), q.dims().width());
+        assert_eq!(k.shape()[2..], [kv_heads, e], "queries and keys have one width");
+        assert_eq!(k.shape()[..3], v.shape()[..3], "every key has a value");
         let Some(cache) = self.cache.take() else {
             assert_eq!(tokens.slots(), k.shape()[1], "one key per token");
-            return self.attend(ctx, q, k, v, tokens, None);
+            return self.attend(ctx, q, Source::Tensors(k, v), [kv_heads, d], tokens);
         };
-        assert_eq!(
-            tokens.past,
-            cache.len(),
-            "the cache holds the tokens of earlier steps"
-        );
-        assert_eq!(
-            tokens.len(),
-            k.shape()[1],
-            "the new keys are those of the new tokens"
-        );
-        if cache.keeps_all(tokens.len()) {
+        assert_eq!(tokens.past, cache.len(), "the cache holds the tokens of earlier steps");
+        assert_eq!(tokens.len(), k.shape()[1], "the new keys are those of the new tokens");
+        if cache.keeps(tokens.len(), self.mask.reach()) {
             cache.append(k, v);
-            return self.attend(ctx, q, k, v, tokens, Some(cache));
+            return self.attend(ctx, q, Source::Cache(cache), [kv_heads, d], tokens);
         }
-        // A ring that is about to drop rows: attend to them first.
-        let y = self.attend(ctx, q, k, v, tokens, Some(cache));
+        // A ring that is about to drop keys which some of the new tokens see.
+        let y = self.attend(ctx, q, Source::Cache(&cache.extended(k, v)), [kv_heads, d], tokens);
         cache.append(k, v);
         y
     }
 
-    fn attend(
-        &self,
-        ctx: &Context,
-        q: &Tensor,
-        k: &Tensor,
-        v: &Tensor,
-        tokens: &Tokens,
-        cache: Option<&KvCache>,
-    ) -> Tensor {
-        let [b, s, heads, e] = q.axes("attention");
-        let [_, _, kv_heads, d] = v.axes("attention");
-        assert!(
-            heads % kv_heads == 0,
-            "{heads} query heads do not share {kv_heads} key heads"
-        );
-        assert_eq!(
-            k.shape()[2..],
-            [kv_heads, e],
-            "queries and keys have one width"
-        );
-        assert_eq!(k.shape()[..3], v.shape()[..3], "every key has a value");
-        assert_eq!(
-            (k.shape()[0], tokens.batch()),
-            (b, b),
-            "queries and keys of one batch"
-        );
+    /// `[K, d]` are the key heads and the width of a value.
+    fn attend(&self, ctx: &Context, q: &Tensor, source: Source<'_>, [kv_heads, d]: [usize; 2], tokens: &Tokens) -> Tensor {
+        let [b, s, heads, _] = q.axes("attention");
         let slots = tokens.slots();
+        assert_eq!(tokens.batch(), b, "queries and keys of one batch");
         if let Some(bias) = self.bias {
-            assert_eq!(
-                bias.shape(),
-                [heads, s, slots],
-                "one bias per head, query and key"
-            );
+            assert_eq!(bias.shape(), [heads, s, slots], "one bias per head, query and key");
         }
         if let Some(sinks) = self.sinks {
             assert_eq!(sinks.shape(), [heads], "one sink per head");
         }
-        let call = Call { attention: self, q, k, v, tokens, cache };
-        call.run(ctx, [b, s, heads, kv_heads, e, d])
-    }
-}
-
-/// The keys and values of one sequence and head in the order of their slots: those of the cache,
-/// and the new ones where the cache does not hold them yet.
-pub(crate) fn segments<'a>(
-    cache: Option<&'a KvCache>,
-    k: &'a Tensor,
-    v: &'a Tensor,
-    sequence: usize,
-    head: usize,
-) -> [Segment<'a>; 3] {
-    let [_, t, heads, e] = k.axes("attention");
-    let [_, _, _, d] = v.axes("attention");
-    let first_new = cache.map_or(0, KvCache::len);
-    let row = sequence * t * heads + head;
-    let new = Segment {
-        q: None,
-        keys: &k.data()[row * e..],
-        values: &v.data()[row * d..],
-        key_stride: heads * e,
-        value_stride: heads * d,
-        first: first_new,
-        len: t,
-    };
-    match cache {
-        None => [new, Segment::default(), Segment::default()],
-        Some(cache) => {
-            let [older, newer] = cache.segments(sequence, head);
-            [older, newer, new]
-        }
+        let seen = |slot: usize, valid: Option<&[bool]>| self.mask.seen(slot, slots, valid);
+        let form = Form { q, seen: &seen };
+        Call { attention: self, forms: &[form], source, tokens }.run(ctx, kv_heads, d)
     }
 }

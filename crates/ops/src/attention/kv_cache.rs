@@ -2,63 +2,53 @@
 
 use formwork_tensor::Tensor;
 
-use crate::kept::{Kept, selected};
+use super::slots::Slots;
+use crate::kept::Kept;
+use crate::stored::{Stored, Layout, PANEL};
+use crate::room::{CacheFormat, Room};
 
-/// Keys and values of consecutive slots of one sequence and head.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Segment<'a> {
-    /// What the query is for these keys, where it is not the row's own.
-    pub(crate) q: Option<&'a [f32]>,
-    pub(crate) keys: &'a [f32],
-    pub(crate) values: &'a [f32],
-    /// From one slot to the next.
-    pub(crate) key_stride: usize,
-    pub(crate) value_stride: usize,
-    /// The first slot.
-    pub(crate) first: usize,
-    pub(crate) len: usize,
-}
-
-/// Keys `[B, K, rows, d_k]` and values `[B, K, rows, d_v]`.
+/// Keys `[B, K, rows, d_k]`, in panels, and values `[B, K, rows, d_v]`.
 #[derive(Clone)]
 pub struct KvCache {
-    keys: Vec<f32>,
-    values: Vec<f32>,
+    keys: Stored,
+    values: Stored,
     batch: usize,
     heads: usize,
     widths: [usize; 2],
-    /// Slots kept; slot `j` stands in row `j % rows`.
+    /// Slots kept, whole panels; slot `j` stands in row `j % rows`.
     rows: usize,
     len: usize,
-    capacity: usize,
+    room: Room,
 }
 
 impl KvCache {
-    /// Room for `capacity` tokens of `batch` sequences.
-    pub fn new(batch: usize, n_kv_heads: usize, d_k: usize, d_v: usize, capacity: usize) -> Self {
-        Self::ring(batch, n_kv_heads, d_k, d_v, capacity, capacity)
+    /// Room for so many tokens of `batch` sequences.
+    pub fn new(batch: usize, n_kv_heads: usize, d_k: usize, d_v: usize, room: impl Into<Room>) -> Self {
+        let room = room.into();
+        Self::ring(batch, n_kv_heads, d_k, d_v, room.tokens, room)
     }
 
-    /// Keeps the last `min(window, capacity)` tokens.
+    /// Keeps the last tokens: at least `window` of them, where there is room for more.
     pub fn ring(
         batch: usize,
         n_kv_heads: usize,
         d_k: usize,
         d_v: usize,
         window: usize,
-        capacity: usize,
+        room: impl Into<Room>,
     ) -> Self {
-        let rows = window.min(capacity);
+        let room = room.into();
+        let rows = window.min(room.tokens).next_multiple_of(PANEL);
         let count = batch * n_kv_heads * rows;
         Self {
-            keys: vec![0.0; count * d_k],
-            values: vec![0.0; count * d_v],
+            keys: Stored::new(room.format, Layout::Panels, count, d_k),
+            values: Stored::new(room.format, Layout::Rows, count, d_v),
             batch,
             heads: n_kv_heads,
             widths: [d_k, d_v],
             rows,
             len: 0,
-            capacity,
+            room,
         }
     }
 
@@ -77,58 +67,64 @@ impl KvCache {
         len >= self.len || self.len <= self.rows
     }
 
+    /// The format of the numbers.
+    pub fn format(&self) -> CacheFormat {
+        self.room.format
+    }
+
     /// Forgets everything.
     pub fn clear(&mut self) {
         self.len = 0;
     }
 
-    /// Whether `count` more tokens fit without dropping one.
-    pub(crate) fn keeps_all(&self, count: usize) -> bool {
-        self.len + count <= self.rows
+    /// Whether `count` more tokens fit without dropping one that they see, where a token sees the last `reach` or all.
+    pub(crate) fn keeps(&self, count: usize, reach: Option<usize>) -> bool {
+        self.len + count <= self.rows || reach.is_some_and(|reach| reach + count <= self.rows + 1)
     }
 
-    /// The kept slots of one sequence and head, in order: the older part of a ring, then the newer.
-    pub(crate) fn segments(&self, batch: usize, head: usize) -> [Segment<'_>; 2] {
-        let oldest = self.len - self.len.min(self.rows);
-        let turn = oldest.next_multiple_of(self.rows.max(1)).min(self.len);
-        [
-            self.segment(batch, head, oldest, turn),
-            self.segment(batch, head, turn, self.len),
-        ]
+    /// The first slot that is still there.
+    pub(crate) fn oldest(&self) -> usize {
+        self.len - self.len.min(self.rows)
     }
 
-    /// Slots `first..last`, which do not wrap.
-    pub(crate) fn segment(&self, batch: usize, head: usize, first: usize, last: usize) -> Segment<'_> {
-        let [d_k, d_v] = self.widths;
-        let base = (batch * self.heads + head) * self.rows + first % self.rows.max(1);
-        let len = last - first;
-        Segment {
-            q: None,
-            keys: &self.keys[base * d_k..][..len * d_k],
-            values: &self.values[base * d_v..][..len * d_v],
-            key_stride: d_k,
-            value_stride: d_v,
-            first,
-            len,
+    /// A cache of what is kept and of keys `[B, S, K, d_k]` and values `[B, S, K, d_v]` after it.
+    pub(crate) fn extended(&self, k: &Tensor, v: &Tensor) -> Self {
+        let ([d_k, d_v], count) = (self.widths, k.shape()[1]);
+        let mut all = Self::new(self.batch, self.heads, d_k, d_v, Room { tokens: self.rows + count, ..self.room });
+        for head in 0..self.batch * self.heads {
+            for slot in self.oldest()..self.len {
+                let (from, to) = (head * self.rows + slot % self.rows, head * all.rows + slot % all.rows);
+                all.keys.copy(to, &self.keys, from);
+                all.values.copy(to, &self.values, from);
+            }
         }
+        all.len = self.len;
+        all.room = self.room;
+        all.append(k, v);
+        all
+    }
+
+    /// The keys and values of one sequence and head.
+    pub(crate) fn slots(&self, batch: usize, head: usize) -> [Slots<'_>; 2] {
+        let first = (batch * self.heads + head) * self.rows;
+        [&self.keys, &self.values].map(|kept| Slots::Stored(kept.rows(first, self.rows)))
+    }
+
+    /// Reads the key and the value of a slot that was not dropped.
+    pub(crate) fn read(&self, [batch, head]: [usize; 2], slot: usize, key: &mut [f32], value: &mut [f32]) {
+        let row = (batch * self.heads + head) * self.rows + slot % self.rows;
+        self.keys.read(row, key);
+        self.values.read(row, value);
     }
 
     /// Appends keys `[B, S, K, d_k]` and values `[B, S, K, d_v]`.
     pub(crate) fn append(&mut self, k: &Tensor, v: &Tensor) {
         let [d_k, d_v] = self.widths;
         let [b, s, heads, _] = k.axes("kv_cache");
-        assert_eq!(
-            (b, heads),
-            (self.batch, self.heads),
-            "keys of another batch or head count"
-        );
+        assert_eq!((b, heads), (self.batch, self.heads), "keys of another batch or head count");
         assert_eq!(k.shape(), [b, s, heads, d_k], "keys of another width");
         assert_eq!(v.shape(), [b, s, heads, d_v], "values of another width");
-        assert!(
-            self.len + s <= self.capacity,
-            "a cache of {} tokens is full",
-            self.capacity
-        );
+        assert!(self.len + s <= self.room.tokens, "a cache of {} tokens is full", self.room.tokens);
         let kept = s.min(self.rows);
         for sequence in 0..b {
             for step in s - kept..s {
@@ -136,8 +132,8 @@ impl KvCache {
                     let from = (sequence * s + step) * heads + head;
                     let row = (self.len + step) % self.rows;
                     let to = (sequence * heads + head) * self.rows + row;
-                    self.keys[to * d_k..][..d_k].copy_from_slice(&k.data()[from * d_k..][..d_k]);
-                    self.values[to * d_v..][..d_v].copy_from_slice(&v.data()[from * d_v..][..d_v]);
+                    self.keys.write(to, &k.data()[from * d_k..][..d_k]);
+                    self.values.write(to, &v.data()[from * d_v..][..d_v]);
                 }
             }
         }
@@ -156,13 +152,13 @@ impl Kept for KvCache {
     }
 
     fn select(&mut self, rows: &[usize]) {
-        let [d_k, d_v] = self.widths.map(|width| self.heads * self.rows * width);
-        self.keys = selected(&self.keys, d_k, rows);
-        self.values = selected(&self.values, d_v, rows);
+        let each = self.heads * self.rows;
+        self.keys = self.keys.selected(each, rows);
+        self.values = self.values.selected(each, rows);
         self.batch = rows.len();
     }
 
     fn bytes(&self) -> usize {
-        size_of_val(&self.keys[..]) + size_of_val(&self.values[..])
+        self.keys.bytes() + self.values.bytes()
     }
 }

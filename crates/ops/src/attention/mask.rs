@@ -20,6 +20,14 @@ pub enum Mask {
 }
 
 impl Mask {
+    /// How many of the last tokens, itself included, a token may see at most, where the mask bounds it.
+    pub(crate) fn reach(self) -> Option<usize> {
+        match self {
+            Self::SlidingWindow(size) | Self::Chunked(size) => Some(size),
+            Self::Full | Self::Causal | Self::SymmetricWindow(_) | Self::Prefix(_) => None,
+        }
+    }
+
     /// The slots that query slot `i` may see, of `slots`.
     pub(crate) fn seen(self, i: usize, slots: usize, valid: Option<&[bool]>) -> Range<usize> {
         match self {

@@ -2,7 +2,8 @@
 
 use formwork_tensor::{Context, Ids, Tensor, Tokens};
 
-use crate::attention::listed::{Source, attend};
+use crate::attention::listed::attend;
+use crate::attention::slots::Source;
 use crate::dynamic_context::NONE;
 use crate::mla::{LatentDecoding, Mla};
 use crate::row_cache::RowCache;
@@ -40,7 +41,7 @@ impl ChosenMla {
         match self.0.decoding {
             LatentDecoding::Absorbed if tokens.len() == 1 => {
                 let q = self.0.to_latent(ctx, q, c);
-                let mixed = attend(ctx, &q, Source::Rows(cache), [1, c], scale, tokens, list);
+                let mixed = attend(ctx, &q, Source::Latents(cache), [1, c], scale, tokens, list);
                 self.0.to_values(ctx, &mixed)
             }
             _ => {

@@ -1,10 +1,10 @@
 //! Dual chunk attention: three forms of the query over three stretches of one cache.
 
-use formwork_tensor::{Context, Tensor, Tokens, threads};
+use formwork_tensor::{Context, Tensor, Tokens};
 
-use crate::attention::KvCache;
-use crate::attention::kv_cache::Segment;
-use crate::attention::row::Row;
+use crate::attention::call::{Call, Form};
+use crate::attention::slots::Source;
+use crate::attention::{Attention, KvCache, Mask};
 use crate::rope::{Rope, RopeConfig};
 
 /// `q` `[B, S, H, e]`, `k` `[B, S, K, e]` (neither rotated) and `v` `[B, S, K, d]` to `[B, S, H, d]`.
@@ -43,39 +43,23 @@ fn attend(
     tokens: &Tokens,
     cache: &KvCache,
 ) -> Tensor {
-    let [b, s, heads, e] = queries[2].axes("dual_chunk_attention");
-    let slots = tokens.slots();
-    let mut y = ctx.tensor(&[b, s, heads, d]);
-    let simd = ctx.device().simd();
-    ctx.device().threads().grid(y.data_mut(), [b, s, heads, d], 16, slots * (e + d), |sequence, head, mut rows| {
-        let valid = tokens.valid_row(sequence);
+    /// Where the chunk of a query begins, the one before it, and the sequence.
+    fn stretches(slot: usize, valid: Option<&[bool]>, chunk: usize) -> [usize; 3] {
         let padding = valid.map_or(0, |valid| valid.iter().take_while(|v| !**v).count());
-        for step in rows.range() {
-            let row = ((sequence * s + step) * heads + head) * e;
-            let query = queries.map(|q| &q.data()[row..][..e]);
-            let (slot, kv_head) = (tokens.past + step, head / (heads / kv_heads));
-            let inside = slot.saturating_sub(padding) % chunk;
-            let own = slot - inside;
-            let before = own.saturating_sub(chunk).max(padding.min(own));
-            let stretch = |form: usize, first: usize, end: usize| Segment {
-                q: Some(query[form]),
-                ..cache.segment(sequence, kv_head, first, end)
-            };
-            let first = padding.min(slot);
-            let segments = [stretch(0, first, before), stretch(1, before, own), stretch(2, own, slot + 1)];
-            let seen = first..slot + 1;
-            threads::scratch(seen.len(), |scores| {
-                simd.run(Row {
-                    q: query[2],
-                    segments: &segments,
-                    seen,
-                    valid,
-                    scale,
-                    scores,
-                    y: rows.row(step),
-                });
-            });
-        }
-    });
-    y
+        let own = slot - slot.saturating_sub(padding) % chunk;
+        [own, own.saturating_sub(chunk).max(padding.min(own)), padding.min(slot)]
+    }
+    let earlier = |slot: usize, valid: Option<&[bool]>| {
+        let [_, before, first] = stretches(slot, valid, chunk);
+        first..before
+    };
+    let last = |slot: usize, valid: Option<&[bool]>| {
+        let [own, before, _] = stretches(slot, valid, chunk);
+        before..own
+    };
+    let same = |slot: usize, valid: Option<&[bool]>| stretches(slot, valid, chunk)[0]..slot + 1;
+    let [a, b, c] = queries;
+    let forms = [Form { q: a, seen: &earlier }, Form { q: b, seen: &last }, Form { q: c, seen: &same }];
+    let attention = Attention::new(Mask::Causal, scale);
+    Call { attention: &attention, forms: &forms, source: Source::Cache(cache), tokens }.run(ctx, kv_heads, d)
 }

@@ -4,11 +4,16 @@ use formwork_tensor::lanes::dots;
 use formwork_tensor::{Context, Ids, Kernel, Tensor, Tokens, threads};
 
 use crate::attention::KvCache;
-use crate::attention::listed::{Source, attend};
+use crate::attention::listed::attend;
+use crate::attention::slots::Source;
+use crate::stored::StoredRows;
 use crate::row_cache::RowCache;
 
 /// Stands where fewer keys are visible than are to be chosen.
 pub(crate) const NONE: u32 = u32::MAX;
+
+/// Keys that are read at once.
+const CHUNK: usize = 32;
 
 /// Index queries `[B, S, H, d]`, keys `[B, S, 1, d]` and weights `[B, S, H]` to the slots of the best `n` keys of each token, in
 /// order: rows of `n`, one for each sequence and token.
@@ -29,10 +34,11 @@ pub fn top_keys(
     ctx.device().threads().chunks(&mut chosen, n, |row, chosen| {
         let (sequence, slot) = (row / s, tokens.past + row % s);
         let keys = cache.rows(sequence);
-        threads::scratch(slot + 1, |scores| {
+        threads::scratch(slot + 1 + CHUNK * d, |scratch| {
+            let (scores, scratch) = scratch.split_at_mut(slot + 1);
             let weights = &w.data()[row * heads..][..heads];
             let queries = &q.data()[row * heads * d..][..heads * d];
-            simd.run(Scores { queries, weights, keys, d, scores });
+            simd.run(Scores { queries, weights, keys, scores, scratch });
             best(scores, tokens.valid_row(sequence), chosen);
         });
     });
@@ -43,9 +49,10 @@ pub fn top_keys(
 struct Scores<'a> {
     queries: &'a [f32],
     weights: &'a [f32],
-    keys: &'a [f32],
-    d: usize,
+    keys: StoredRows<'a>,
     scores: &'a mut [f32],
+    /// A chunk of keys.
+    scratch: &'a mut [f32],
 }
 
 impl Kernel for Scores<'_> {
@@ -53,10 +60,14 @@ impl Kernel for Scores<'_> {
 
     #[inline(always)]
     fn run<const N: usize, const FMA: bool>(self) {
-        for (score, key) in self.scores.iter_mut().zip(self.keys.chunks_exact(self.d)) {
-            *score = 0.0;
-            for (query, weight) in self.queries.chunks_exact(self.d).zip(self.weights) {
-                *score += weight * dots::<1, N, FMA>(query, key, self.d)[0].max(0.0);
+        let d = self.keys.width;
+        for (chunk, scores) in self.scores.chunks_mut(CHUNK).enumerate() {
+            let keys = self.keys.floats(chunk * CHUNK, scores.len(), self.scratch);
+            for (score, key) in scores.iter_mut().zip(keys.chunks_exact(d)) {
+                *score = 0.0;
+                for (query, weight) in self.queries.chunks_exact(d).zip(self.weights) {
+                    *score += weight * dots::<1, N, FMA>(query, key, d)[0].max(0.0);
+                }
             }
         }
     }

@@ -1,8 +1,9 @@
 //! Latent attention, expanded and absorbed.
 
-use formwork_tensor::{Context, Layout, Matrix, Param, Tensor, Tokens, threads};
+use formwork_tensor::{Context, Layout, Matrix, Param, Tensor, Tokens};
 
-use crate::attention::row::Row;
+use crate::attention::call::{Call, Form};
+use crate::attention::slots::Source;
 use crate::attention::{Attention, Mask};
 use crate::row_cache::RowCache;
 
@@ -72,12 +73,15 @@ impl Mla {
         let mut pairs = ctx.tensor(&[b, slots, heads * width]);
         let mut k = ctx.tensor(&[b, slots, heads, d_q]);
         let mut v = ctx.tensor(&[b, slots, heads, self.d_v]);
-        let rows = (0..b).flat_map(|sequence| cache.rows(sequence).chunks_exact(c + r));
-        for (row, to) in rows.zip(latents.data_mut().chunks_exact_mut(c)) {
+        let mut rows = ctx.tensor(&[b, slots, c + r]);
+        for (at, row) in rows.data_mut().chunks_exact_mut(c + r).enumerate() {
+            cache.read(at / slots, at % slots, row);
+        }
+        for (row, to) in rows.data().chunks_exact(c + r).zip(latents.data_mut().chunks_exact_mut(c)) {
             to.copy_from_slice(&row[..c]);
         }
         self.expand.multiply(&latents, None, &mut pairs);
-        let rows = (0..b).flat_map(|sequence| cache.rows(sequence).chunks_exact(c + r));
+        let rows = rows.data().chunks_exact(c + r);
         let all = k.data_mut().chunks_exact_mut(heads * d_q).zip(v.data_mut().chunks_exact_mut(heads * self.d_v));
         for ((row, pair), (k, v)) in rows.zip(pairs.data().chunks_exact(heads * width)).zip(all) {
             let each = k.chunks_exact_mut(d_q).zip(v.chunks_exact_mut(self.d_v));
@@ -92,28 +96,11 @@ impl Mla {
 
     fn absorbed(&self, ctx: &Context, q: &Tensor, c: usize, tokens: &Tokens, cache: &RowCache) -> Tensor {
         let q = self.to_latent(ctx, q, c);
-        let [b, s, heads, width] = q.axes("mla");
-        let slots = cache.len();
-        let mut mixed = ctx.tensor(&[b, s, heads, c]);
-        let simd = ctx.device().simd();
-        ctx.device().threads().grid(mixed.data_mut(), [b, s, heads, c], 16, slots * (c + width), |sequence, head, mut rows| {
-            let segments = [cache.segment(sequence)];
-            for step in rows.range() {
-                let seen = 0..slots - s + step + 1;
-                let query = ((sequence * s + step) * heads + head) * width;
-                threads::scratch(seen.len(), |scores| {
-                    simd.run(Row {
-                        q: &q.data()[query..][..width],
-                        segments: &segments,
-                        seen,
-                        valid: tokens.valid_row(sequence),
-                        scale: self.scale,
-                        scores,
-                        y: rows.row(step),
-                    });
-                });
-            }
-        });
+        let attention = Attention::new(Mask::Causal, self.scale);
+        let seen = |slot: usize, _: Option<&[bool]>| 0..slot + 1;
+        let forms = [Form { q: &q, seen: &seen }];
+        let source = Source::Latents(cache);
+        let mixed = Call { attention: &attention, forms: &forms, source, tokens }.run(ctx, 1, c);
         self.to_values(ctx, &mixed)
     }
 

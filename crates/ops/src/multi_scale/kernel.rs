@@ -4,6 +4,7 @@ use formwork_tensor::{Context, Tensor, Tokens};
 
 use crate::attention::{Attention, KvCache, Mask};
 use crate::kept::Kept;
+use crate::room::Room;
 
 /// The keys and values of each group of heads.
 #[derive(Clone)]
@@ -13,10 +14,11 @@ pub struct GroupCache {
 
 impl GroupCache {
     /// `heads` key/value heads in each group; a group keeps its window's last tokens, or all where that is 0.
-    pub fn new(batch: usize, heads: usize, d_k: usize, d_v: usize, windows: &[usize], capacity: usize) -> Self {
+    pub fn new(batch: usize, heads: usize, d_k: usize, d_v: usize, windows: &[usize], room: impl Into<Room>) -> Self {
+        let room = room.into();
         let group = |window: &usize| match *window {
-            0 => KvCache::new(batch, heads, d_k, d_v, capacity),
-            window => KvCache::ring(batch, heads, d_k, d_v, window, capacity),
+            0 => KvCache::new(batch, heads, d_k, d_v, room),
+            window => KvCache::ring(batch, heads, d_k, d_v, window, room),
         };
         Self { groups: windows.iter().map(group).collect() }
     }

@@ -4,7 +4,8 @@ use formwork_tensor::{Context, Tensor, Tokens};
 
 use crate::Pattern;
 use crate::attention::KvCache;
-use crate::attention::listed::{Source, attend};
+use crate::attention::listed::attend;
+use crate::attention::slots::Source;
 
 /// Causal attention over `q` `[B, S, H, e]`, `k` `[B, S, K, e]` and `v` `[B, S, K, d]`.
 pub fn sparse_attention(

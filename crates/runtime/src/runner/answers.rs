@@ -22,6 +22,7 @@ pub(super) fn run<M: Model>(
     count: usize,
     options: &Options,
 ) -> Result<()> {
+    let cache = options.cache::<M>()?;
     if let Some(beams) = options.beams {
         if options.sampling != Sampling::default() || options.logprobs.is_some() || options.batch.is_some() {
             return Err(usage("--beams goes with no option of sampling, with no --logprobs and with no --batch"));
@@ -33,6 +34,7 @@ pub(super) fn run<M: Model>(
             early_stopping: options.early_stopping,
             stop: options.stop.clone(),
             forced: start.as_ref().map_or(0, |start| start.len() - 1),
+            cache,
         };
         return beams_of(model, ctx, prompts, start.as_deref(), &search);
     }
@@ -41,7 +43,7 @@ pub(super) fn run<M: Model>(
         return Err(usage("--batch is 1 or more"));
     }
     let stop = options.stop.clone();
-    let options = Continue { count, sampling: options.sampling, stop, start, alternatives: options.logprobs };
+    let options = Continue { count, sampling: options.sampling, stop, start, alternatives: options.logprobs, cache };
     for prompts in prompts.chunks(batch) {
         for answer in continue_all(model, ctx, prompts, &options)? {
             let mut line = json!({"ids": answer.ids, "ended": answer.ended});

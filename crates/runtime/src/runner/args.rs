@@ -4,11 +4,13 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use formwork_ops::CacheFormat;
 use formwork_tensor::{Context, Error, Result};
 use lexopt::prelude::*;
 
 use super::USAGE;
 use super::bench::Bench;
+use crate::model::Model;
 use crate::sampling::Sampling;
 use crate::weights::Holding;
 
@@ -21,6 +23,7 @@ pub(super) struct Options {
     threads: Option<usize>,
     hold: Option<String>,
     dtype: Option<String>,
+    cache: Option<String>,
     pub(super) greedy: Option<usize>,
     pub(super) hidden: bool,
     pub(super) tolerance: Option<f32>,
@@ -65,6 +68,18 @@ impl Options {
         Holding::named(self.hold.as_deref(), self.dtype.as_deref())
     }
 
+    /// The format that the options ask keys and values to be kept in.
+    pub(super) fn cache<M: Model>(&self) -> Result<CacheFormat> {
+        let Some(name) = &self.cache else { return Ok(CacheFormat::default()) };
+        if !M::INFO.generates {
+            return Err(usage(format!("`{}` keeps no keys and values that --cache could be about", M::INFO.name)));
+        }
+        CacheFormat::named(name).ok_or_else(|| {
+            let names = CacheFormat::ALL.map(CacheFormat::name).join(", ");
+            Error::usage("usage", format!("`{name}` is no format of a cache")).help(format!("one of {names}"))
+        })
+    }
+
     /// The context that the options ask for.
     pub(super) fn context(&self) -> Result<Context> {
         match self.threads {
@@ -107,15 +122,18 @@ pub(super) fn parse(arguments: Vec<OsString>) -> Result<(String, Options)> {
 fn set(command: &str, name: &str, parser: &mut lexopt::Parser, options: &mut Options) -> Result<()> {
     let known = match command {
         "forward" => {
-            matches!(name, "weights" | "hold" | "dtype" | "input" | "output" | "greedy" | "hidden" | "threads")
+            matches!(
+                name,
+                "weights" | "hold" | "dtype" | "cache" | "input" | "output" | "greedy" | "hidden" | "threads"
+            )
         }
-        "verify" => matches!(name, "weights" | "hold" | "dtype" | "input" | "tolerance" | "threads"),
+        "verify" => matches!(name, "weights" | "hold" | "dtype" | "cache" | "input" | "tolerance" | "threads"),
         "quantize" => matches!(name, "weights" | "dtype" | "output" | "threads" | "json"),
-        "score" => matches!(name, "weights" | "hold" | "dtype" | "window" | "stride" | "threads"),
+        "score" => matches!(name, "weights" | "hold" | "dtype" | "cache" | "window" | "stride" | "threads"),
         "generate" => {
             !matches!(name, "input" | "output" | "greedy" | "hidden" | "tolerance" | "window" | "stride" | "json")
         }
-        "bench" => matches!(name, "weights" | "hold" | "dtype" | "json") || Bench::NAMES.contains(&name),
+        "bench" => matches!(name, "weights" | "hold" | "dtype" | "cache" | "json") || Bench::NAMES.contains(&name),
         _ => false,
     };
     if !known {
@@ -143,6 +161,7 @@ fn set_value(command: &str, name: &str, parser: &mut lexopt::Parser, options: &m
         "output" => options.output = Some(value.into()),
         "hold" => options.hold = Some(value.to_string_lossy().into_owned()),
         "dtype" => options.dtype = Some(value.to_string_lossy().into_owned()),
+        "cache" => options.cache = Some(value.to_string_lossy().into_owned()),
         "threads" => options.threads = Some(number(name, &value)?),
         "greedy" => options.greedy = Some(number(name, &value)?),
         "tolerance" => options.tolerance = Some(number(name, &value)?),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use formwork_ops::{CacheFormat, Room};
 use formwork_tensor::{Context, Error, Ids, Record, Result};
 
 use crate::inputs::Request;
@@ -93,10 +94,16 @@ impl Case {
 
     /// The model's outputs for the whole case under the case's prefix: its result, its other named
     /// outputs, and with `hidden` every probe.
-    pub(super) fn answer<M: Model>(&self, model: &M, ctx: &Context, hidden: bool) -> Result<Vec<Output>> {
+    pub(super) fn answer<M: Model>(
+        &self,
+        model: &M,
+        ctx: &Context,
+        hidden: bool,
+        format: CacheFormat,
+    ) -> Result<Vec<Output>> {
         ctx.record(if hidden { Record::Everything } else { Record::Outputs });
         let (batch, inputs, len) = self.request::<M>()?;
-        let mut cache = M::cache(batch, len);
+        let mut cache = M::cache(batch, Room { tokens: len, format });
         let output = model.forward(ctx, &inputs, &mut cache);
         let probes = ctx.take_probes();
         ctx.record(Record::Nothing);
@@ -134,7 +141,13 @@ impl Case {
     }
 
     /// Row 0 continued by `count` likeliest ids: `greedy.ids` and `greedy.logits`.
-    pub(super) fn greedy<M: Model>(&self, model: &M, ctx: &Context, count: usize) -> Result<Vec<Output>> {
+    pub(super) fn greedy<M: Model>(
+        &self,
+        model: &M,
+        ctx: &Context,
+        count: usize,
+        format: CacheFormat,
+    ) -> Result<Vec<Output>> {
         let row = match &self.mask {
             None => self.ids.row(0).to_vec(),
             Some(mask) => {
@@ -149,7 +162,7 @@ impl Case {
                 return Err(Error::new("missing-input", "the model needs decoder_input_ids"));
             }
         };
-        let mut session = Session::new(model, ctx, prompt.len() + count)?;
+        let mut session = Session::new(model, ctx, Room { tokens: prompt.len() + count, format })?;
         if decodes::<M>() {
             session = session.with_source(&row)?;
         }

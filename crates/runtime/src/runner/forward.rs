@@ -17,10 +17,10 @@ pub(super) fn run<M: Model>(options: &Options) -> Result<()> {
     let model: M = load_held(weights, options.holding()?)?;
     let mut outputs = Vec::new();
     for case in &cases {
-        outputs.extend(case.answer(&model, &ctx, options.hidden)?);
+        outputs.extend(case.answer(&model, &ctx, options.hidden, options.cache::<M>()?)?);
     }
     match options.greedy {
-        Some(count @ 1..) => outputs.extend(cases[0].greedy(&model, &ctx, count)?),
+        Some(count @ 1..) => outputs.extend(cases[0].greedy(&model, &ctx, count, options.cache::<M>()?)?),
         Some(0) => return Err(usage("--greedy is 1 or more")),
         None => {}
     }

@@ -1,5 +1,6 @@
 //! `generate`: ids in, ids out, each on its own line as soon as it is known.
 
+use formwork_ops::Room;
 use formwork_tensor::{Error, Result};
 
 use super::args::{Options, usage};
@@ -29,12 +30,13 @@ pub(super) fn run<M: Model>(options: &Options) -> Result<()> {
     if prompts.is_empty() || prompts.iter().any(Vec::is_empty) {
         return Err(Error::new("empty-input", "the prompt holds no ids"));
     }
+    let format = options.cache::<M>()?;
     if options.lines || options.beams.is_some() {
         return answers::run(&model, &ctx, &prompts, start, count, options);
     }
     let source = &prompts[0];
     let prompt = start.as_ref().unwrap_or(source);
-    let mut session = Session::new(&model, &ctx, prompt.len().saturating_add(count))?;
+    let mut session = Session::new(&model, &ctx, Room { tokens: prompt.len().saturating_add(count), format })?;
     if start.is_some() {
         session = session.with_source(source)?;
     }

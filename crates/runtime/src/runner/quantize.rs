@@ -1,5 +1,6 @@
 //! `quantize`: weights in another format, written for the same model, and how far its answers move.
 
+use formwork_ops::CacheFormat;
 use formwork_tensor::{Context, Error, Ids, Result};
 use serde_json::json;
 
@@ -75,7 +76,7 @@ fn fidelity<M: Model>(reference: &M, model: &M, ctx: &Context, ids: &[u32]) -> R
 
 /// The model's result, and the width of its rows.
 fn answer<M: Model>(model: &M, ctx: &Context, case: &Case) -> Result<(Vec<f32>, usize)> {
-    let first = case.answer(model, ctx, false)?.swap_remove(0);
+    let first = case.answer(model, ctx, false, CacheFormat::F32)?.swap_remove(0);
     let width = first.dims.last().copied().unwrap_or(1).max(1);
     match first.numbers {
         Numbers::Floats(floats) => Ok((floats, width)),

@@ -20,7 +20,7 @@ pub(super) fn run<M: Model>(options: &Options) -> Result<()> {
     let model: M = load_held(options.weights()?, options.holding()?)?;
     let window = options.window.unwrap_or_else(|| M::INFO.max_positions.map_or(WINDOW, |max| max.min(WINDOW)));
     let stride = options.stride.unwrap_or(window);
-    let score = score(&model, &ctx, &read_ids()?, window, stride)?;
+    let score = score(&model, &ctx, &read_ids()?, window, stride, options.cache::<M>()?)?;
     let figures = json!({
         "schema": SCHEMA,
         "perplexity": score.perplexity(),

@@ -15,19 +15,19 @@ pub(super) fn run<M: Model>(options: &Options) -> Result<()> {
     if !(tolerance.is_finite() && tolerance >= 0.0) {
         return Err(usage("--tolerance is 0 or more"));
     }
-    let ctx = options.context()?;
+    let (ctx, format) = (options.context()?, options.cache::<M>()?);
     let file = SafeTensors::open(options.input()?)?;
     let cases = case::read(&file)?;
     let model: M = load_held(options.weights()?, options.holding()?)?;
     let mut lines = Vec::new();
     for case in &cases {
-        for output in case.answer(&model, &ctx, true)? {
+        for output in case.answer(&model, &ctx, true, format)? {
             lines.extend(check::<M>(&file, case, &output, tolerance)?);
         }
     }
     let greedy = file.describe("greedy.ids").map(|(_, dims)| dims.iter().product::<usize>());
     if let Some(count) = greedy.filter(|_| M::INFO.generates) {
-        for output in cases[0].greedy(&model, &ctx, count)? {
+        for output in cases[0].greedy(&model, &ctx, count, format)? {
             lines.extend(check::<M>(&file, &cases[0], &output, tolerance)?);
         }
     }

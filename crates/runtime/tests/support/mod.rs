@@ -4,8 +4,8 @@
 pub(crate) mod weights;
 
 use formwork_runtime::{
-    Attention, Context, Embedding, Info, Inputs, KvCache, Linear, Mapping, Mask, Model, RmsNorm, Rope, RopeConfig,
-    RopeLayout, RopeScaling, Tensor, Tokens, Weights, ops,
+    Attention, Context, Embedding, Info, Inputs, KvCache, Linear, Mapping, Mask, Model, RmsNorm, Room, Rope,
+    RopeConfig, RopeLayout, RopeScaling, Tensor, Tokens, Weights, ops,
 };
 
 pub(crate) const VOCAB: usize = 112;
@@ -77,8 +77,8 @@ impl Model for Decoder {
         }
     }
 
-    fn cache(batch: usize, capacity: usize) -> Vec<KvCache> {
-        (0..N_LAYERS).map(|_| KvCache::new(batch, N_KV_HEADS, D_HEAD, D_HEAD, capacity)).collect()
+    fn cache(batch: usize, room: Room) -> Vec<KvCache> {
+        (0..N_LAYERS).map(|_| KvCache::new(batch, N_KV_HEADS, D_HEAD, D_HEAD, room)).collect()
     }
 
     fn forward(&self, ctx: &Context, inputs: &Inputs, cache: &mut Vec<KvCache>) -> Tensor {

@@ -33,12 +33,16 @@ impl Memory {
         }
     }
 
+    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
+        match self {
+            Self::Mapped(map) => map,
+            Self::Small(buffer, len) => &mut buffer.bytes_mut()[..*len],
+        }
+    }
+
     /// Fills pieces of `size` bytes on all processors: `make(index, piece)`.
     pub(crate) fn fill(&mut self, size: usize, make: impl Fn(usize, &mut [u8]) + Sync) {
-        let bytes = match self {
-            Self::Mapped(map) => &mut map[..],
-            Self::Small(buffer, len) => &mut buffer.bytes_mut()[..*len],
-        };
+        let bytes = self.bytes_mut();
         let pieces = bytes.len() / size.max(1);
         let threads = if bytes.len() < LARGE { 1 } else { std::thread::available_parallelism().map_or(1, usize::from) };
         let share = pieces.div_ceil(threads).max(1);

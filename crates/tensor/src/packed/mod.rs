@@ -28,7 +28,7 @@ use blocks::Blocks;
 use float::FloatPanels;
 use group::{Codes, Eight, Four};
 use grouped::Groups;
-use memory::Memory;
+pub(crate) use memory::Memory;
 pub(crate) use quantise::Quantised;
 
 /// Outputs of a panel.

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use formwork_ops::{CacheFormat, Room};
 use formwork_tensor::{Context, Ids, Result};
 
 use super::plan::{PIECE, Test};
@@ -10,9 +11,9 @@ use crate::model::Model;
 use crate::runner::case::decodes;
 
 /// The seconds that a test's new tokens take; what is in the cache before is not on the clock.
-pub(super) fn seconds<M: Model>(model: &M, ctx: &Context, test: &Test) -> Result<f64> {
-    let mut stream =
-        Stream { model, ctx, cache: M::cache(test.batch, test.depth + test.tokens), batch: test.batch, past: 0 };
+pub(super) fn seconds<M: Model>(model: &M, ctx: &Context, test: &Test, format: CacheFormat) -> Result<f64> {
+    let cache = M::cache(test.batch, Room { tokens: test.depth + test.tokens, format });
+    let mut stream = Stream { model, ctx, cache, batch: test.batch, past: 0 };
     stream.read(test.depth, PIECE)?;
     let start = Instant::now();
     stream.read(test.tokens, test.piece(M::INFO.generates))?;

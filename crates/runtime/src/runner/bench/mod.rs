@@ -49,7 +49,7 @@ pub(super) fn run<M: Model>(options: &Options) -> Result<()> {
     let weights = weights.hold(holding, M::INFO.vocab_size);
     let model = M::load(&weights);
     weights.finish()?;
-    let mut report = Report::new::<M>(options, start.elapsed().as_secs_f64(), weights.format());
+    let mut report = Report::new::<M>(options, start.elapsed().as_secs_f64(), weights.format())?;
     report.rows = rows(&tests, &contexts);
     measure(&model, &contexts, bench, &mut report)?;
     print(&if bench.json { report.json(bench) } else { report.table(bench) })
@@ -73,11 +73,11 @@ fn measure<M: Model>(model: &M, contexts: &[Context], bench: &Bench, report: &mu
     for row in &report.rows {
         // Pages of a mapped checkpoint, and buffers, come with the first step.
         let first = Test { tokens: 1, depth: 0, ..row.test };
-        measure::seconds(model, &contexts[row.context], &first)?;
+        measure::seconds(model, &contexts[row.context], &first, report.cache)?;
     }
     for _ in 0..bench.repeat {
         for row in &mut report.rows {
-            row.seconds.push(measure::seconds(model, &contexts[row.context], &row.test)?);
+            row.seconds.push(measure::seconds(model, &contexts[row.context], &row.test, report.cache)?);
         }
         if report.limits.is_empty() {
             report.peak_memory = machine::peak_memory();

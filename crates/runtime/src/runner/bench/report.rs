@@ -1,5 +1,7 @@
 //! The results as a table for people and as JSON (`docs/bench-json.md`).
 
+use formwork_ops::CacheFormat;
+use formwork_tensor::Result;
 use serde_json::{Value, json};
 
 use super::machine::{Limits, cpu};
@@ -25,6 +27,8 @@ pub(super) struct Report {
     source: Option<String>,
     /// The format that most weights are in.
     format: &'static str,
+    /// The format of keys and values.
+    pub(super) cache: CacheFormat,
     load_seconds: f64,
     pub(super) peak_memory: Option<u64>,
     /// For each context, its threads and what they can do.
@@ -33,9 +37,11 @@ pub(super) struct Report {
 }
 
 impl Report {
-    pub(super) fn new<M: Model>(options: &Options, load_seconds: f64, format: &'static str) -> Self {
+    pub(super) fn new<M: Model>(options: &Options, load_seconds: f64, format: &'static str) -> Result<Self> {
         let source = options.weights().ok().map(|path| path.display().to_string());
-        Self { info: M::INFO, source, format, load_seconds, peak_memory: None, limits: Vec::new(), rows: Vec::new() }
+        let cache = options.cache::<M>()?;
+        let (limits, rows) = (Vec::new(), Vec::new());
+        Ok(Self { info: M::INFO, source, format, cache, load_seconds, peak_memory: None, limits, rows })
     }
 
     /// About how many bytes of weights a pass reads: what the read loop goes over.
@@ -81,6 +87,7 @@ impl Report {
             "parameters": self.info.parameters,
             "weights": self.source,
             "format": self.format,
+            "cache_format": self.cache.name(),
             "cpu": cpu(),
             "rounds": bench.repeat,
             "load_seconds": self.load_seconds,
@@ -112,7 +119,8 @@ impl Report {
 
     pub(super) fn table(&self, bench: &Bench) -> String {
         let source = self.source.as_deref().unwrap_or("random weights");
-        let mut out = format!("{}: {} parameters, {}, {source}\n", self.info.name, self.info.parameters, self.format);
+        let mut out = format!("{}: {} parameters, {}, {source}", self.info.name, self.info.parameters, self.format);
+        out += &if self.info.generates { format!(", cache {}\n", self.cache.name()) } else { "\n".to_string() };
         out += &format!("loaded in {:.2} s", self.load_seconds);
         if let Some(bytes) = self.peak_memory {
             out += &format!(", peak memory {} MiB", bytes >> 20);

@@ -1,0 +1,126 @@
+//! Where the keys or the values of one sequence and head are, by their slot.
+
+use std::ops::Range;
+
+use formwork_tensor::Tensor;
+
+use super::kv_cache::KvCache;
+use crate::stored::{StoredRows, Layout, PANEL};
+use crate::row_cache::RowCache;
+
+/// Keys or values by their slot.
+#[derive(Clone, Copy)]
+pub(crate) enum Slots<'a> {
+    /// One every `stride` floats, from slot 0 on.
+    Spaced { data: &'a [f32], stride: usize },
+    /// In a cache, in the row that is the remainder of the slot by the number of rows.
+    Stored(StoredRows<'a>),
+}
+
+impl<'a> Slots<'a> {
+    /// Whether sixteen keys stand side by side.
+    pub(crate) fn are_panels(&self) -> bool {
+        matches!(self, Self::Stored(rows) if rows.layout == Layout::Panels)
+    }
+
+    /// The length of the longest run from `first` on, at most to `last`, that lies in one piece.
+    #[inline(always)]
+    pub(crate) fn run(&self, first: usize, last: usize) -> usize {
+        match self {
+            Self::Spaced { .. } => last - first,
+            Self::Stored(rows) => (last - first).min(rows.count - first % rows.count),
+        }
+    }
+
+    /// Such a run as floats, and the distance from one slot to the next. `scratch` holds `count` rows.
+    #[inline(always)]
+    pub(crate) fn rows<'s>(self, first: usize, count: usize, scratch: &'s mut [f32]) -> (&'s [f32], usize)
+    where
+        'a: 's,
+    {
+        match self {
+            Self::Spaced { data, stride } => (&data[first * stride..], stride),
+            Self::Stored(rows) => (rows.floats(first % rows.count, count, scratch), rows.width),
+        }
+    }
+
+    /// The panel of the slot `first`, a multiple of sixteen: `width` times sixteen floats. Where the keys are rows, those of
+    /// `seen` alone are read; the other lanes repeat one of them.
+    #[inline(always)]
+    pub(crate) fn panel<'s>(self, first: usize, seen: &Range<usize>, width: usize, scratch: &'s mut [f32]) -> &'s [f32]
+    where
+        'a: 's,
+    {
+        let (data, stride) = match self {
+            Self::Spaced { data, stride } => (data, stride),
+            Self::Stored(rows) => return rows.floats(first % rows.count, PANEL, scratch),
+        };
+        let out = &mut scratch[..width * PANEL];
+        let mut keys = [&data[..0]; PANEL];
+        for (lane, key) in keys.iter_mut().enumerate() {
+            *key = &data[(first + lane).clamp(seen.start, seen.end - 1) * stride..][..width];
+        }
+        for (at, lanes) in out.as_chunks_mut::<PANEL>().0.iter_mut().enumerate() {
+            for lane in 0..PANEL {
+                lanes[lane] = keys[lane][at];
+            }
+        }
+        out
+    }
+}
+
+/// The keys and values of an attention.
+#[derive(Clone, Copy)]
+pub(crate) enum Source<'a> {
+    /// `[B, T, K, e]` and `[B, T, K, d]`.
+    Tensors(&'a Tensor, &'a Tensor),
+    /// Those of this step and of all earlier ones.
+    Cache(&'a KvCache),
+    /// Rows that are keys, and whose leading parts are values; one key head.
+    Latents(&'a RowCache),
+}
+
+impl<'a> Source<'a> {
+    /// The keys and values of one sequence and key head.
+    pub(crate) fn slots(self, sequence: usize, head: usize) -> [Slots<'a>; 2] {
+        match self {
+            Self::Tensors(k, v) => [k, v].map(|x| {
+                let [_, t, heads, d] = x.axes("attention");
+                Slots::Spaced { data: &x.data()[(sequence * t * heads + head) * d..], stride: heads * d }
+            }),
+            Self::Cache(cache) => cache.slots(sequence, head),
+            Self::Latents(cache) => [cache.slots(sequence); 2],
+        }
+    }
+
+    /// Whether keys that are rows may be laid out in panels: wide rows are rather read as they are.
+    pub(crate) fn can_lay_out(self) -> bool {
+        matches!(self, Self::Tensors(..))
+    }
+
+    /// The slots that are there.
+    pub(crate) fn held(self) -> Range<usize> {
+        match self {
+            Self::Tensors(k, _) => 0..k.shape()[1],
+            Self::Cache(cache) => cache.oldest()..cache.len(),
+            Self::Latents(cache) => 0..cache.len(),
+        }
+    }
+
+    /// Reads a key and its value.
+    pub(crate) fn read(self, [sequence, head]: [usize; 2], slot: usize, key: &mut [f32], value: &mut [f32]) {
+        match self {
+            Self::Cache(cache) => cache.read([sequence, head], slot, key, value),
+            Self::Tensors(k, v) => {
+                for (x, to) in [(k, key), (v, value)] {
+                    let [_, t, heads, d] = x.axes("attention");
+                    to.copy_from_slice(&x.data()[((sequence * t + slot) * heads + head) * d..][..d]);
+                }
+            }
+            Self::Latents(cache) => {
+                cache.read(sequence, slot, key);
+                value.copy_from_slice(&key[..value.len()]);
+            }
+        }
+    }
+}

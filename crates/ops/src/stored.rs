@@ -1,0 +1,251 @@
+//! Rows of numbers in the format of a cache, laid out for kernels.
+
+use formwork_tensor::lanes::Element;
+use formwork_tensor::{Numbers, f16};
+
+use crate::room::{CacheFormat, GROUP};
+
+/// Rows of a panel of [`Layout::Panels`].
+pub(crate) const PANEL: usize = 16;
+
+/// How rows stand in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Layout {
+    /// One after the other.
+    Rows,
+    /// Sixteen side by side: first number 0 of each, then number 1 of each. Kernels find sixteen rows in one vector.
+    Panels,
+}
+
+impl Layout {
+    fn side_by_side(self) -> usize {
+        match self {
+            Self::Rows => 1,
+            Self::Panels => PANEL,
+        }
+    }
+}
+
+/// A fixed number of rows of `width` numbers.
+#[derive(Clone)]
+pub(crate) struct Stored {
+    numbers: Held,
+    width: usize,
+    layout: Layout,
+}
+
+#[derive(Clone)]
+enum Held {
+    F32(Numbers<f32>),
+    F16(Numbers<f16>),
+    /// Codes in the place of the numbers, and scales laid out as rows of one number for each group.
+    Q8(Numbers<i8>, Numbers<f16>),
+}
+
+impl Stored {
+    /// `rows` rows of zeros; whole panels of them.
+    pub(crate) fn new(format: CacheFormat, layout: Layout, rows: usize, width: usize) -> Self {
+        assert!(rows.is_multiple_of(layout.side_by_side()), "{rows} rows are no whole panels");
+        let len = rows * width;
+        let numbers = match format {
+            CacheFormat::F32 => Held::F32(Numbers::zeros(len)),
+            CacheFormat::F16 => Held::F16(Numbers::zeros(len)),
+            CacheFormat::Q8 => Held::Q8(Numbers::zeros(len), Numbers::zeros(rows * width.div_ceil(GROUP))),
+        };
+        Self { numbers, width, layout }
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        match &self.numbers {
+            Held::F32(numbers) => size_of_val(&numbers[..]),
+            Held::F16(numbers) => size_of_val(&numbers[..]),
+            Held::Q8(codes, scales) => size_of_val(&codes[..]) + size_of_val(&scales[..]),
+        }
+    }
+
+    /// Where the first number of a row of `width` stands, and how far apart its numbers are.
+    fn place(&self, row: usize, width: usize) -> (usize, usize) {
+        let side = self.layout.side_by_side();
+        (row / side * side * width + row % side, side)
+    }
+
+    /// Writes a row.
+    pub(crate) fn write(&mut self, row: usize, numbers: &[f32]) {
+        assert_eq!(numbers.len(), self.width, "a row of another width");
+        let (start, step) = self.place(row, self.width);
+        let (first_scale, _) = self.place(row, self.width.div_ceil(GROUP));
+        match &mut self.numbers {
+            Held::F32(kept) => kept[start..].iter_mut().step_by(step).zip(numbers).for_each(|(to, x)| *to = *x),
+            Held::F16(kept) => {
+                kept[start..].iter_mut().step_by(step).zip(numbers).for_each(|(to, x)| *to = f16::from_f32(*x));
+            }
+            Held::Q8(codes, scales) => {
+                let mut codes = codes[start..].iter_mut().step_by(step);
+                let scales = scales[first_scale..].iter_mut().step_by(step);
+                for (group, scale) in numbers.chunks(GROUP).zip(scales) {
+                    *scale = scale_of(group);
+                    let step = scale.to_f32();
+                    let inverse = if step == 0.0 { 0.0 } else { 1.0 / step };
+                    // The cast saturates.
+                    codes.by_ref().zip(group).for_each(|(code, x)| *code = (x * inverse).round() as i8);
+                }
+            }
+        }
+    }
+
+    /// Copies a row of others of the same format, layout and width as it is held.
+    pub(crate) fn copy(&mut self, row: usize, from: &Self, other: usize) {
+        let groups = self.width.div_ceil(GROUP);
+        let ((to, step), (at, _)) = (self.place(row, self.width), from.place(other, self.width));
+        match (&mut self.numbers, &from.numbers) {
+            (Held::F32(kept), Held::F32(from)) => copy(&mut kept[to..], &from[at..], step, self.width),
+            (Held::F16(kept), Held::F16(from)) => copy(&mut kept[to..], &from[at..], step, self.width),
+            (Held::Q8(codes, scales), Held::Q8(from, from_scales)) => {
+                copy(&mut codes[to..], &from[at..], step, self.width);
+                let side = self.layout.side_by_side();
+                let place = |row: usize| row / side * side * groups + row % side;
+                copy(&mut scales[place(row)..], &from_scales[place(other)..], step, groups);
+            }
+            _ => panic!("rows of another format"),
+        }
+    }
+
+    /// The same rows in other places: those of `blocks[i]`, of `each` rows a block, stand in block `i`.
+    pub(crate) fn selected(&self, each: usize, blocks: &[usize]) -> Self {
+        let numbers = match &self.numbers {
+            Held::F32(kept) => Held::F32(selected(kept, each * self.width, blocks)),
+            Held::F16(kept) => Held::F16(selected(kept, each * self.width, blocks)),
+            Held::Q8(codes, scales) => Held::Q8(
+                selected(codes, each * self.width, blocks),
+                selected(scales, each * self.width.div_ceil(GROUP), blocks),
+            ),
+        };
+        Self { numbers, ..*self }
+    }
+
+    /// Reads a row.
+    pub(crate) fn read(&self, row: usize, out: &mut [f32]) {
+        let ((start, step), (first_scale, _)) =
+            (self.place(row, self.width), self.place(row, self.width.div_ceil(GROUP)));
+        match &self.numbers {
+            Held::F32(kept) => kept[start..].iter().step_by(step).zip(out).for_each(|(x, to)| *to = *x),
+            Held::F16(kept) => kept[start..].iter().step_by(step).zip(out).for_each(|(x, to)| *to = x.to_f32()),
+            Held::Q8(codes, scales) => {
+                let mut codes = codes[start..].iter().step_by(step);
+                for (out, scale) in out.chunks_mut(GROUP).zip(scales[first_scale..].iter().step_by(step)) {
+                    let scale = scale.to_f32();
+                    out.iter_mut().zip(codes.by_ref()).for_each(|(to, code)| *to = f32::from(*code) * scale);
+                }
+            }
+        }
+    }
+
+    /// Rows `first..first + count`, whole panels of them.
+    pub(crate) fn rows(&self, first: usize, count: usize) -> StoredRows<'_> {
+        let (numbers, scales) = (first * self.width..(first + count) * self.width, self.width.div_ceil(GROUP));
+        let numbers = match &self.numbers {
+            Held::F32(kept) => Borrowed::F32(&kept[numbers]),
+            Held::F16(kept) => Borrowed::F16(&kept[numbers]),
+            Held::Q8(codes, kept) => Borrowed::Q8(&codes[numbers], &kept[first * scales..(first + count) * scales]),
+        };
+        StoredRows { numbers, count, width: self.width, layout: self.layout }
+    }
+}
+
+fn copy<T: Copy>(to: &mut [T], from: &[T], step: usize, count: usize) {
+    let pairs = to.iter_mut().step_by(step).zip(from.iter().step_by(step));
+    pairs.take(count).for_each(|(to, from)| *to = *from);
+}
+
+fn selected<E: Element>(from: &[E], size: usize, blocks: &[usize]) -> Numbers<E> {
+    let mut out = Numbers::zeros(size * blocks.len());
+    for (out, block) in out.chunks_exact_mut(size.max(1)).zip(blocks) {
+        out.copy_from_slice(&from[block * size..][..size]);
+    }
+    out
+}
+
+/// The step between codes: the largest number has code 127. What is not finite makes its group not a number.
+fn scale_of(group: &[f32]) -> f16 {
+    let largest = group.iter().fold(0.0_f32, |largest, x| largest.max(x.abs()));
+    let finite = group.iter().all(|x| x.is_finite());
+    if finite { f16::from_f32(largest / 127.0) } else { f16::NAN }
+}
+
+/// Some of the rows, as they are held.
+#[derive(Clone, Copy)]
+pub(crate) struct StoredRows<'a> {
+    numbers: Borrowed<'a>,
+    pub(crate) count: usize,
+    pub(crate) width: usize,
+    pub(crate) layout: Layout,
+}
+
+#[derive(Clone, Copy)]
+enum Borrowed<'a> {
+    F32(&'a [f32]),
+    F16(&'a [f16]),
+    Q8(&'a [i8], &'a [f16]),
+}
+
+impl<'a> StoredRows<'a> {
+    /// Rows `first..first + count`, whole panels of them, as floats in the same layout: borrowed where they are held so, else
+    /// written to `scratch` of at least as many floats.
+    #[inline(always)]
+    pub(crate) fn floats<'s>(self, first: usize, count: usize, scratch: &'s mut [f32]) -> &'s [f32]
+    where
+        'a: 's,
+    {
+        let range = first * self.width..(first + count) * self.width;
+        match self.numbers {
+            Borrowed::F32(kept) => &kept[range],
+            Borrowed::F16(kept) => {
+                let out = &mut scratch[..range.len()];
+                out.iter_mut().zip(&kept[range]).for_each(|(to, x)| *to = widen(*x));
+                out
+            }
+            Borrowed::Q8(codes, scales) => {
+                let groups = self.width.div_ceil(GROUP);
+                let (codes, scales) = (&codes[range.clone()], &scales[first * groups..(first + count) * groups]);
+                let out = &mut scratch[..range.len()];
+                match self.layout {
+                    Layout::Rows => widen_rows(codes, scales, [self.width, groups], out),
+                    Layout::Panels => widen_panels(codes, scales, [self.width, groups], out),
+                }
+                out
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn widen(x: f16) -> f32 {
+    Element::widen(x)
+}
+
+#[inline(always)]
+fn widen_rows(codes: &[i8], scales: &[f16], [width, groups]: [usize; 2], out: &mut [f32]) {
+    let rows = codes.chunks_exact(width).zip(scales.chunks_exact(groups)).zip(out.chunks_exact_mut(width));
+    for ((codes, scales), out) in rows {
+        for ((codes, scale), out) in codes.chunks(GROUP).zip(scales).zip(out.chunks_mut(GROUP)) {
+            let scale = widen(*scale);
+            out.iter_mut().zip(codes).for_each(|(to, code)| *to = f32::from(*code) * scale);
+        }
+    }
+}
+
+#[inline(always)]
+fn widen_panels(codes: &[i8], scales: &[f16], [width, groups]: [usize; 2], out: &mut [f32]) {
+    let sizes = codes.chunks_exact(width * PANEL).zip(scales.chunks_exact(groups * PANEL));
+    for ((codes, scales), out) in sizes.zip(out.chunks_exact_mut(width * PANEL)) {
+        let each = codes.chunks(GROUP * PANEL).zip(scales.as_chunks::<PANEL>().0).zip(out.chunks_mut(GROUP * PANEL));
+        for ((codes, scales), out) in each {
+            let scales = scales.map(widen);
+            for (codes, out) in codes.as_chunks::<PANEL>().0.iter().zip(out.as_chunks_mut::<PANEL>().0) {
+                for lane in 0..PANEL {
+                    out[lane] = f32::from(codes[lane]) * scales[lane];
+                }
+            }
+        }
+    }
+}
