@@ -75,8 +75,57 @@ def two_windows(w, ids):
     return norm(x, "norm") @ w["lm_head.weight"].T, states
 
 
+PATCH, PATCHES, READER_LAYERS = 20, 14, 3
+
+
+def picture_reader_shapes():
+    shapes = {"embed": (V, D), "norm": (D,), "lm_head": (V, D)}
+    for i in range(READER_LAYERS):
+        shapes |= {f"layers.{i}.attn.{m}": (D, D) for m in ("q_proj", "o_proj")}
+        shapes |= {f"layers.{i}.attn.{m}": (KV * DH, D) for m in ("k_proj", "v_proj")}
+        if i % 2 == 1:
+            shapes |= {f"layers.{i}.look_norm": (D,), f"layers.{i}.look.q_proj": (D, D), f"layers.{i}.look.o_proj": (D, D)}
+            shapes |= {f"layers.{i}.look.{m}": (KV * DH, PATCH) for m in ("k_proj", "v_proj")}
+        shapes |= {f"layers.{i}.{n}": (D,) for n in ("attn_norm", "mlp_norm")}
+        shapes |= {f"layers.{i}.mlp.{m}": (FF, D) for m in ("gate_proj", "up_proj")} | {f"layers.{i}.mlp.down_proj": (D, FF)}
+    return {f"{name}.weight": shape for name, shape in shapes.items()}
+
+
+def picture_reader(w, ids, patches):
+    def norm(x, name):
+        return x * (x.square().mean(-1, keepdim=True) + EPS).rsqrt() * w[f"{name}.weight"]
+
+    def attend(h, source, at, causal):
+        def heads(x, name):
+            return (x @ w[f"{at}.{name}_proj.weight"].T).unflatten(-1, (-1, DH))
+
+        q, k, v = heads(h, "q"), heads(source, "k"), heads(source, "v")
+        if causal:
+            q, k = rotate(q), rotate(k)
+        k, v = (t.repeat_interleave(H // KV, 2) for t in (k, v))
+        scores = q.transpose(1, 2) @ k.permute(0, 2, 3, 1) / DH**0.5
+        if causal:
+            scores = scores.masked_fill(torch.ones(scores.shape[-2:], dtype=torch.bool).triu(1), -torch.inf)
+        y = scores.softmax(-1) @ v.transpose(1, 2)
+        return y.transpose(1, 2).flatten(2) @ w[f"{at}.o_proj.weight"].T
+
+    x, states = w["embed.weight"][ids], []
+    for i in range(READER_LAYERS):
+        states.append(x)
+        at = f"layers.{i}"
+        h = norm(x, f"{at}.attn_norm")
+        x = x + attend(h, h, f"{at}.attn", True)
+        if i % 2 == 1:
+            x = x + attend(norm(x, f"{at}.look_norm"), patches, f"{at}.look", False)
+        h = norm(x, f"{at}.mlp_norm")
+        h = F.silu(h @ w[f"{at}.mlp.gate_proj.weight"].T) * (h @ w[f"{at}.mlp.up_proj.weight"].T)
+        x = x + h @ w[f"{at}.mlp.down_proj.weight"].T
+    return norm(x, "norm") @ w["lm_head.weight"].T, states
+
+
 @torch.no_grad()
-def make(name, shapes, forward):
+def make(name, shapes, model, features=None):
+    """`features` is the shape of a row of numbers beside the ids."""
     for seed in range(100):
         generator = torch.Generator().manual_seed(seed)
         weights = {}
@@ -84,6 +133,11 @@ def make(name, shapes, forward):
             noise = torch.randn(shape, generator=generator)
             weights[tensor] = 1 + 0.2 * noise if len(shape) == 1 else 0.3 * noise
         ids = torch.randint(3, V, (BATCH, SEQ), generator=generator)
+        beside = [] if features is None else [torch.randn((BATCH, *features), generator=generator)]
+
+        def forward(weights, ids):
+            return model(weights, ids, *(f[: len(ids)].to(weights["norm.weight"].dtype) for f in beside))
+
         with FlopCounterMode(display=False) as counter:
             logits, states = forward(weights, ids)
         known, rows = ids[:1], []
@@ -92,6 +146,7 @@ def make(name, shapes, forward):
             known = torch.cat([known, rows[-1].argmax().view(1, 1)], dim=1)
         case = {"input_ids": ids, "logits": logits, "greedy.ids": known[0, SEQ:], "greedy.logits": torch.stack(rows)}
         case |= {f"hidden_states.{i}": state for i, state in enumerate(states)}
+        case |= {"features": f for f in beside}
         if dump_reference.margin(case) > 0.02 and len(case["greedy.ids"].unique()) >= 5:
             break
     else:
@@ -117,3 +172,4 @@ def make(name, shapes, forward):
 if __name__ == "__main__":
     torch.set_num_threads(1)
     make("two_windows", two_windows_shapes(), two_windows)
+    make("picture_reader", picture_reader_shapes(), picture_reader, (PATCHES, PATCH))

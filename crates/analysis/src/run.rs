@@ -1,7 +1,7 @@
 //! A run: values for the symbols of a model.
 
 use formwork_ir::Model;
-use formwork_ops::{Atom, Kind, Poly};
+use formwork_ops::{Atom, Poly};
 
 use crate::{AnalysisError, Questions, exact};
 
@@ -87,7 +87,7 @@ impl Run {
 
 /// The length symbol of the stream that grows in decoding: the last token stream.
 pub(crate) fn growing_symbol(model: &Model) -> Option<&str> {
-    model.inputs.iter().rev().find(|i| i.kind == Kind::Tokens).map(|i| i.symbol.as_str())
+    model.inputs.iter().rev().find(|i| i.is_token_stream()).map(|i| i.symbol.as_str())
 }
 
 /// A size that no run changes.

@@ -112,9 +112,16 @@ impl<'a> BodyWriter<'a> {
         let idents: Vec<_> = names.iter().map(|n| ident(n)).collect();
         let is_array =
             matches!(&node.kind, NodeKind::Op(op) if matches!(op.facts.form, Form::Method { name: "split", .. }));
-        let loops = |id: &ValueId| nodes.iter().any(|n| matches!(n.kind, NodeKind::Repeat(_)) && n.inputs.contains(id));
+        // A loop updates in place what has the name that it carries on.
+        let carried = |id: &ValueId, name: &String| {
+            let loops = nodes.iter().filter(|n| matches!(n.kind, NodeKind::Repeat(_)));
+            loops
+                .flat_map(|n| n.inputs.iter().zip(&n.outputs))
+                .any(|(input, output)| input == id && snake(&self.module.value(*output).name) == *name)
+        };
+        let is_carried = node.outputs.iter().zip(&names).any(|(id, name)| carried(id, name));
         self.out.push(match idents.as_slice() {
-            [name] if node.outputs.iter().any(loops) => quote!(let mut #name = #expression;),
+            [name] if is_carried => quote!(let mut #name = #expression;),
             [name] => quote!(let #name = #expression;),
             many if is_array => quote!(let [#(#many),*] = #expression;),
             many => quote!(let (#(#many),*) = #expression;),

@@ -17,7 +17,8 @@ pub(crate) fn implementation(model: &Model, caches: &Caches<'_>) -> TokenStream 
     let cache = caches.ty(model.root);
     let new_cache = if caches.layouts.is_stateful(model.root) { caches.fresh(model.root) } else { TokenStream::new() };
     let output = if is_logits(model) { "logits" } else { "last_hidden_state" };
-    let inputs: Vec<&str> = model.inputs.iter().map(|i| i.external).collect();
+    let mut inputs: Vec<&str> = model.inputs.iter().map(|i| i.external).collect();
+    inputs.dedup();
     let generates = model.generates() && output == "logits";
     let vocabulary = vocabulary(model).map_or(quote!(0), |p| caches.constants.size(&p));
     let positions = max_positions(model).map_or(quote!(None), |p| {
@@ -26,8 +27,13 @@ pub(crate) fn implementation(model: &Model, caches: &Caches<'_>) -> TokenStream 
     });
     let arguments = model.inputs.iter().map(|i| {
         let external = i.external;
-        if i.kind == Kind::Tokens { quote!(inputs.tokens(#external)) } else { quote!(inputs.ids(#external)) }
+        match i.kind {
+            Kind::Tokens => quote!(inputs.tokens(#external)),
+            Kind::Ids => quote!(inputs.ids(#external)),
+            Kind::F32 => quote!(inputs.features(#external)),
+        }
     });
+    let features = features(model, caches);
     let stateful = caches.layouts.is_stateful(model.root);
     let (batch, room) = crate::cache::sizes(&new_cache);
     let slot = if stateful { quote!(, cache) } else { quote!() };
@@ -47,6 +53,8 @@ pub(crate) fn implementation(model: &Model, caches: &Caches<'_>) -> TokenStream 
             };
             type Cache = #cache;
 
+            #features
+
             fn load(w: &Weights) -> Self {
                 Self::load(w)
             }
@@ -60,6 +68,20 @@ pub(crate) fn implementation(model: &Model, caches: &Caches<'_>) -> TokenStream 
             }
         }
     }
+}
+
+/// The width of the numbers that the model reads, where it does.
+fn features(model: &Model, caches: &Caches<'_>) -> TokenStream {
+    let root = model.root();
+    let numbers = model.inputs.iter().zip(&root.inputs).find(|(input, _)| input.kind == Kind::F32);
+    numbers.map_or_else(TokenStream::new, |(_, id)| {
+        let width = caches.constants.size(&root.value(*id).ty.last());
+        quote! {
+            fn features() -> Option<usize> {
+                Some(#width)
+            }
+        }
+    })
 }
 
 /// Whether the result ranges over the vocabulary.

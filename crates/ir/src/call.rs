@@ -178,7 +178,7 @@ impl Elaborator<'_> {
 
     /// The length symbol of the stream that grows step by step: the last declared one.
     fn step_symbol(&self) -> Option<String> {
-        self.inputs.iter().rev().find(|i| i.kind == formwork_ops::Kind::Tokens).map(|i| i.symbol.clone())
+        self.inputs.iter().rev().find(|i| i.is_token_stream()).map(|i| i.symbol.clone())
     }
 
     fn parameter_types(&mut self, callable: &Callable) -> Vec<(String, Ty)> {

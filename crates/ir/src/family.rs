@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use formwork_diag::{Diagnostic, Diagnostics, Span, did_you_mean, normalise};
 use formwork_ops::{AttrValue, Kind, Poly, Type};
-use formwork_syntax::ast::{Block, BlockParam, ExprKind, Family, HfRule, TypeKind};
+use formwork_syntax::ast::{Block, BlockParam, Expr, ExprKind, Family, HfRule, TypeKind};
 use formwork_syntax::data::{Data, DataKind};
 
 use crate::elaborate::{Elaborator, Given};
@@ -368,15 +368,16 @@ impl Elaborator<'_> {
         Some(model)
     }
 
-    /// A token stream for the first input of each sequence symbol, plain ids for what accompanies it.
+    /// A token stream for the first input of each sequence symbol, plain ids for what accompanies it, numbers beside both.
     fn model_input(&mut self, param: &BlockParam, scope: &Scope) -> Option<()> {
         let dims = match param.ty.as_ref().map(|t| &t.kind) {
             Some(TypeKind::Ids(dims)) => dims,
+            Some(TypeKind::Tensor(dims)) => return self.feature_input(param, dims, scope),
             _ => {
                 self.fail(Diagnostic::new(
                     "bad-input",
                     param.name.span,
-                    format!("the model's input `{}` must be `ids[B, S]`", param.name.text),
+                    format!("the model's input `{}` must be `ids[B, S]` or `[B, S, width]`", param.name.text),
                 ));
                 return None;
             }
@@ -408,9 +409,9 @@ impl Elaborator<'_> {
         let frame = self.frame()?;
         let id: ValueId = frame.input(&param.name.text, ty.clone(), param.name.span);
         let tensor = Tensor { frame: frame.uid, id, ty, span: param.name.span };
-        let external = match (first, self.streams.len()) {
-            (true, 0) => "input_ids",
-            (true, _) => "decoder_input_ids",
+        let external = match (first, self.inputs.iter().any(ModelInput::is_token_stream)) {
+            (true, false) => "input_ids",
+            (true, true) => "decoder_input_ids",
             (false, _) => "token_type_ids",
         };
         if first {
@@ -418,6 +419,45 @@ impl Elaborator<'_> {
         }
         self.inputs.push(ModelInput { name: param.name.text.clone(), external, kind, symbol: length.clone() });
         scope.set(&param.name.text, Value::Tensor(tensor));
+        Some(())
+    }
+
+    /// Numbers `[B, P, width]`, and the stream of their places.
+    fn feature_input(&mut self, param: &BlockParam, dims: &[Expr], scope: &Scope) -> Option<()> {
+        let [Expr { kind: ExprKind::Name(batch), .. }, Expr { kind: ExprKind::Name(length), .. }, width] = dims else {
+            let what = "an input of numbers has a batch, a sequence and a width: `[B, P, width]`";
+            let help = format!("tokens are `{}: ids[B, S]`", param.name.text);
+            self.fail(Diagnostic::new("bad-input", param.name.span, what).help(help));
+            return None;
+        };
+        if self.inputs.iter().any(|i| i.external == ModelInput::FEATURES) {
+            self.fail(Diagnostic::new("bad-input", param.name.span, "a model takes one input of numbers"));
+            return None;
+        }
+        let Value::Int(width) = self.eval(width, scope, &Ty::Int) else { return None };
+        for symbol in [batch, length] {
+            scope.set(symbol, Value::Int(Poly::symbol(symbol)));
+        }
+        let rows = vec![Poly::symbol(batch), Poly::symbol(length)];
+        let ty = Type::f32(rows.iter().cloned().chain([width]).collect());
+        let stream = Type { kind: Kind::Tokens, shape: rows };
+        let span = param.name.span;
+        let frame = self.frame()?;
+        let frame_id = frame.uid;
+        let tensor = |id, ty| Tensor { frame: frame_id, id, ty, span };
+        let numbers = tensor(frame.input(&param.name.text, ty.clone(), span), ty);
+        let places = tensor(frame.input(&format!("{}_tokens", param.name.text), stream.clone(), span), stream);
+        self.streams.push((length.clone(), places));
+        for kind in [Kind::F32, Kind::Tokens] {
+            let input = ModelInput {
+                name: param.name.text.clone(),
+                external: ModelInput::FEATURES,
+                kind,
+                symbol: length.clone(),
+            };
+            self.inputs.push(input);
+        }
+        scope.set(&param.name.text, Value::Tensor(numbers));
         Some(())
     }
 }

@@ -53,10 +53,20 @@ pub struct ModelInput {
     pub name: String,
     /// The name in files and interfaces, e.g. `input_ids`.
     pub external: &'static str,
-    /// A token stream, or ids that accompany one.
+    /// A token stream, ids that accompany one, or numbers.
     pub kind: Kind,
     /// The symbol of its length.
     pub symbol: String,
+}
+
+impl ModelInput {
+    /// The external name of numbers, and of the stream that says which of their rows are there.
+    pub const FEATURES: &str = "features";
+
+    /// Whether it is a stream of ids.
+    pub fn is_token_stream(&self) -> bool {
+        self.kind == Kind::Tokens && self.external != Self::FEATURES
+    }
 }
 
 /// A family's parameter and its value.

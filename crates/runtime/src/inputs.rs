@@ -1,14 +1,15 @@
 //! The named inputs of one step.
 
-use formwork_tensor::{Error, Ids, Result, Tokens};
+use formwork_tensor::{Error, Ids, Result, Tensor, Tokens};
 
-use crate::model::Info;
+use crate::model::{Info, Model};
 
-/// Streams of tokens and plain ids, by name.
+/// Streams of tokens, plain ids and numbers, by name.
 #[derive(Clone, Debug, Default)]
 pub struct Inputs {
     tokens: Vec<(&'static str, Tokens)>,
     ids: Vec<(&'static str, Ids)>,
+    features: Vec<(&'static str, Tensor)>,
 }
 
 impl Inputs {
@@ -29,6 +30,12 @@ impl Inputs {
         self
     }
 
+    /// Adds numbers `[B, P, width]` and the stream of their places.
+    pub fn with_features(mut self, name: &'static str, features: Tensor, places: Tokens) -> Self {
+        self.features.push((name, features));
+        self.with_tokens(name, places)
+    }
+
     /// The stream of this name.
     ///
     /// # Panics
@@ -44,6 +51,15 @@ impl Inputs {
     /// As [`tokens`](Self::tokens).
     pub fn ids(&self, name: &str) -> &Ids {
         let found = self.ids.iter().find(|entry| entry.0 == name);
+        &found.unwrap_or_else(|| panic!("no input `{name}`")).1
+    }
+
+    /// The numbers of this name.
+    ///
+    /// # Panics
+    /// As [`tokens`](Self::tokens).
+    pub fn features(&self, name: &str) -> &Tensor {
+        let found = self.features.iter().find(|entry| entry.0 == name);
         &found.unwrap_or_else(|| panic!("no input `{name}`")).1
     }
 }
@@ -64,19 +80,27 @@ pub(crate) struct Request {
     pub(crate) source: Option<Source>,
     /// The segment of each token.
     pub(crate) types: Option<Ids>,
+    /// Numbers `[B, P, width]` beside the ids.
+    pub(crate) features: Option<Tensor>,
 }
 
 impl Request {
     /// New ids without padding.
     pub(crate) fn new(ids: Ids, past: usize) -> Self {
-        Self { ids, past, mask: None, source: None, types: None }
+        Self { ids, past, mask: None, source: None, types: None, features: None }
     }
 
     /// Checks ids and lengths against the model and names the streams.
-    pub(crate) fn inputs(self, info: &Info) -> Result<Inputs> {
+    pub(crate) fn inputs<M: Model>(self) -> Result<Inputs> {
+        let info = &M::INFO;
         check_ids(info, &self.ids)?;
         check_length(info, self.past + self.ids.len())?;
         let mut inputs = Inputs::new();
+        if let Some(width) = M::features() {
+            let features = checked_features(self.features, self.ids.batch(), width)?;
+            let places = Ids::zeros(self.ids.batch(), features.shape()[1]);
+            inputs = inputs.with_features("features", features, Tokens::new(places, 0, None)?);
+        }
         if info.inputs.contains(&"token_type_ids") {
             let (batch, len) = (self.ids.batch(), self.ids.len());
             let types = self.types.unwrap_or_else(|| Ids::zeros(batch, len));
@@ -102,6 +126,21 @@ impl Request {
         let source = Tokens::new(source, 0, mask)?;
         let tokens = Tokens::new(self.ids, self.past, self.mask)?;
         Ok(inputs.with_tokens("input_ids", source).with_tokens("decoder_input_ids", tokens))
+    }
+}
+
+/// Numbers of the width and the batch that the model reads.
+fn checked_features(features: Option<Tensor>, batch: usize, width: usize) -> Result<Tensor> {
+    let Some(features) = features else {
+        let message = format!("the model needs features [{batch}, P, {width}] beside its ids");
+        return Err(Error::new("missing-input", message));
+    };
+    match features.shape() {
+        [rows, _, found] if *rows == batch && *found == width => Ok(features),
+        found => {
+            let message = format!("features are {found:?}, not [{batch}, P, {width}]");
+            Err(Error::new("input-shape", message))
+        }
     }
 }
 

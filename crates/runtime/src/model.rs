@@ -19,7 +19,7 @@ pub struct Info {
     pub task: &'static str,
     /// What `forward` returns: `logits` or `last_hidden_state`.
     pub output: &'static str,
-    /// The inputs that `forward` reads: `input_ids`, `decoder_input_ids`, `token_type_ids`.
+    /// The inputs that `forward` reads: `input_ids`, `decoder_input_ids`, `token_type_ids`, `features`.
     pub inputs: &'static [&'static str],
     /// Whether it continues a sequence token by token.
     pub generates: bool,
@@ -39,6 +39,11 @@ pub trait Model: Sized {
     const INFO: Info;
     /// What it keeps from step to step.
     type Cache: Keeps;
+
+    /// The width of the numbers that it reads beside ids, if it does.
+    fn features() -> Option<usize> {
+        None
+    }
 
     /// Takes the weights. Problems are recorded; [`Weights::finish`] reports them.
     fn load(w: &Weights) -> Self;

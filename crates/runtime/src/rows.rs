@@ -85,7 +85,7 @@ impl<'m, M: Model> Rows<'m, M> {
             request.mask = Some(self.padding.iter().flat_map(|padding| (0..slots).map(|s| s >= *padding)).collect());
         }
         request.source.clone_from(&self.source);
-        let inputs = request.inputs(&M::INFO)?;
+        let inputs = request.inputs::<M>()?;
         let output = self.model.forward(self.ctx, &inputs, &mut self.cache);
         self.past += len;
         self.ctx.take_failure()?;

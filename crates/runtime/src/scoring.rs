@@ -55,7 +55,7 @@ pub fn score<M: Model>(
     for start in (0..).step_by(stride) {
         let end = (start + window).min(ids.len());
         let request = Request::new(Ids::new(ids[start..end].to_vec(), 1)?, 0);
-        let inputs = request.inputs(&M::INFO)?;
+        let inputs = request.inputs::<M>()?;
         let logits = model.forward(ctx, &inputs, &mut M::cache(1, Room { tokens: end - start, format }));
         ctx.take_failure()?;
         let width = logits.dims().width();

@@ -18,6 +18,7 @@ pub struct Session<'m, M: Model> {
     room: Room,
     past: usize,
     source: Option<Source>,
+    features: Option<Tensor>,
 }
 
 impl<'m, M: Model> Session<'m, M> {
@@ -33,13 +34,19 @@ impl<'m, M: Model> Session<'m, M> {
             return Err(Error::new("context-too-long", message));
         }
         let cache = M::cache(1, room);
-        Ok(Self { model, ctx, cache, room, past: 0, source: None })
+        Ok(Self { model, ctx, cache, room, past: 0, source: None, features: None })
     }
 
     /// Sets what the encoder reads.
     pub fn with_source(mut self, ids: &[u32]) -> Result<Self> {
         self.source = Some((Ids::new(ids.to_vec(), 1)?, None));
         Ok(self)
+    }
+
+    /// Sets the numbers `[1, P, width]` that the model reads beside ids.
+    pub fn with_features(mut self, features: Tensor) -> Self {
+        self.features = Some(features);
+        self
     }
 
     /// The number of tokens so far.
@@ -66,14 +73,15 @@ impl<'m, M: Model> Session<'m, M> {
         let len = ids.len();
         let mut request = Request::new(ids, self.past);
         request.source = self.source.clone();
-        let inputs = request.inputs(&M::INFO)?;
+        request.features = self.features.clone();
+        let inputs = request.inputs::<M>()?;
         let output = self.model.forward(self.ctx, &inputs, &mut self.cache);
         self.past += len;
         self.ctx.take_failure()?;
         Ok(output)
     }
 
-    /// Forgets everything but the source.
+    /// Forgets everything but the source and the features.
     pub fn reset(&mut self) {
         self.cache = M::cache(1, self.room);
         self.past = 0;

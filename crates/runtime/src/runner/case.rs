@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use formwork_ops::{CacheFormat, Room};
-use formwork_tensor::{Context, Error, Ids, Record, Result};
+use formwork_tensor::{Context, Error, Ids, Record, Result, Tensor};
 
 use crate::inputs::Request;
 use crate::model::Model;
@@ -13,7 +13,7 @@ use crate::weights::SafeTensors;
 use crate::weights::writer::{Numbers, Output};
 
 /// What a case may hold for a model to read.
-const INPUTS: [&str; 4] = ["input_ids", "attention_mask", "token_type_ids", "decoder_input_ids"];
+const INPUTS: [&str; 5] = ["input_ids", "attention_mask", "token_type_ids", "decoder_input_ids", "features"];
 
 /// The inputs of one case.
 pub(super) struct Case {
@@ -23,6 +23,8 @@ pub(super) struct Case {
     pub(super) mask: Option<Vec<bool>>,
     types: Option<Ids>,
     decoder: Option<Ids>,
+    /// Numbers `[B, P, width]`: their shape, and themselves.
+    features: Option<([usize; 3], Vec<f32>)>,
 }
 
 /// The main case first, then its sub-cases.
@@ -59,7 +61,20 @@ fn case(file: &SafeTensors, prefix: &str) -> Result<Case> {
         return Err(Error::new("mask-shape", message));
     }
     let mask = mask.map(|mask| mask.data().iter().map(|x| *x != 0).collect());
-    Ok(Case { prefix: prefix.to_string(), ids, mask, types, decoder })
+    let features =
+        [format!("{prefix}features"), "features".into()].iter().find_map(|name| numbers(file, name).transpose());
+    Ok(Case { prefix: prefix.to_string(), ids, mask, types, decoder, features: features.transpose()? })
+}
+
+/// Floats `[B, P, width]` of a file.
+fn numbers(file: &SafeTensors, name: &str) -> Result<Option<([usize; 3], Vec<f32>)>> {
+    let Some((dtype, dims)) = file.describe(name) else {
+        return Ok(None);
+    };
+    let (Ok(dims), Some(found)) = (<[usize; 3]>::try_from(dims), file.param(name)) else {
+        return Err(Error::new("input-shape", format!("`{name}` is {dtype} {dims:?}, not floats [B, P, width]")));
+    };
+    Ok(Some((dims, found.to_f32().into_owned())))
 }
 
 /// Integers `[B, S]` (or `[S]`) of a file as ids.
@@ -89,7 +104,7 @@ fn ids(file: &SafeTensors, name: &str) -> Result<Option<Ids>> {
 impl Case {
     /// A case of ids, and for a decoder of its own those that it continues.
     pub(super) fn of(ids: Ids, decoder: Option<Ids>) -> Self {
-        Self { prefix: String::new(), ids, mask: None, types: None, decoder }
+        Self { prefix: String::new(), ids, mask: None, types: None, decoder, features: None }
     }
 
     /// The model's outputs for the whole case under the case's prefix: its result, its other named
@@ -102,7 +117,7 @@ impl Case {
         format: CacheFormat,
     ) -> Result<Vec<Output>> {
         ctx.record(if hidden { Record::Everything } else { Record::Outputs });
-        let (batch, inputs, len) = self.request::<M>()?;
+        let (batch, inputs, len) = self.request::<M>(ctx)?;
         let mut cache = M::cache(batch, Room { tokens: len, format });
         let output = model.forward(ctx, &inputs, &mut cache);
         let probes = ctx.take_probes();
@@ -119,8 +134,8 @@ impl Case {
     }
 
     /// The batch size, the inputs, and the length of the longest stream.
-    fn request<M: Model>(&self) -> Result<(usize, crate::inputs::Inputs, usize)> {
-        let request = match (decodes::<M>(), &self.decoder) {
+    fn request<M: Model>(&self, ctx: &Context) -> Result<(usize, crate::inputs::Inputs, usize)> {
+        let mut request = match (decodes::<M>(), &self.decoder) {
             (false, _) => {
                 let mut request = Request::new(self.ids.clone(), 0);
                 request.mask = self.mask.clone();
@@ -136,8 +151,9 @@ impl Case {
                 return Err(Error::new("missing-input", "the model needs decoder_input_ids"));
             }
         };
+        request.features = self.features.as_ref().map(|(dims, numbers)| ctx.from_slice(dims, numbers));
         let (batch, len) = (request.ids.batch(), request.ids.len().max(self.ids.len()));
-        Ok((batch, request.inputs(&M::INFO)?, len))
+        Ok((batch, request.inputs::<M>()?, len))
     }
 
     /// Row 0 continued by `count` likeliest ids: `greedy.ids` and `greedy.logits`.
@@ -166,6 +182,9 @@ impl Case {
         if decodes::<M>() {
             session = session.with_source(&row)?;
         }
+        if let Some(features) = self.first_features(ctx) {
+            session = session.with_features(features);
+        }
         let mut generation = session.generate(&prompt, count, Sampling::default())?;
         let (mut ids, mut logits) = (Vec::new(), Vec::new());
         while let Some(step) = generation.next_with_logits() {
@@ -183,6 +202,14 @@ impl Case {
             output("ids", &[count], Numbers::Integers(ids)),
             output("logits", &[count, width], Numbers::Floats(logits)),
         ])
+    }
+}
+
+impl Case {
+    /// The numbers of row 0.
+    fn first_features(&self, ctx: &Context) -> Option<Tensor> {
+        let ([_, rows, width], numbers) = self.features.as_ref()?;
+        Some(ctx.from_slice(&[1, *rows, *width], numbers.get(..rows * width)?))
     }
 }
 

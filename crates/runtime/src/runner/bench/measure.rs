@@ -39,7 +39,7 @@ impl<M: Model> Stream<'_, M> {
             if decodes::<M>() {
                 request.source = Some((self.ids(count)?, None));
             }
-            self.model.forward(self.ctx, &request.inputs(&M::INFO)?, &mut self.cache);
+            self.model.forward(self.ctx, &request.inputs::<M>()?, &mut self.cache);
             self.ctx.take_failure()?;
             self.past += count;
         }
