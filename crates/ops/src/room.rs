@@ -8,7 +8,7 @@ pub enum CacheFormat {
     F32,
     /// 16-bit IEEE.
     F16,
-    /// 8-bit, with a 16-bit scale for each [`GROUP`] numbers of a row.
+    /// 8-bit, with a 16-bit scale for each 32 numbers of a row.
     Q8,
 }
 
