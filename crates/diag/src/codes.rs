@@ -32,7 +32,8 @@ codes! {
     wrong:  \"rope.freq_base\" == rope
     right:  \"rope.freq_base\" == rope.theta",
 
-    "bad-input": "An entry point takes token streams: `ids` with a batch and a sequence, each a symbol of the run; beside them it may take one input of numbers, `[B, P, width]`.
+    "bad-input": "An entry point takes token streams: `ids` with a batch and a sequence, each a symbol of the run; beside them
+    it may take one input of numbers, `[B, P, width]`.
 
     wrong:  model causal_lm(tokens: [8, 512]) -> ..
     right:  model causal_lm(tokens: ids[B, S]) -> ..",
