@@ -10,6 +10,8 @@ ids as four bytes each, the low one first, and over text as UTF-8.
 """
 
 import collections
+import contextlib
+import io
 import json
 import pathlib
 import random
@@ -105,9 +107,9 @@ def reference(name, rows):
 
 def sentencepieces(lines, training):
     rules = "41\t61\n61 301\tE1\nDF\t73 73\n2003\t20\n200B\t\nFB01\t66 69\n"
-    with tempfile.TemporaryDirectory() as scratch:
-        tsv = pathlib.Path(scratch) / "rules.tsv"
-        tsv.write_text(rules)
+    # A model keeps the paths that it was trained with: none, or one without a folder.
+    with tempfile.TemporaryDirectory() as scratch, contextlib.chdir(scratch):
+        pathlib.Path("rules.tsv").write_text(rules)
         common = {"hard_vocab_limit": False, "user_defined_symbols": ["<sep>", "🦀🦀"], "num_threads": 1, "minloglevel": 2}
         plain = {"normalization_rule_name": "identity", "byte_fallback": True, "remove_extra_whitespaces": False}
         models = {
@@ -116,18 +118,18 @@ def sentencepieces(lines, training):
             "bpe_suffix": {
                 "model_type": "bpe",
                 "vocab_size": 900,
-                "normalization_rule_tsv": str(tsv),
+                "normalization_rule_tsv": "rules.tsv",
                 "treat_whitespace_as_suffix": True,
             },
             "unigram_bytes": {"model_type": "unigram", "vocab_size": 1000, "add_dummy_prefix": False, **plain},
         }
         for name, options in models.items():
-            path = OUT / name
+            written = io.BytesIO()
             sentencepiece.SentencePieceTrainer.train(
-                sentence_iterator=iter(training), model_prefix=str(path), character_coverage=0.98, **common, **options
+                sentence_iterator=iter(training), model_writer=written, character_coverage=0.98, **common, **options
             )
-            path.with_suffix(".vocab").unlink()
-            model = sentencepiece.SentencePieceProcessor(model_file=f"{path}.model")
+            (OUT / f"{name}.model").write_bytes(written.getvalue())
+            model = sentencepiece.SentencePieceProcessor(model_proto=written.getvalue())
             rows = [model.encode(line) for line in lines]
             reference(name, [(ids, model.decode(ids)) for ids in rows])
 
