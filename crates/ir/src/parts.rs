@@ -19,7 +19,8 @@ pub(crate) fn whole(family: &Family, parts: &Parts, errors: &mut Diagnostics) ->
     let mut weights = Vec::new();
     let mut own = family.params.iter().enumerate().peekable();
     let mut seen: Vec<&str> = Vec::new();
-    for (place, part) in included(family, parts, &mut Vec::new(), errors) {
+    let implicit = parts.get(EVERY_FAMILY).map(|part| (usize::MAX, part));
+    for (place, part) in included(family, parts, &mut Vec::new(), errors).into_iter().chain(implicit) {
         while let Some((_, field)) = own.next_if(|(at, _)| *at < place) {
             params.push((true, field.clone()));
         }
@@ -32,10 +33,6 @@ pub(crate) fn whole(family: &Family, parts: &Parts, errors: &mut Diagnostics) ->
         add_missing(&mut out, part);
     }
     params.extend(own.map(|(_, field)| (true, field.clone())));
-    if let Some(part) = parts.get(EVERY_FAMILY) {
-        params.extend(part.params.iter().map(|field| (false, field.clone())));
-        add_missing(&mut out, part);
-    }
     weights.append(&mut out.weights);
     out.params = merged(params);
     out.weights = weights;
