@@ -1,7 +1,7 @@
 //! Latent attention to chosen keys: an indexer's list says which latents a query reads.
 
-use crate::mla::{absorbed, arguments, parameters, sizes};
-use crate::{Attr, AttrDefault, AttrType, Call, Facts, Form, Input, Op, OpError, State, Type, Visibility};
+use crate::mla::{latent_facts, sizes};
+use crate::{Attr, AttrDefault, AttrType, Call, Facts, Input, Op, OpError, Visibility};
 
 #[cfg(feature = "kernels")]
 mod kernel;
@@ -32,13 +32,5 @@ fn facts(call: &Call<'_>) -> Result<Facts, OpError> {
         return Err(OpError::unequal(message, tokens, &it.queries).at("keys"));
     }
     let seen = Visibility::Chosen(n.clone());
-    let mut flops = it.expanded(seen.clone());
-    flops.decode = absorbed(call).then(|| Box::new(it.absorbed(seen)));
-    Ok(Facts {
-        outputs: vec![Type::f32(vec![it.batch.clone(), it.queries.clone(), it.heads.clone(), it.d_v.clone()])],
-        params: parameters(&it),
-        flops,
-        state: Some(State::Rows { width: &it.latent + &it.rope }),
-        form: Form::Layer { ty: "ChosenMla", load: "chosen_mla", args: arguments(call, &it)? },
-    })
+    latent_facts(call, it, seen, "ChosenMla", "chosen_mla")
 }

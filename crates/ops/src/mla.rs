@@ -31,41 +31,46 @@ pub(crate) static MLA: Op = Op {
 };
 
 pub(crate) struct Sizes {
-    pub(crate) batch: Poly,
+    batch: Poly,
     pub(crate) queries: Poly,
-    pub(crate) heads: Poly,
+    heads: Poly,
     /// Width of a key that comes from the latent.
     d_nope: Poly,
-    pub(crate) latent: Poly,
-    pub(crate) rope: Poly,
-    pub(crate) d_v: Poly,
+    latent: Poly,
+    rope: Poly,
+    d_v: Poly,
 }
 
 fn facts(call: &Call<'_>) -> Result<Facts, OpError> {
-    let it = sizes(call)?;
-    let mut flops = it.expanded(Visibility::Causal);
-    flops.decode = absorbed(call).then(|| Box::new(it.absorbed(Visibility::Causal)));
+    latent_facts(call, sizes(call)?, Visibility::Causal, "Mla", "mla")
+}
+
+/// The facts of latent attention to the keys that are `seen`, loaded by `load` as a `ty`.
+pub(crate) fn latent_facts(
+    call: &Call<'_>,
+    it: Sizes,
+    seen: Visibility,
+    ty: &'static str,
+    load: &'static str,
+) -> Result<Facts, OpError> {
+    let mut flops = it.expanded(seen.clone());
+    flops.decode = absorbed(call).then(|| Box::new(it.absorbed(seen)));
     Ok(Facts {
-        outputs: vec![Type::f32(vec![it.batch.clone(), it.queries.clone(), it.heads.clone(), it.d_v.clone()])],
-        params: parameters(&it),
-        flops,
+        form: Form::Layer { ty, load, args: arguments(call, &it)? },
+        params: vec![Param::new("weight", [&it.heads * &(&it.d_nope + &it.d_v), it.latent.clone()])],
         state: Some(State::Rows { width: &it.latent + &it.rope }),
-        form: Form::Layer { ty: "Mla", load: "mla", args: arguments(call, &it)? },
+        outputs: vec![Type::f32(vec![it.batch, it.queries, it.heads, it.d_v])],
+        flops,
     })
 }
 
 /// Whether a step of one token attends in the latent.
-pub(crate) fn absorbed(call: &Call<'_>) -> bool {
+fn absorbed(call: &Call<'_>) -> bool {
     matches!(call.attr("decoding"), AttrValue::Variant(name, _) if name == "absorbed")
 }
 
-/// The matrix that makes keys and values of latents.
-pub(crate) fn parameters(it: &Sizes) -> Vec<Param> {
-    vec![Param::new("weight", [&it.heads * &(&it.d_nope + &it.d_v), it.latent.clone()])]
-}
-
 /// The loader's arguments.
-pub(crate) fn arguments(call: &Call<'_>, it: &Sizes) -> Result<Vec<Lit>, OpError> {
+fn arguments(call: &Call<'_>, it: &Sizes) -> Result<Vec<Lit>, OpError> {
     let scale = match call.attr("scale") {
         AttrValue::Null => inverse_sqrt(&(&it.d_nope + &it.rope)),
         _ => Lit::F32(call.float("scale")?),
@@ -76,14 +81,14 @@ pub(crate) fn arguments(call: &Call<'_>, it: &Sizes) -> Result<Vec<Lit>, OpError
 }
 
 impl Sizes {
-    pub(crate) fn expanded(&self, seen: Visibility) -> Flops {
+    fn expanded(&self, seen: Visibility) -> Flops {
         let keys = &self.queries + &Poly::symbol("past");
         let width = &self.d_nope + &self.d_v;
         let product = &(&self.batch * &keys) * &(&self.latent * &(&self.heads * &width));
         self.flops(product, &(&width + &self.rope), seen)
     }
 
-    pub(crate) fn absorbed(&self, seen: Visibility) -> Flops {
+    fn absorbed(&self, seen: Visibility) -> Flops {
         let width = &self.heads * &(&self.d_nope + &self.d_v);
         let product = &(&self.batch * &self.queries) * &(&self.latent * &width);
         self.flops(product, &(&(&Poly::int(2) * &self.latent) + &self.rope), seen)
