@@ -1,6 +1,6 @@
 //! State that does not grow with the sequence: as many numbers for each sequence and head, whatever came before.
 
-use formwork_tensor::{Context, Tensor};
+use formwork_tensor::{Context, Tensor, Tokens};
 
 use crate::kept::{Kept, selected};
 
@@ -27,6 +27,11 @@ impl RecurrentState {
     /// Whether no token went in.
     pub fn is_empty(&self) -> bool {
         self.len == 0
+    }
+
+    /// Panics unless exactly the tokens before `tokens` went in.
+    pub(crate) fn expect_before(&self, tokens: &Tokens) {
+        assert_eq!(tokens.past, self.len, "the state holds the tokens of earlier steps");
     }
 
     /// The numbers of one sequence.

@@ -139,6 +139,11 @@ impl Tokens {
         self.valid.as_ref().map(|valid| &valid[batch * slots..][..slots])
     }
 
+    /// Which of one sequence's new tokens are no padding; `None`: all.
+    pub fn valid_new(&self, batch: usize) -> Option<&[bool]> {
+        self.valid_row(batch).map(|valid| &valid[self.past..])
+    }
+
     /// A number that no other step has: the key of what is computed once per step.
     pub fn step(&self) -> u64 {
         self.step

@@ -38,12 +38,12 @@ impl Heads<'_> {
         state: &mut RecurrentState,
         source: impl Fn(usize, usize) -> Source + Sync,
     ) -> Tensor {
-        assert_eq!(tokens.past, state.len(), "the state holds the tokens of earlier steps");
+        state.expect_before(tokens);
         let [b, s, groups, e] = self.keys.axes("a decaying state");
         let [_, _, heads, d] = self.values.axes("a decaying state");
         let simd = ctx.device().simd();
         state.run(ctx, [b, s, d], |sequence, head, state, rows| {
-            let valid = tokens.valid_row(sequence).map(|valid| &valid[tokens.past..]);
+            let valid = tokens.valid_new(sequence);
             let group = head / (heads / groups);
             let longest = self.chunk.min(s);
             threads::scratch(longest * (2 * e + d + longest + 1), |scratch| {

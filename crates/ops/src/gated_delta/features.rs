@@ -19,12 +19,12 @@ pub fn gated_delta_features(
     tokens: &Tokens,
     state: &mut RecurrentState,
 ) -> Tensor {
-    assert_eq!(tokens.past, state.len(), "the state holds the tokens of earlier steps");
+    state.expect_before(tokens);
     let [b, s, key_heads, e] = q.axes("gated_delta");
     let [_, _, heads, d] = v.axes("gated_delta");
     let simd = ctx.device().simd();
     state.run(ctx, [b, s, d], |sequence, head, state, rows| {
-        let valid = tokens.valid_row(sequence).map(|valid| &valid[tokens.past..]);
+        let valid = tokens.valid_new(sequence);
         threads::scratch(2 * e + d, |scratch| {
             let (query, rest) = scratch.split_at_mut(e);
             let (key, correction) = rest.split_at_mut(e);

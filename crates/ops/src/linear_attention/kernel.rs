@@ -25,7 +25,7 @@ pub fn linear_attention(
     tokens: &Tokens,
     state: &mut RecurrentState,
 ) -> Tensor {
-    assert_eq!(tokens.past, state.len(), "the state holds the tokens of earlier steps");
+    state.expect_before(tokens);
     sweep(ctx, [q, k, v], features, tokens, state, CHUNK, true)
 }
 
@@ -52,7 +52,7 @@ fn sweep(
     let group = heads / kv_heads;
     let simd = ctx.device().simd();
     let y = state.run(ctx, [b, s, group * d], |sequence, kv_head, state, rows| {
-        let valid = tokens.valid_row(sequence).map(|valid| &valid[tokens.past..]);
+        let valid = tokens.valid_new(sequence);
         threads::scratch(chunk.min(s) * (1 + group) * e, |scratch| {
             for first in (0..s).step_by(chunk) {
                 let len = chunk.min(s - first);

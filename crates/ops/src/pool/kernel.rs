@@ -28,7 +28,7 @@ fn pooled(ctx: &Context, x: &Tensor, tokens: &Tokens, fill: impl Fn(&[bool], &[f
     let all = vec![true; len];
     let mut y = ctx.zeros(&[batch, d]);
     for (row, y) in y.data_mut().chunks_exact_mut(d).enumerate() {
-        fill(tokens.valid_row(row).unwrap_or(&all), &x.data()[row * len * d..(row + 1) * len * d], y);
+        fill(tokens.valid_new(row).unwrap_or(&all), &x.data()[row * len * d..(row + 1) * len * d], y);
     }
     y
 }

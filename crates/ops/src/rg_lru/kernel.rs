@@ -30,12 +30,12 @@ impl RgLru {
         tokens: &Tokens,
         state: &mut RecurrentState,
     ) -> Tensor {
-        assert_eq!(tokens.past, state.len(), "the state holds the tokens of earlier steps");
+        state.expect_before(tokens);
         let [b, s, d] = x.axes("rg_lru");
         let simd = ctx.device().simd();
         channels::run(ctx, [b, s, d], 1, state, |sequence, range, state, y| {
             let [x, i, r] = [x, i, r].map(|it| &it.data()[sequence * s * d..][..s * d]);
-            let valid = tokens.valid_row(sequence).map(|valid| &valid[tokens.past..]);
+            let valid = tokens.valid_new(sequence);
             let positions = tokens.positions.row(sequence);
             let rates = lanes(&self.rates[range.clone()]);
             simd.run(Scan { x, i, r, range, d, rates, positions, valid, state, y });

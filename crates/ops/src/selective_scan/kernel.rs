@@ -40,14 +40,14 @@ impl SelectiveScan {
         tokens: &Tokens,
         state: &mut RecurrentState,
     ) -> Tensor {
-        assert_eq!(tokens.past, state.len(), "the state holds the tokens of earlier steps");
+        state.expect_before(tokens);
         let [batch, s, d] = x.axes("selective_scan");
         let n = self.n;
         let simd = ctx.device().simd();
         channels::run(ctx, [batch, s, d], n, state, |sequence, range, state, y| {
             let [x, dt] = [x, dt].map(|it| &it.data()[sequence * s * d..][..s * d]);
             let [b, c] = [b, c].map(|it| &it.data()[sequence * s * n..][..s * n]);
-            let valid = tokens.valid_row(sequence).map(|valid| &valid[tokens.past..]);
+            let valid = tokens.valid_new(sequence);
             let rates = &self.rates[range.start * n..][..n * BLOCK];
             let skip = lanes(&self.skip[range.clone()]);
             simd.run(Scan { x, dt, range, d, skip, rates, b, c, valid, state, y });

@@ -22,7 +22,7 @@ impl ShortConv {
 
     /// `[B, S, d]` to `[B, S, d]`; the state holds the last `n - 1` tokens, the oldest first. Padding reads as zeros.
     pub fn forward(&self, ctx: &Context, x: &Tensor, tokens: &Tokens, state: &mut RecurrentState) -> Tensor {
-        assert_eq!(tokens.past, state.len(), "the state holds the tokens of earlier steps");
+        state.expect_before(tokens);
         let [b, s, d] = x.axes("short_conv");
         let kept = self.weight.len() / d.max(1) - 1;
         let mut padded = ctx.tensor(&[b, kept + s, d]);
@@ -30,8 +30,8 @@ impl ShortConv {
             let (old, new) = rows.split_at_mut(kept * d);
             old.copy_from_slice(state.sequence(sequence));
             new.copy_from_slice(&x.data()[sequence * s * d..][..s * d]);
-            if let Some(valid) = tokens.valid_row(sequence) {
-                let padding = new.chunks_exact_mut(d).zip(&valid[tokens.past..]).filter(|(_, valid)| !**valid);
+            if let Some(valid) = tokens.valid_new(sequence) {
+                let padding = new.chunks_exact_mut(d).zip(valid).filter(|(_, valid)| !**valid);
                 padding.for_each(|(row, _)| row.fill(0.0));
             }
             state.sequence_mut(sequence).copy_from_slice(&rows[s * d..]);

@@ -28,7 +28,7 @@ impl Wkv {
 
     /// `k` and `v` `[B, S, d]` to `[B, S, d]`; padding changes nothing.
     pub fn forward(&self, ctx: &Context, k: &Tensor, v: &Tensor, tokens: &Tokens, state: &mut RecurrentState) -> Tensor {
-        assert_eq!(tokens.past, state.len(), "the state holds the tokens of earlier steps");
+        state.expect_before(tokens);
         let [b, s, d] = k.axes("wkv");
         let simd = ctx.device().simd();
         channels::run(ctx, [b, s, d], 3, state, |sequence, range, state, y| {
@@ -36,7 +36,7 @@ impl Wkv {
                 state[2 * BLOCK..].fill(NOTHING);
             }
             let [k, v] = [k, v].map(|it| &it.data()[sequence * s * d..][..s * d]);
-            let valid = tokens.valid_row(sequence).map(|valid| &valid[tokens.past..]);
+            let valid = tokens.valid_new(sequence);
             let (decay, first) = (lanes(&self.decay[range.clone()]), lanes(&self.first[range.clone()]));
             simd.run(Scan { k, v, range, d, decay, first, valid, state, y });
         })
