@@ -154,8 +154,20 @@ fn check_ids(info: &Info, ids: &Ids) -> Result<()> {
     }
 }
 
+/// The largest number of tokens that a cache makes room for.
+const MAX_ROOM: usize = 1 << 24;
+
+/// Fails if a cache for a sequence of `len` tokens is not to be made.
+pub(crate) fn check_room(info: &Info, len: usize) -> Result<()> {
+    check_length(info, len)?;
+    if len > MAX_ROOM {
+        return Err(Error::new("context-too-long", format!("{len} tokens are more than a cache can hold")));
+    }
+    Ok(())
+}
+
 /// Fails if a sequence is longer than the model's positions.
-pub(crate) fn check_length(info: &Info, len: usize) -> Result<()> {
+fn check_length(info: &Info, len: usize) -> Result<()> {
     match info.max_positions {
         Some(max) if len > max => {
             let message = format!("{len} tokens are more than the {max} positions of this model");

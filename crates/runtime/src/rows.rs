@@ -4,7 +4,7 @@ use formwork_ops::Room;
 use formwork_ops::kept::Keeps as _;
 use formwork_tensor::{Context, Error, Ids, Result, Tensor};
 
-use crate::inputs::{Request, Source, check_length};
+use crate::inputs::{Request, Source, check_room};
 use crate::model::Model;
 
 /// Logits that are computed at once while prompts are read; they bound the memory for it.
@@ -28,7 +28,7 @@ impl<'m, M: Model> Rows<'m, M> {
     /// `context-too-long` if the model has fewer positions, `empty-input` for no row.
     pub fn new(model: &'m M, ctx: &'m Context, rows: usize, room: impl Into<Room>) -> Result<Self> {
         let room = room.into();
-        check_length(&M::INFO, room.tokens)?;
+        check_room(&M::INFO, room.tokens)?;
         if rows == 0 {
             return Err(Error::new("empty-input", "there is no sequence"));
         }

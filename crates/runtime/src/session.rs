@@ -3,12 +3,9 @@
 use formwork_ops::Room;
 use formwork_tensor::{Context, Error, Ids, Result, Tensor};
 
-use crate::inputs::{Request, Source, check_length};
+use crate::inputs::{Request, Source, check_room};
 use crate::model::Model;
 use crate::sampling::{Sampler, Sampling};
-
-/// The largest number of tokens that a session makes room for.
-const MAX_CAPACITY: usize = 1 << 24;
 
 /// One sequence of a model and what the model keeps of it.
 pub struct Session<'m, M: Model> {
@@ -28,11 +25,7 @@ impl<'m, M: Model> Session<'m, M> {
     /// `context-too-long` if the model has fewer positions.
     pub fn new(model: &'m M, ctx: &'m Context, room: impl Into<Room>) -> Result<Self> {
         let room = room.into();
-        check_length(&M::INFO, room.tokens)?;
-        if room.tokens > MAX_CAPACITY {
-            let message = format!("{} tokens are more than a cache can hold", room.tokens);
-            return Err(Error::new("context-too-long", message));
-        }
+        check_room(&M::INFO, room.tokens)?;
         let cache = M::cache(1, room);
         Ok(Self { model, ctx, cache, room, past: 0, source: None, features: None })
     }
