@@ -118,7 +118,7 @@ impl Cross<'_> {
                         }
                     }
                 }
-                NodeKind::Op(_) | NodeKind::Probe(..) => {}
+                NodeKind::Op(_) | NodeKind::Together(_) | NodeKind::Probe(..) => {}
             }
         }
         Ok(())
@@ -140,7 +140,7 @@ impl Cross<'_> {
 
     fn node_reads(&mut self, node: &Node, value: ValueId) -> bool {
         match &node.kind {
-            NodeKind::Op(_) => node.inputs.contains(&value),
+            NodeKind::Op(_) | NodeKind::Together(_) => node.inputs.contains(&value),
             NodeKind::Call(child) => {
                 let reads = self.inputs_read(*child);
                 node.inputs.iter().zip(reads).any(|(id, read)| read && *id == value)

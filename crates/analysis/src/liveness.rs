@@ -97,7 +97,7 @@ impl Walk<'_> {
                 let own = if self.scores { self.score_bytes(module, node, op)? } else { 0 };
                 Ok((own, if op.path.is_empty() { join(path, op.op.name) } else { join(path, &op.path) }))
             }
-            NodeKind::Once(_) | NodeKind::Probe(..) => Ok((0, path.to_string())),
+            NodeKind::Once(_) | NodeKind::Together(_) | NodeKind::Probe(..) => Ok((0, path.to_string())),
         }
     }
 
@@ -115,7 +115,7 @@ fn flat(nodes: &[Node]) -> Vec<&Node> {
     let mut out = Vec::new();
     for node in nodes {
         match &node.kind {
-            NodeKind::Once(inner) => out.extend(flat(inner)),
+            NodeKind::Once(inner) | NodeKind::Together(inner) => out.extend(flat(inner)),
             NodeKind::Probe(..) => {}
             _ => out.push(node),
         }

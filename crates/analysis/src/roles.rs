@@ -123,7 +123,7 @@ impl<'m> Walk<'m> {
                 NodeKind::Op(op) if op.op.name == "add" || op.facts.flops.attention.is_some() => continue,
                 NodeKind::Op(_) => bare,
                 NodeKind::Call(child) => !self.mark_all(*child) && bare,
-                NodeKind::Repeat(_) | NodeKind::Once(_) | NodeKind::Probe(..) => continue,
+                NodeKind::Repeat(_) | NodeKind::Once(_) | NodeKind::Together(_) | NodeKind::Probe(..) => continue,
             };
             open.extend(node.inputs.iter().map(|id| (*id, bare)));
         }
@@ -174,7 +174,7 @@ fn flat(nodes: &[Node]) -> Vec<&Node> {
     let mut out = Vec::new();
     for node in nodes {
         match &node.kind {
-            NodeKind::Once(inner) => out.extend(flat(inner)),
+            NodeKind::Once(inner) | NodeKind::Together(inner) => out.extend(flat(inner)),
             _ => out.push(node),
         }
     }

@@ -1,6 +1,7 @@
 //! A run: values for the symbols of a model.
 
 use formwork_ir::Model;
+use formwork_ops::asked::SYMBOL;
 use formwork_ops::{Atom, Poly};
 
 use crate::{AnalysisError, Questions, exact};
@@ -30,6 +31,13 @@ impl Run {
         Self::new(model, q, q.seq, q.context, false)
     }
 
+    /// A forward pass of which the last token's results are wanted alone.
+    pub(crate) fn prompt(model: &Model, q: &Questions) -> Self {
+        let mut run = Self::forward(model, q);
+        run.symbols.iter_mut().filter(|(name, _)| name == SYMBOL).for_each(|(_, value)| *value = 1);
+        run
+    }
+
     /// One new token for each sequence, which sees `max(context, seq)` earlier ones and itself.
     pub(crate) fn decode(model: &Model, q: &Questions) -> Option<Self> {
         model.generates().then(|| Self::new(model, q, 1, q.context.max(q.seq), true))
@@ -45,6 +53,7 @@ impl Run {
             }
         }
         symbols.push((PAST.to_string(), past));
+        symbols.push((SYMBOL.to_string(), tokens));
         Self { symbols, step, batch: q.batch, tokens, past }
     }
 

@@ -119,6 +119,7 @@ impl<'m> Walk<'m> {
                     self.module(*child, &join(path, &self.model.module(*child).path), loops, turns, once)
                 }
                 NodeKind::Once(inner) => self.nodes(module, inner, path, loops, turns, true),
+                NodeKind::Together(inner) => self.nodes(module, inner, path, loops, turns, once),
                 NodeKind::Repeat(repeat) => self.repeat(repeat, path, loops, turns, once),
                 NodeKind::Probe(..) => {}
             }

@@ -31,6 +31,15 @@ impl Work {
         Self::of(model, &Run::forward(model, q), weights, cache)
     }
 
+    /// As [`forward`](Self::forward), with the result of each sequence's last token alone where the model's passes see to that.
+    ///
+    /// # Errors
+    /// As [`report`](crate::report).
+    pub fn prompt(model: &Model, q: &Questions, weights: DType, cache: CacheFormat) -> Result<Self, AnalysisError> {
+        check(q)?;
+        Self::of(model, &Run::prompt(model, q), weights, cache)
+    }
+
     /// One new token of each sequence after `max(q.context, q.seq)` earlier ones; `None` for a model that does not generate.
     ///
     /// # Errors

@@ -78,6 +78,7 @@ impl<'a> BodyWriter<'a> {
             NodeKind::Op(op) => self.op(node, op, key, statement, flow),
             NodeKind::Call(child) => self.call(node, *child, key, statement, flow),
             NodeKind::Once(inner) => self.once(node, inner, key),
+            NodeKind::Together(inner) => self.together(node, inner, key, statement, flow),
             NodeKind::Probe(name, index) => {
                 let x = self.take(node.inputs[0], Take::Borrow, statement, flow);
                 self.out.push(match index {
@@ -110,8 +111,10 @@ impl<'a> BodyWriter<'a> {
             self.bindings.insert(*id, binding);
         }
         let idents: Vec<_> = names.iter().map(|n| ident(n)).collect();
-        let is_array =
-            matches!(&node.kind, NodeKind::Op(op) if matches!(op.facts.form, Form::Method { name: "split", .. }));
+        let is_array = match &node.kind {
+            NodeKind::Op(op) => matches!(op.facts.form, Form::Method { name: "split", .. }),
+            kind => matches!(kind, NodeKind::Together(_)),
+        };
         // A loop updates in place what has the name that it carries on.
         let carried = |id: &ValueId, name: &String| {
             let loops = nodes.iter().filter(|n| matches!(n.kind, NodeKind::Repeat(_)));
@@ -216,7 +219,8 @@ impl<'a> BodyWriter<'a> {
             }
             Form::Function { name, args: a } => {
                 let (name, args) = (ident(name), args(a));
-                quote!(ops::#name(#(#given,)* #(#args),*))
+                let given = given.into_iter().chain(args).chain(stream);
+                quote!(ops::#name(#(#given),*))
             }
             Form::Source { name, args: a } => {
                 let (name, args) = (ident(name), args(a));
@@ -294,6 +298,14 @@ impl<'a> BodyWriter<'a> {
         let field = self.layout.field_of.get(&key).map(|f| ident(f));
         let cache = self.layouts.is_stateful(child).then(|| access(self.layout, key, true)).map(|c| quote!(, #c));
         quote!(self.#field.forward(ctx, #(#inputs),* #cache))
+    }
+
+    /// `Type::forward_all(ctx, [&self.a, &self.b], x)`
+    fn together(&self, node: &Node, inner: &[Node], key: NodeKey, statement: usize, flow: &Flow) -> TokenStream {
+        let x = self.take(node.inputs[0], Take::Borrow, statement, flow);
+        let fields = (0..inner.len()).filter_map(|at| self.layout.field_of.get(&(at, key.0 + 1))).map(|f| ident(f));
+        let ty = inner.iter().find_map(layer_type).map(ident);
+        quote!(#ty::forward_all(ctx, [#(&self.#fields),*], #x))
     }
 
     fn once(&mut self, node: &Node, inner: &[Node], key: NodeKey) -> TokenStream {
@@ -384,6 +396,14 @@ pub(crate) fn union_of_captures(repeat: &Repeat) -> Vec<ValueId> {
         }
     }
     out
+}
+
+/// The runtime's type of a node that is loaded.
+fn layer_type(node: &Node) -> Option<&'static str> {
+    match &node.kind {
+        NodeKind::Op(OpNode { facts: formwork_ops::Facts { form: Form::Layer { ty, .. }, .. }, .. }) => Some(ty),
+        _ => None,
+    }
 }
 
 fn is_sum(node: &Node) -> bool {

@@ -126,7 +126,7 @@ fn made_by_inline(module: &Module, nodes: &[Node], before: usize, id: ValueId) -
     nodes[..before].iter().any(|n| match &n.kind {
         NodeKind::Op(op) => n.outputs.contains(&id) && module.value(id).name == op.op.name,
         NodeKind::Call(_) => n.outputs.contains(&id),
-        NodeKind::Repeat(_) | NodeKind::Once(_) | NodeKind::Probe(..) => false,
+        NodeKind::Repeat(_) | NodeKind::Once(_) | NodeKind::Together(_) | NodeKind::Probe(..) => false,
     })
 }
 

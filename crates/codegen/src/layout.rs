@@ -125,6 +125,7 @@ impl Build<'_> {
                     let name = node.outputs.first().map(|v| self.value_name(*v)).unwrap_or_default();
                     self.state(key, &name, CacheKind::Once);
                 }
+                NodeKind::Together(inner) => self.nodes(inner, index + 1),
                 NodeKind::Probe(..) => {}
             }
         }
@@ -282,7 +283,7 @@ fn collect(model: &Model, nodes: &[Node], once: usize, out: &mut Vec<(NodeKey, V
                 }
                 names
             }
-            NodeKind::Once(inner) => {
+            NodeKind::Once(inner) | NodeKind::Together(inner) => {
                 collect(model, inner, index + 1, out);
                 continue;
             }

@@ -34,7 +34,7 @@ fn modules(model: &Model, id: ModuleId, depth: usize, out: &mut String) {
                     modules(model, kind.module, depth + 1, out);
                 }
             }
-            NodeKind::Op(_) | NodeKind::Once(_) | NodeKind::Probe(..) => {}
+            NodeKind::Op(_) | NodeKind::Once(_) | NodeKind::Together(_) | NodeKind::Probe(..) => {}
         }
     }
 }

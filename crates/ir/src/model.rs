@@ -136,6 +136,8 @@ pub enum NodeKind {
     Repeat(Repeat),
     /// A part that is computed once per source and kept: it does not depend on the step.
     Once(Vec<Node>),
+    /// Uses of one op with the same input, computed in one go. A pass makes it; no spec says it.
+    Together(Vec<Node>),
     /// An observation point: the value is reported under this name, with the index where there is one.
     Probe(String, Option<Poly>),
 }
@@ -231,7 +233,7 @@ impl Model {
 fn any_state(nodes: &[Node]) -> bool {
     nodes.iter().any(|n| match &n.kind {
         NodeKind::Op(op) => op.facts.state.is_some(),
-        NodeKind::Once(inner) => any_state(inner),
+        NodeKind::Once(inner) | NodeKind::Together(inner) => any_state(inner),
         NodeKind::Call(_) | NodeKind::Repeat(_) | NodeKind::Probe(..) => false,
     })
 }

@@ -111,7 +111,7 @@ fn walk_nodes(model: &Model, nodes: &[Node], prefix: &str, layers: &[(String, Ve
                 }));
             }
             NodeKind::Call(child) => walk(model, *child, &join(prefix, &model.module(*child).path), layers, out),
-            NodeKind::Once(inner) => walk_nodes(model, inner, prefix, layers, out),
+            NodeKind::Once(inner) | NodeKind::Together(inner) => walk_nodes(model, inner, prefix, layers, out),
             NodeKind::Repeat(repeat) => {
                 for (kind, layer) in repeat.kinds.iter().enumerate() {
                     let indices = (0..repeat.schedule.len()).filter(|i| repeat.schedule[*i] == kind).collect();

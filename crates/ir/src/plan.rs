@@ -1,6 +1,8 @@
 //! The plan IR: the model as one target runs it. Passes rewrite dataflow; no pass renames a module or changes a result beyond rounding.
 
 mod fuse_gated_activation;
+mod join_products;
+mod last_logits;
 
 use crate::model::Model;
 
@@ -27,7 +29,7 @@ pub struct Change {
 }
 
 /// Every pass, in order.
-const PASSES: &[fn(&mut Model) -> Vec<Change>] = &[fuse_gated_activation::run];
+const PASSES: &[fn(&mut Model) -> Vec<Change>] = &[fuse_gated_activation::run, last_logits::run, join_products::run];
 
 /// Plans a model for the CPU.
 pub fn plan(model: &Model) -> Plan {

@@ -109,6 +109,10 @@ fn nodes(model: &Model, it: &Module, list: &[Node], out: &mut Text) {
                 out.line(&format!("{results} = once"));
                 out.inside(|out| nodes(model, it, inner, out));
             }
+            NodeKind::Together(inner) => {
+                out.line(&format!("{results} = together({inputs})"));
+                out.inside(|out| nodes(model, it, inner, out));
+            }
             NodeKind::Probe(label, index) => {
                 let index = index.as_ref().map(|i| format!(" at {i}")).unwrap_or_default();
                 out.line(&format!("probe {inputs} as {label:?}{index}"));

@@ -25,7 +25,7 @@ pub enum Form {
         /// The method.
         method: &'static str,
     },
-    /// `ops::name(x, args..)`; the first operand is taken by value.
+    /// `ops::name(operands.., args.., stream)`; operands are taken by value.
     Function {
         /// The function.
         name: &'static str,

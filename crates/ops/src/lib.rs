@@ -45,6 +45,7 @@ macro_rules! catalogue {
 catalogue! {
     activation: GATED_GELU, GATED_GELU_TANH, GATED_RELU, GATED_SIGMOID, GATED_SILU, GELU, GELU_QUICK, GELU_TANH, RELU, RELU2, SIGMOID, SILU, SOFTCAP, TANH;
     arithmetic: ADD, MUL, SCALE, SUB;
+    asked: ASKED;
     attention: ATTENTION;
     batch_norm: BATCH_NORM;
     block_linear: BLOCK_LINEAR;

@@ -1,6 +1,6 @@
 //! The named inputs of one step.
 
-use formwork_tensor::{Error, Ids, Result, Tensor, Tokens};
+use formwork_tensor::{Asked, Error, Ids, Result, Tensor, Tokens};
 
 use crate::model::{Info, Model};
 
@@ -82,12 +82,14 @@ pub(crate) struct Request {
     pub(crate) types: Option<Ids>,
     /// Numbers `[B, P, width]` beside the ids.
     pub(crate) features: Option<Tensor>,
+    /// Whose results are wanted.
+    pub(crate) asked: Asked,
 }
 
 impl Request {
     /// New ids without padding.
     pub(crate) fn new(ids: Ids, past: usize) -> Self {
-        Self { ids, past, mask: None, source: None, types: None, features: None }
+        Self { ids, past, mask: None, source: None, types: None, features: None, asked: Asked::All }
     }
 
     /// Checks ids and lengths against the model and names the streams.
@@ -111,7 +113,7 @@ impl Request {
             inputs = inputs.with_ids("token_type_ids", types);
         }
         if !info.inputs.contains(&"decoder_input_ids") {
-            let tokens = Tokens::new(self.ids, self.past, self.mask)?;
+            let tokens = Tokens::new(self.ids, self.past, self.mask)?.asking(self.asked);
             return Ok(inputs.with_tokens("input_ids", tokens));
         }
         let Some((source, mask)) = self.source else {
@@ -124,7 +126,7 @@ impl Request {
             return Err(Error::new("input-shape", message));
         }
         let source = Tokens::new(source, 0, mask)?;
-        let tokens = Tokens::new(self.ids, self.past, self.mask)?;
+        let tokens = Tokens::new(self.ids, self.past, self.mask)?.asking(self.asked);
         Ok(inputs.with_tokens("input_ids", source).with_tokens("decoder_input_ids", tokens))
     }
 }

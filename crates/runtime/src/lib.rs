@@ -62,6 +62,7 @@ pub mod ops {
     pub use formwork_ops::activation::softcap;
     pub use formwork_ops::activation::{gated_gelu, gated_gelu_tanh, gated_relu, gated_sigmoid, gated_silu};
     pub use formwork_ops::activation::{gelu, gelu_quick, gelu_tanh, relu, relu2, sigmoid, silu, tanh};
+    pub use formwork_ops::asked::asked;
     pub use formwork_ops::clamp::clamp;
     pub use formwork_ops::concat::concat;
     pub use formwork_ops::decayed_attention::decayed_attention;

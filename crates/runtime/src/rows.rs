@@ -2,7 +2,7 @@
 
 use formwork_ops::Room;
 use formwork_ops::kept::Keeps as _;
-use formwork_tensor::{Context, Error, Ids, Result, Tensor};
+use formwork_tensor::{Asked, Context, Error, Ids, Result, Tensor};
 
 use crate::inputs::{Request, Source, check_room};
 use crate::model::Model;
@@ -85,11 +85,13 @@ impl<'m, M: Model> Rows<'m, M> {
             request.mask = Some(self.padding.iter().flat_map(|padding| (0..slots).map(|s| s >= *padding)).collect());
         }
         request.source.clone_from(&self.source);
+        request.asked = Asked::Last;
         let inputs = request.inputs::<M>()?;
         let output = self.model.forward(self.ctx, &inputs, &mut self.cache);
         self.past += len;
         self.ctx.take_failure()?;
         let width = output.dims().width();
+        let len = output.dims().rows() / rows;
         let mut last = self.ctx.tensor(&[rows, width]);
         for (to, from) in last.data_mut().chunks_exact_mut(width).zip(output.data().chunks_exact(len * width)) {
             to.copy_from_slice(&from[(len - 1) * width..]);

@@ -1,7 +1,7 @@
 //! A model with its context and cache: continuing one sequence.
 
 use formwork_ops::Room;
-use formwork_tensor::{Context, Error, Ids, Result, Tensor};
+use formwork_tensor::{Asked, Context, Error, Ids, Result, Tensor};
 
 use crate::inputs::{Request, Source, check_room};
 use crate::model::Model;
@@ -57,6 +57,19 @@ impl<'m, M: Model> Session<'m, M> {
     /// # Errors
     /// If there is no id, one is out of range, or there is no room left.
     pub fn step(&mut self, ids: &[u32]) -> Result<Tensor> {
+        self.read(ids, Asked::All)
+    }
+
+    /// Appends ids and returns the model's output `[1, .., width]`, at least for the last of them: what the others
+    /// would give is left out where the model can.
+    ///
+    /// # Errors
+    /// As [`step`](Self::step).
+    pub fn step_to_last(&mut self, ids: &[u32]) -> Result<Tensor> {
+        self.read(ids, Asked::Last)
+    }
+
+    fn read(&mut self, ids: &[u32], asked: Asked) -> Result<Tensor> {
         let room = self.room.tokens - self.past;
         if ids.len() > room {
             let message = format!("{} tokens do not fit; there is room for {room}", ids.len());
@@ -67,6 +80,7 @@ impl<'m, M: Model> Session<'m, M> {
         let mut request = Request::new(ids, self.past);
         request.source = self.source.clone();
         request.features = self.features.clone();
+        request.asked = asked;
         let inputs = request.inputs::<M>()?;
         let output = self.model.forward(self.ctx, &inputs, &mut self.cache);
         self.past += len;
@@ -130,7 +144,7 @@ impl<M: Model> Generation<'_, '_, M> {
     }
 
     fn choose(&mut self) -> Result<(u32, Vec<f32>)> {
-        let output = self.session.step(&self.seen[self.fresh..])?;
+        let output = self.session.step_to_last(&self.seen[self.fresh..])?;
         self.fresh = self.seen.len();
         let width = output.dims().width();
         let logits = output.data()[output.data().len() - width..].to_vec();

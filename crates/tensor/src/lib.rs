@@ -38,4 +38,4 @@ pub use param::{DType, Owner, Param, Values};
 pub use shape::Shape;
 pub use simd::{Kernel, Simd};
 pub use tensor::Tensor;
-pub use tokens::{Ids, Tokens};
+pub use tokens::{Asked, Ids, Tokens};

@@ -7,7 +7,7 @@ use half::f16;
 use crate::coded::Coded;
 use crate::device::Device;
 use crate::matmul;
-use crate::packed::{self, Format, GROUP, Packed, Quantised};
+use crate::packed::{self, Format, GROUP, Packed};
 use crate::param::{Param, Values};
 use crate::tensor::Tensor;
 
@@ -126,50 +126,49 @@ impl Matrix {
 
     /// `y = x Wᵀ + bias` for `x` `[.., d_in]` and `y` `[.., d_out]`.
     pub fn multiply(&self, x: &Tensor, bias: Option<&[f32]>, y: &mut Tensor) {
-        self.product(x, x.device(), &mut None, bias, y, false);
+        products(x, &[(self, bias)], &mut [y], false);
     }
 
     /// `y += x Wᵀ + bias`: a residual that needs no tensor of its own.
     pub fn multiply_add(&self, x: &Tensor, bias: Option<&[f32]>, y: &mut Tensor) {
-        self.product(x, x.device(), &mut None, bias, y, true);
+        products(x, &[(self, bias)], &mut [y], true);
     }
 
-    /// Several matrices with one input `[.., d_in]`: `outputs[i] = x Wᵢᵀ + biasᵢ`, the input prepared once.
+    /// Several matrices with one input `[.., d_in]`: `outputs[i] = x Wᵢᵀ + biasᵢ`. Packed ones are multiplied in one go.
     pub fn multiply_all(x: &Tensor, matrices: &[(&Self, Option<&[f32]>)], outputs: &mut [&mut Tensor]) {
-        assert_eq!(matrices.len(), outputs.len(), "one output for each matrix");
-        let (device, mut input) = (x.device(), None);
-        for ((matrix, bias), y) in matrices.iter().zip(outputs) {
-            matrix.product(x, device, &mut input, *bias, y, false);
-        }
+        products(x, matrices, outputs, false);
     }
+}
 
-    fn product<'a>(
-        &self,
-        x: &Tensor,
-        device: &'a Device,
-        input: &mut Option<Quantised<'a>>,
-        bias: Option<&[f32]>,
-        y: &mut Tensor,
-        add: bool,
-    ) {
-        let (d_in, d_out) = (self.d_in, self.d_out);
-        let rows = x.dims().rows();
+fn products(x: &Tensor, matrices: &[(&Matrix, Option<&[f32]>)], outputs: &mut [&mut Tensor], add: bool) {
+    assert_eq!(matrices.len(), outputs.len(), "one output for each matrix");
+    let device: &Device = x.device();
+    let (mut packed, mut ys) = (Vec::with_capacity(matrices.len()), Vec::with_capacity(matrices.len()));
+    for ((matrix, bias), y) in matrices.iter().zip(outputs) {
+        let (rows, d_in, d_out) = (x.dims().rows(), matrix.d_in, matrix.d_out);
         assert_eq!(x.dims().width(), d_in, "a matrix of {d_in} inputs cannot map {:?}", x.shape());
         assert_eq!((y.dims().rows(), y.dims().width()), (rows, d_out), "output of a product");
         assert!(bias.is_none_or(|bias| bias.len() == d_out), "one bias per output");
-        let product = matmul::Product { x: x.data(), bias, rows, d_in, d_out, add };
-        let y = y.data_mut();
-        let (param, layout) = match &self.held {
-            Held::Packed(packed) => return packed.multiply(device, &product, input, y),
-            Held::Stored(param, layout) => (param, *layout),
-        };
-        match (param.values(), layout) {
-            (Values::F32(w), Layout::OutIn) => product.out_in(device, w, y),
-            (Values::Bf16(w), Layout::OutIn) => product.out_in(device, w, y),
-            (Values::F16(w), Layout::OutIn) => product.out_in(device, w, y),
-            (Values::F32(w), Layout::InOut) => product.in_out(device, w, y),
-            (Values::Bf16(w), Layout::InOut) => product.in_out(device, w, y),
-            (Values::F16(w), Layout::InOut) => product.in_out(device, w, y),
+        let product = matmul::Product { x: x.data(), bias: *bias, rows, d_in, d_out, add };
+        match &matrix.held {
+            Held::Stored(param, layout) => stored(&product, device, param, *layout, y.data_mut()),
+            Held::Packed(it) => {
+                packed.push((&**it, product));
+                ys.push(y.data_mut());
+            }
         }
+    }
+    packed::multiply_all(device, &packed, &mut ys);
+}
+
+/// A product with a matrix where the checkpoint has it.
+fn stored(product: &matmul::Product<'_>, device: &Device, param: &Param, layout: Layout, y: &mut [f32]) {
+    match (param.values(), layout) {
+        (Values::F32(w), Layout::OutIn) => product.out_in(device, w, y),
+        (Values::Bf16(w), Layout::OutIn) => product.out_in(device, w, y),
+        (Values::F16(w), Layout::OutIn) => product.out_in(device, w, y),
+        (Values::F32(w), Layout::InOut) => product.in_out(device, w, y),
+        (Values::Bf16(w), Layout::InOut) => product.in_out(device, w, y),
+        (Values::F16(w), Layout::InOut) => product.in_out(device, w, y),
     }
 }

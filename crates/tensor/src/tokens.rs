@@ -70,6 +70,16 @@ impl Ids {
     }
 }
 
+/// The tokens whose results the caller of a step wants.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Asked {
+    /// Every new token's.
+    #[default]
+    All,
+    /// Those of each sequence's last slot.
+    Last,
+}
+
 /// One stream of tokens of this step: the new ids, where they stand, and which keys are padding.
 #[derive(Clone, Debug)]
 pub struct Tokens {
@@ -81,6 +91,8 @@ pub struct Tokens {
     pub valid: Option<Vec<bool>>,
     /// The number of slots that earlier steps filled.
     pub past: usize,
+    /// Whose results are wanted.
+    pub asked: Asked,
     step: u64,
 }
 
@@ -114,7 +126,14 @@ impl Tokens {
             }
         }
         let positions = Ids { data: positions, batch };
-        Ok(Self { ids, positions, valid: mask, past, step: STEP.fetch_add(1, Ordering::Relaxed) })
+        Ok(Self { ids, positions, valid: mask, past, asked: Asked::All, step: STEP.fetch_add(1, Ordering::Relaxed) })
+    }
+
+    /// The same, with results wanted for these tokens.
+    #[must_use]
+    pub fn asking(mut self, asked: Asked) -> Self {
+        self.asked = asked;
+        self
     }
 
     /// The number of sequences, `B`.

@@ -54,9 +54,10 @@ impl EncoderAttention {
 
     /// `[B, S, D_MODEL]` to `[B, S, D_MODEL]`.
     pub fn forward(&self, ctx: &Context, x: &Tensor, tokens: &Tokens) -> Tensor {
-        let q = self.query.forward(ctx, x).split_heads(N_HEADS);
-        let k = self.key.forward(ctx, x).split_heads(N_HEADS);
-        let v = self.value.forward(ctx, x).split_heads(N_HEADS);
+        let [q, k, v] = Linear::forward_all(ctx, [&self.query, &self.key, &self.value], x);
+        let q = q.split_heads(N_HEADS);
+        let k = k.split_heads(N_HEADS);
+        let v = v.split_heads(N_HEADS);
         Attention::new(Mask::Full, ATTENTION_SCALE)
             .run(ctx, &q, &k, &v, tokens)
             .merge_heads()

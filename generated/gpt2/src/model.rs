@@ -5,7 +5,7 @@ use super::layers::Layer;
 use super::weights::MAPPING;
 use formwork_runtime::{
     Context, Embedding, Info, Inputs, KvCache, LayerNorm, Linear, Model, Room, Tensor, Tokens,
-    Weights,
+    Weights, ops,
 };
 
 /// GPT-2: learned positions, LayerNorm before each branch, one fused projection for queries, keys and values.
@@ -31,7 +31,7 @@ impl CausalLm {
         }
     }
 
-    /// Gives `[B, S, VOCAB_SIZE]`.
+    /// Gives `[B, asked, VOCAB_SIZE]`.
     pub fn forward(&self, ctx: &Context, tokens: &Tokens, cache: &mut [KvCache]) -> Tensor {
         let x = self.wte.forward(ctx, &tokens.ids);
         let mut x = x + self.wpe.forward(ctx, &tokens.positions);
@@ -41,7 +41,7 @@ impl CausalLm {
         }
         let x = self.ln_f.forward(ctx, &x);
         ctx.probe("hidden_states", N_LAYERS, &x);
-        self.lm_head.forward(ctx, &x)
+        self.lm_head.forward(ctx, &ops::asked(x, tokens))
     }
 }
 

@@ -7,7 +7,7 @@ use super::layers::Layer;
 use super::weights::MAPPING;
 use formwork_runtime::{
     Context, Embedding, Info, Inputs, KvCache, Linear, Model, RmsNorm, Room, Tensor, Tokens,
-    Weights,
+    Weights, ops,
 };
 
 /// Llama and its many relatives: pre-norm decoders with rotary positions, grouped-query attention and a gated feed-forward.
@@ -31,7 +31,7 @@ impl CausalLm {
         }
     }
 
-    /// Gives `[B, S, VOCAB_SIZE]`.
+    /// Gives `[B, asked, VOCAB_SIZE]`.
     pub fn forward(&self, ctx: &Context, tokens: &Tokens, cache: &mut [KvCache]) -> Tensor {
         let mut x = self.embed_tokens.forward(ctx, &tokens.ids);
         for (i, (layer, cache)) in self.layers.iter().zip(cache.iter_mut()).enumerate() {
@@ -40,7 +40,7 @@ impl CausalLm {
         }
         let x = self.norm.forward(ctx, &x);
         ctx.probe("hidden_states", N_LAYERS, &x);
-        self.lm_head.forward(ctx, &x)
+        self.lm_head.forward(ctx, &ops::asked(x, tokens))
     }
 }
 

@@ -34,9 +34,10 @@ impl SelfAttention {
         tokens: &Tokens,
         cache: &mut KvCache,
     ) -> Tensor {
-        let q = self.q_proj.forward(ctx, x).split_heads(N_HEADS);
-        let k = self.k_proj.forward(ctx, x).split_heads(N_KV_HEADS);
-        let v = self.v_proj.forward(ctx, x).split_heads(N_KV_HEADS);
+        let [q, k, v] = Linear::forward_all(ctx, [&self.q_proj, &self.k_proj, &self.v_proj], x);
+        let q = q.split_heads(N_HEADS);
+        let k = k.split_heads(N_KV_HEADS);
+        let v = v.split_heads(N_KV_HEADS);
         let q = self.rope.apply(ctx, q, tokens);
         let k = self.rope.apply(ctx, k, tokens);
         let y = Attention::new(Mask::Causal, ATTENTION_SCALE)
@@ -65,8 +66,7 @@ impl FeedForward {
 
     /// `[B, S, D_MODEL]` to `[B, S, D_MODEL]`.
     pub fn forward(&self, ctx: &Context, x: &Tensor) -> Tensor {
-        let gate = self.gate_proj.forward(ctx, x);
-        let up = self.up_proj.forward(ctx, x);
+        let [gate, up] = Linear::forward_all(ctx, [&self.gate_proj, &self.up_proj], x);
         self.down_proj.forward(ctx, &ops::gated_silu(gate, up))
     }
 }

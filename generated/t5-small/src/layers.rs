@@ -30,9 +30,10 @@ impl SelfAttention {
 
     /// `[B, T, D_MODEL]` and `[N_HEADS, T, T]` to `[B, T, D_MODEL]`.
     pub fn forward(&self, ctx: &Context, x: &Tensor, bias: &Tensor, tokens: &Tokens) -> Tensor {
-        let q = self.q.forward(ctx, x).split_heads(N_HEADS);
-        let k = self.k.forward(ctx, x).split_heads(N_HEADS);
-        let v = self.v.forward(ctx, x).split_heads(N_HEADS);
+        let [q, k, v] = Linear::forward_all(ctx, [&self.q, &self.k, &self.v], x);
+        let q = q.split_heads(N_HEADS);
+        let k = k.split_heads(N_HEADS);
+        let v = v.split_heads(N_HEADS);
         let y = Attention::new(Mask::Full, 1.0)
             .bias(bias)
             .run(ctx, &q, &k, &v, tokens)
@@ -160,9 +161,10 @@ impl DecoderSelfAttention {
         tokens: &Tokens,
         cache: &mut KvCache,
     ) -> Tensor {
-        let q = self.q.forward(ctx, x).split_heads(N_HEADS);
-        let k = self.k.forward(ctx, x).split_heads(N_HEADS);
-        let v = self.v.forward(ctx, x).split_heads(N_HEADS);
+        let [q, k, v] = Linear::forward_all(ctx, [&self.q, &self.k, &self.v], x);
+        let q = q.split_heads(N_HEADS);
+        let k = k.split_heads(N_HEADS);
+        let v = v.split_heads(N_HEADS);
         let y = Attention::new(Mask::Causal, 1.0)
             .bias(bias)
             .cached(cache)

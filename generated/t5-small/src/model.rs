@@ -4,7 +4,7 @@ use super::config::{D_MODEL, FACTOR, N_DECODER_LAYERS, PARAMETERS, VOCAB_SIZE};
 use super::layers::{Decoder, DecoderBlockCache, Encoder};
 use super::weights::MAPPING;
 use formwork_runtime::{
-    Context, Info, Inputs, Keeps, Kept, Linear, Model, Once, Room, Tensor, Tokens, Weights,
+    Context, Info, Inputs, Keeps, Kept, Linear, Model, Once, Room, Tensor, Tokens, Weights, ops,
 };
 
 /// T5, mT5 and UMT5: an encoder-decoder with bucketed relative positions, RMS norms before each branch and unscaled attention.
@@ -24,7 +24,7 @@ impl Seq2seq {
         }
     }
 
-    /// Gives `[B, S, VOCAB_SIZE]`.
+    /// Gives `[B, asked, VOCAB_SIZE]`.
     pub fn forward(
         &self,
         ctx: &Context,
@@ -37,7 +37,7 @@ impl Seq2seq {
             .decoder
             .forward(ctx, decoder_tokens, memory, tokens, &mut cache.decoder);
         let x = x * FACTOR;
-        self.lm_head.forward(ctx, &x)
+        self.lm_head.forward(ctx, &ops::asked(x, decoder_tokens))
     }
 }
 

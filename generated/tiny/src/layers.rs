@@ -34,9 +34,10 @@ impl SelfAttention {
         tokens: &Tokens,
         cache: &mut KvCache,
     ) -> Tensor {
-        let q = self.q.forward(ctx, x).split_heads(N_HEADS);
-        let k = self.k.forward(ctx, x).split_heads(N_KV_HEADS);
-        let v = self.v.forward(ctx, x).split_heads(N_KV_HEADS);
+        let [q, k, v] = Linear::forward_all(ctx, [&self.q, &self.k, &self.v], x);
+        let q = q.split_heads(N_HEADS);
+        let k = k.split_heads(N_KV_HEADS);
+        let v = v.split_heads(N_KV_HEADS);
         let q = self.rope.apply(ctx, q, tokens);
         let k = self.rope.apply(ctx, k, tokens);
         let y = Attention::new(Mask::Causal, ATTENTION_SCALE)
@@ -65,9 +66,8 @@ impl FeedForward {
 
     /// `[B, S, D_MODEL]` to `[B, S, D_MODEL]`.
     pub fn forward(&self, ctx: &Context, x: &Tensor) -> Tensor {
-        let up = self.up.forward(ctx, x);
-        let silu = self.gate.forward(ctx, x);
-        let h = ops::gated_silu(silu, up);
+        let [up, gate] = Linear::forward_all(ctx, [&self.up, &self.gate], x);
+        let h = ops::gated_silu(gate, up);
         self.down.forward(ctx, &h)
     }
 }

@@ -23,7 +23,8 @@ pub(super) fn run(options: &Bench, global: &Global) -> Outcome {
         batch: options.batch.clone(),
     };
     let cache = options.holding.cache.as_deref().and_then(CacheFormat::named).unwrap_or_default();
-    let work = work(&model, &plan, cache).map_err(|error| Problem::wrong("no-figure", error.to_string()))?;
+    let planned = formwork_ir::plan::plan(&model).model;
+    let work = work(&planned, &plan, cache).map_err(|error| Problem::wrong("no-figure", error.to_string()))?;
     let executable = cache::executable(&model, &Source::find(options.runtime.as_deref())?, global.verbose)?;
     let mut command = Command::new(&executable);
     command.arg("bench").arg("--repeat").arg(options.repeat.to_string());
@@ -77,7 +78,12 @@ fn of(model: &Model, test: &Test, dtype: DType, cache: CacheFormat) -> Result<Wo
     };
     match test.kind {
         Kind::Prompt => {
-            let work = Work::forward(model, &question(test.tokens, test.depth), dtype, cache)?;
+            let question = question(test.tokens, test.depth);
+            let work = if model.generates() {
+                Work::prompt(model, &question, dtype, cache)?
+            } else {
+                Work::forward(model, &question, dtype, cache)?
+            };
             Ok(Work { weights: work.weights.saturating_mul(passes), ..work })
         }
         Kind::Generate => {

@@ -52,9 +52,9 @@ fn rewrite(module: &mut Module, activation: usize, product: usize) -> Option<Cha
     let types: Vec<Option<Type>> = [gate, up].iter().map(|id| Some(module.value(*id).ty.clone())).collect();
     let facts = (op.facts)(&Call { op, inputs: &types, attrs: &[] }).ok()?;
     // What the spec called the activated gate now names the gate itself.
-    let named = *module.nodes[activation].outputs.first()?;
-    if !module.inputs.contains(&gate) {
-        module.values[gate.0].name = module.value(named).name.clone();
+    let activated = &module.value(*module.nodes[activation].outputs.first()?).name;
+    if !module.inputs.contains(&gate) && *activated != old.op.name {
+        module.values[gate.0].name = activated.clone();
     }
     let output = *module.nodes[product].outputs.first()?;
     if module.value(output).name == "mul" {

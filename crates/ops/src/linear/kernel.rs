@@ -21,4 +21,12 @@ impl Linear {
         self.weight.multiply(x, self.bias.as_deref(), &mut y);
         y
     }
+
+    /// `[.., d_in]` to the `[.., d_out]` of each layer, in one go.
+    pub fn forward_all<const N: usize>(ctx: &Context, layers: [&Self; N], x: &Tensor) -> [Tensor; N] {
+        let products = layers.map(|layer| (&layer.weight, layer.bias.as_deref()));
+        let mut outputs = products.map(|(weight, _)| ctx.tensor(&x.dims().with_width(weight.d_out())));
+        Matrix::multiply_all(x, &products, &mut outputs.each_mut());
+        outputs
+    }
 }

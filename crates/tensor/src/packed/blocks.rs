@@ -43,15 +43,37 @@ impl Blocks {
         Self { panels, streams, step: step.next_multiple_of(2).min(length.max(1)), d_out: product.d_out }
     }
 
-    /// Runs `task(block, outputs)` for every block, on all threads.
-    pub(crate) fn run(&self, device: &Device, y: &mut [f32], task: impl Fn(Block, Outputs<'_>) + Sync) {
-        let columns = Columns::new(y, 1, self.d_out);
-        let stride = self.panels.div_ceil(self.streams);
-        device.threads().run(stride.div_ceil(self.step), |index| {
-            let start = index * self.step;
-            let range = start..(start + self.step).min(stride);
-            let block = Block { range, streams: self.streams, stride };
-            task(block, Outputs { columns: &columns, d_out: self.d_out });
+    fn stride(&self) -> usize {
+        self.panels.div_ceil(self.streams)
+    }
+
+    fn tasks(&self) -> usize {
+        self.stride().div_ceil(self.step)
+    }
+
+    fn block(&self, index: usize) -> Block {
+        let start = index * self.step;
+        let range = start..(start + self.step).min(self.stride());
+        Block { range, streams: self.streams, stride: self.stride() }
+    }
+
+    /// Runs `task(product, block, outputs)` for every block of every product, on all threads at once.
+    pub(crate) fn run(
+        all: &[Self],
+        device: &Device,
+        outputs: &mut [&mut [f32]],
+        task: impl Fn(usize, Block, Outputs<'_>) + Sync,
+    ) {
+        let columns = all.iter().zip(outputs).map(|(it, y)| Columns::new(y, 1, it.d_out));
+        let columns: Vec<Columns<'_, f32>> = columns.collect();
+        device.threads().run(all.iter().map(Self::tasks).sum(), |mut index| {
+            let mut product = 0;
+            while index >= all[product].tasks() {
+                index -= all[product].tasks();
+                product += 1;
+            }
+            let outputs = Outputs { columns: &columns[product], d_out: all[product].d_out };
+            task(product, all[product].block(index), outputs);
         });
     }
 }

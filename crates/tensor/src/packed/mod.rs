@@ -24,12 +24,13 @@ use crate::device::Device;
 use crate::lanes::Element;
 use crate::matmul::Product;
 use crate::param::{DType, Param, Values, view};
-use blocks::Blocks;
+use crate::simd::Simd;
+use blocks::{Block, Blocks, Outputs};
 use float::FloatPanels;
-use group::{Codes, Eight, Four};
+use group::{Eight, Four};
 use grouped::Groups;
 pub(crate) use memory::Memory;
-pub(crate) use quantise::Quantised;
+use quantise::Quantised;
 
 /// Outputs of a panel.
 pub(crate) const PANEL: usize = 16;
@@ -152,42 +153,31 @@ impl Packed {
         self.memory.bytes().len()
     }
 
-    /// `input` holds the product's input in 8 bits once a matrix has needed it, for the next one with the same input.
-    pub(crate) fn multiply<'a>(
-        &self,
-        device: &'a Device,
-        product: &Product<'_>,
-        input: &mut Option<Quantised<'a>>,
-        y: &mut [f32],
-    ) {
-        let quantise = || Quantised::new(device, product.x, product.rows, self.d_in);
-        let blocks = Blocks::new(product, self.format.panel_bytes(self.d_in), device.threads().count());
+    /// One task of a product; `x` is its input in 8 bits, where the format multiplies those.
+    fn task(&self, simd: Simd, product: &Product<'_>, x: Option<&Quantised<'_>>, block: Block, out: Outputs<'_>) {
+        let bytes = self.memory.bytes();
+        let coded = || x.expect("the input is prepared for matrices of codes");
         match self.format {
-            Format::Float(DType::F32) => self.floats::<f32>(device, product, &blocks, y),
-            Format::Float(DType::Bf16) => self.floats::<bf16>(device, product, &blocks, y),
-            Format::Float(DType::F16) => self.floats::<f16>(device, product, &blocks, y),
-            Format::Q8 => self.groups::<Eight>(device, product, input.get_or_insert_with(quantise), &blocks, y),
-            Format::Q4 => self.groups::<Four>(device, product, input.get_or_insert_with(quantise), &blocks, y),
+            Format::Float(DType::F32) => simd.run(FloatPanels { product, panels: view::<f32>(bytes), block, out }),
+            Format::Float(DType::Bf16) => simd.run(FloatPanels { product, panels: view::<bf16>(bytes), block, out }),
+            Format::Float(DType::F16) => simd.run(FloatPanels { product, panels: view::<f16>(bytes), block, out }),
+            Format::Q8 => Groups::<Eight>::new(product, bytes, coded(), block, out).run(simd),
+            Format::Q4 => Groups::<Four>::new(product, bytes, coded(), block, out).run(simd),
         }
     }
+}
 
-    fn floats<E: Element>(&self, device: &Device, product: &Product<'_>, blocks: &Blocks, y: &mut [f32]) {
-        let panels = view::<E>(self.memory.bytes());
-        blocks.run(device, y, |block, out| device.simd().run(FloatPanels { product, panels, block, out }));
-    }
-
-    fn groups<C: Codes>(
-        &self,
-        device: &Device,
-        product: &Product<'_>,
-        x: &Quantised<'_>,
-        blocks: &Blocks,
-        y: &mut [f32],
-    ) {
-        blocks.run(device, y, |block, out| {
-            Groups::<C>::new(product, self.memory.bytes(), x, block, out).run(device.simd());
-        });
-    }
+/// The products of one input with several matrices, shared out together: the input is prepared once, and the threads meet once.
+pub(crate) fn multiply_all(device: &Device, all: &[(&Packed, Product<'_>)], outputs: &mut [&mut [f32]]) {
+    let Some((_, first)) = all.first() else { return };
+    let is_coded = all.iter().any(|(packed, _)| matches!(packed.format, Format::Q8 | Format::Q4));
+    let x = is_coded.then(|| Quantised::new(device, first.x, first.rows, first.d_in));
+    let threads = device.threads().count();
+    let blocks = all.iter().map(|(it, product)| Blocks::new(product, it.format.panel_bytes(it.d_in), threads));
+    Blocks::run(&blocks.collect::<Vec<_>>(), device, outputs, |at, block, out| {
+        let (packed, product) = &all[at];
+        packed.task(device.simd(), product, x.as_ref(), block, out);
+    });
 }
 
 /// Packs a stored matrix `[d_out, d_in]`; `transposed` ones are stored `[d_in, d_out]`.

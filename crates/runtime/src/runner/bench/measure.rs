@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use formwork_ops::{CacheFormat, Room};
-use formwork_tensor::{Context, Ids, Result};
+use formwork_tensor::{Asked, Context, Ids, Result};
 
 use super::plan::{PIECE, Test};
 use crate::inputs::Request;
@@ -36,6 +36,9 @@ impl<M: Model> Stream<'_, M> {
         while self.past < end {
             let count = piece.min(end - self.past);
             let mut request = Request::new(self.ids(count)?, self.past);
+            if M::INFO.generates {
+                request.asked = Asked::Last;
+            }
             if decodes::<M>() {
                 request.source = Some((self.ids(count)?, None));
             }
