@@ -457,16 +457,43 @@ FIXTURES |= {
         routed_scaling_factor=1.7, n_shared_experts=1)),
 }
 
+# Encoders whose scores know more than content, or whose tokens see only a part of the text.
+DEBERTA = without(ENCODER, "attention_probs_dropout_prob") | dict(
+    type_vocab_size=3, relative_attention=True, pos_att_type=["p2c", "c2p"], position_biased_input=False, pooler_hidden_size=32)
+LED = without(BART, "max_position_embeddings") | dict(max_encoder_position_embeddings=40, max_decoder_position_embeddings=32, encoder_layers=2)
+FIXTURES |= {
+    "deberta": ("DebertaForMaskedLM", DEBERTA, dict(max_relative_positions=20)),
+    "deberta_absolute": ("DebertaForMaskedLM", DEBERTA, dict(type_vocab_size=0, relative_attention=False, pos_att_type=None, position_biased_input=True)),
+    "deberta_v2": ("DebertaV2ForMaskedLM", DEBERTA, dict(position_buckets=4, share_att_key=True, norm_rel_ebd="layer_norm", max_relative_positions=12)),
+    "deberta_v2_by_key": ("DebertaV2ForMaskedLM", DEBERTA, dict(
+        type_vocab_size=0, pos_att_type=["p2c"], max_relative_positions=9, embedding_size=20, position_biased_input=True)),
+    "longformer": ("LongformerForMaskedLM", AFTER_PADDING, dict(attention_window=[4, 4], type_vocab_size=2, sep_token_id=2)),
+    "led": ("LEDForConditionalGeneration", LED, dict(attention_window=[6, 6], DISTINCT=3)),
+    "big_bird": ("BigBirdForMaskedLM", BERT, dict(
+        attention_type="original_full", block_size=3, use_bias=False, rescale_embeddings=True)),
+    "big_bird_blocks": ("BigBirdForMaskedLM", BERT, dict(
+        attention_type="block_sparse", block_size=4, num_random_blocks=1, max_position_embeddings=28, hidden_act="gelu_new")),
+    "longt5": ("LongT5ForConditionalGeneration", T5, dict(local_radius=3, encoder_attention_type="local")),
+    # No expert takes more than six tokens of a text.
+    "switch_transformers": ("SwitchTransformersForConditionalGeneration", T5, dict(
+        num_decoder_layers=2, num_experts=2, expert_capacity=6, num_sparse_encoder_layers=1, num_sparse_decoder_layers=1, router_bias=True, DISTINCT=3)),
+}
+
 # Parameters of a class that its outputs do not depend on, or that are no more than a formula.
-UNREAD = {"EsmForMaskedLM": "contact_head", "RoFormerForMaskedLM": "embed_positions"}
+UNREAD = {
+    "EsmForMaskedLM": "contact_head", "RoFormerForMaskedLM": "embed_positions",
+    "BigBirdForMaskedLM": "pooler", "LongformerForMaskedLM": "_global", "LEDForConditionalGeneration": "_global",
+}
 # Rows of a class's matrices that stand for experts without any.
 NO_EXPERTS = {
     "longcat_flash": lambda c: c.num_layers * c.zero_expert_num * 2 * c.expert_ffn_hidden_size * c.hidden_size,
 }
-# The counter sees the padding of convolutions and chunks, masks instead of chosen keys, and experts that no token chose.
+# The counter sees the padding of convolutions and chunks, masks instead of chosen keys, poolers that nothing reads, and experts that no
+# token chose.
 OTHER_WORK = {
     "lfm2", "lfm2_moe", "qwen3_next", "qwen3_5_text", "qwen3_5_moe_text", "olmo_hybrid", "kimi_linear", "mamba2", "bamba",
     "granitemoehybrid", "falcon_h1", "nemotron_h", "minimax", "deepseek_v32", "glm_moe_dsa", "llama4_text", "longcat_flash",
+    "longformer", "led", "longt5", "deberta", "switch_transformers", "big_bird",
 }
 # transformers 4 had no such model, or wrote the same keys.
 NO_LEGACY = {"mimo_v2_flash"}

@@ -120,6 +120,16 @@ KNOBS = {
         "sinusoidal"),
     "seq2seq_grouped": (
         dict(task="seq2seq", n_encoder_layers=1), GQA | dict(window=5, qk_norm=True), dict(placement="sandwich"), "swiglu", "rope"),
+    "seq2seq_everything": (
+        dict(task="seq2seq", n_encoder_layers=2), GQA | dict(window=4, sinks=True, gate=True, global_every=2, d_value=6), {},
+        dict(kind="swiglu", moe=dict(n_experts=4, n_active=2, d_expert=20, every=2)), "rope"),
+    "seq2seq_buckets": (
+        dict(task="seq2seq", n_encoder_layers=2), {}, {}, "relu", dict(kind="buckets", n_buckets=8, max_distance=10)),
+    "seq2seq_linear": (dict(task="seq2seq", n_encoder_layers=2), dict(kind="linear"), {}, "swiglu", "rope"),
+    "seq2seq_sparse": (
+        dict(task="seq2seq", n_encoder_layers=1),
+        dict(kind="sparse", pattern={"kind": "blocks", "size": 2, "local": 1, "global": 1, "random": 1, "seed": 2}), {}, "swiglu", "rope"),
+    "conditioned": (dict(task="conditioned", d_features=20), GQA, {}, "swiglu", "rope"),
     # More of attention.
     "chunked": ({}, GQA | dict(chunk_len=5), {}, "swiglu", "rope"),
     "local_global": (
@@ -131,6 +141,24 @@ KNOBS = {
     "bias_by_matrix": (
         {}, GQA | dict(bias=True, k_bias=False), {}, dict(kind="swiglu", bias=True, gate_bias=False), "rope"),
     "clamped": ({}, {}, {}, dict(kind="swiglu", limit=0.3), "rope"),
+    "scale_softcap": ({}, GQA | dict(scale=0.6, softcap=1.5), {}, "swiglu", "rope"),
+    "wide_values": ({}, GQA | dict(d_value=14, gate=True), {}, "swiglu", "rope"),
+    "local_global_theta": (
+        dict(n_layers=4), GQA | dict(window=4, global_every=2, global_theta=7.0), {}, "swiglu", "rope"),
+    # Positions.
+    "buckets": (dict(n_layers=3), GQA, {}, "relu", dict(kind="buckets", n_buckets=6, max_distance=9)),
+    "buckets_window": ({}, dict(window=6), {}, "swiglu", dict(kind="buckets", n_buckets=6, max_distance=9)),
+    "buckets_encoder": ({}, dict(causal=False), "layer", "gelu", dict(kind="buckets", n_buckets=8, max_distance=10)),
+    "rope_interleaved": ({}, GQA | dict(rope=dict(d_rot=6, layout="interleaved")), {}, "swiglu", "rope"),
+    "rope_linear": ({}, GQA | dict(rope=dict(scaling=dict(kind="linear", factor=2.5))), {}, "swiglu", "rope"),
+    "rope_dynamic": ({}, GQA | dict(rope=dict(scaling=dict(kind="dynamic", factor=2.0, original_max=40))), {}, "swiglu", "rope"),
+    "rope_llama3": ({}, GQA | dict(rope=dict(scaling=dict(
+        kind="llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max=32))), {}, "swiglu", "rope"),
+    "rope_yarn": ({}, GQA | dict(d_head=16, rope=dict(scaling=dict(
+        kind="yarn", factor=4.0, original_max=16, beta_fast=4.0, beta_slow=0.25, attention_factor=1.2))), {}, "swiglu", "rope"),
+    "rope_longrope": ({}, GQA | dict(rope=dict(scaling=dict(
+        kind="longrope", short=[1.0, 1.2, 1.5, 2.0], long=[2.0, 3.0, 4.0, 6.0], original_max=64, attention_factor=1.1))),
+        {}, "swiglu", "rope"),
     # Mixtures of experts.
     "moe": ({}, GQA, {}, dict(kind="swiglu", moe=dict(n_experts=4, n_active=2, d_expert=20)), "rope"),
     "moe_plain": (
@@ -142,6 +170,11 @@ KNOBS = {
     "moe_groups": (
         {}, GQA, {}, dict(kind="swiglu", limit=0.4, moe=dict(
             n_experts=8, n_active=2, d_expert=16, score="sigmoid", n_shared=1, groups=dict(kind="top2_sum", groups=4, chosen=2))), "rope"),
+    "moe_best_group": (
+        {}, GQA, {}, dict(kind="swiglu", moe=dict(
+            n_experts=6, n_active=2, d_expert=16, renormalise="none", groups=dict(kind="max", groups=3, chosen=2))), "rope"),
+    "moe_chosen_softmax": (
+        {}, GQA, {}, dict(kind="geglu", moe=dict(n_experts=5, n_active=3, d_expert=16, score="chosen_softmax")), "rope"),
 }
 
 
@@ -154,7 +187,7 @@ def spec_of(name):
     norm, ffn = NORM | as_table(norm), as_table(ffn)
     attention, positions = ATTENTION | attention, as_table(positions)
     if positions["kind"] == "rope":
-        attention["rope"] = dict(theta=100.0)
+        attention["rope"] = dict(theta=100.0) | attention.get("rope", {})
     return {"name": name} | TOP | top | {
         "attention": attention,
         "norm": {"kind": "none"} if norm["kind"] == "none" else norm,
@@ -205,6 +238,8 @@ def make_case(spec, weights, generator):
     ids = torch.randint(3, spec["vocab_size"], (BATCH, SEQ), generator=generator)
     if task == "seq2seq":
         return seq2seq_case(spec, weights, ids, generator)
+    if task == "conditioned":
+        return conditioned_case(spec, weights, ids, generator)
     name = "last_hidden_state" if task in ("base", "segmented") else "logits"
     case, types = {"input_ids": ids}, None
     if task == "segmented":
@@ -241,8 +276,23 @@ def seq2seq_case(spec, weights, ids, generator):
     return {key: tensor.clone().contiguous() for key, tensor in case.items()}
 
 
+def conditioned_case(spec, weights, ids, generator):
+    features = torch.randn(BATCH, SEQ, spec["d_features"], generator=generator)
+    logits, states = forward(spec, weights, ids, memory=features)
+    case = {"input_ids": ids, "features": features, "logits": logits}
+    case.update({f"decoder_hidden_states.{i}": state for i, state in enumerate(states)})
+    known, rows = ids[:1], []
+    for _ in range(STEPS):
+        rows.append(forward(spec, weights, known, memory=features[:1])[0][0, -1])
+        known = torch.cat([known, rows[-1].argmax().view(1, 1)], dim=1)
+    case.update({"greedy.ids": known[0, SEQ:], "greedy.logits": torch.stack(rows)})
+    return {key: tensor.clone().contiguous() for key, tensor in case.items()}
+
+
 def run(spec, weights, case):
     """The task's output for the case's inputs."""
+    if "features" in case:
+        return forward(spec, weights, case["input_ids"], memory=case["features"].to(weights["head.weight"].dtype))[0]
     if "decoder_input_ids" in case:
         return forward(spec, weights, case["decoder_input_ids"], memory=encode(spec, weights, case["input_ids"])[-1])[0]
     return forward(spec, weights, case["input_ids"], types=case.get("token_type_ids"))[0]

@@ -81,13 +81,15 @@ def shapes(spec):
     def norm(name):
         found.update({f"{name}.{part}": (d,) for part in NORM_TENSORS[spec["norm"]["kind"]]})
 
-    def projections(name, normed):
-        for part, out in (("q", n), ("k", kv), ("v", kv)):
-            linear(f"{name}.{part}", out * width, d, attention.get(f"{part}_bias", attention["bias"]))
+    wide_v = attention.get("d_value", width)
+
+    def projections(name, normed, source=d):
+        for part, out in (("q", n * width), ("k", kv * width), ("v", kv * wide_v)):
+            linear(f"{name}.{part}", out, d if part == "q" else source, attention.get(f"{part}_bias", attention["bias"]))
         if normed:
             wide = attention.get("qk_norm_place") == "features"
             found[f"{name}.q_norm.weight"], found[f"{name}.k_norm.weight"] = ((h * width if wide else width,) for h in (n, kv))
-        linear(f"{name}.o", d, n * width, attention["out_bias"])
+        linear(f"{name}.o", d, n * wide_v, attention["out_bias"])
 
     def self_attention(name):
         if attention["kind"] in reference_attention.KINDS:
@@ -97,7 +99,7 @@ def shapes(spec):
         if attention.get("sinks"):
             found[f"{name}.sinks"] = (n,)
         if attention.get("gate"):
-            linear(f"{name}.gate", n * width, d, False)
+            linear(f"{name}.gate", n * wide_v, d, False)
 
     def feed_forward(name, inner):
         if FFN[ffn["kind"]][1]:
@@ -135,6 +137,16 @@ def shapes(spec):
         if spec["norm"].get("embedding"):
             norm(f"{prefix}embed_norm")
 
+    def position_bias(prefix):
+        if spec["positions"]["kind"] == "buckets":
+            found[f"{prefix}position_bias.weight"] = (spec["positions"]["n_buckets"], n)
+
+    def think(layer, i):
+        if has_mixture(spec, i):
+            mixture(f"{layer}.ffn", ffn["moe"])
+        else:
+            feed_forward(f"{layer}.ffn", d_ff)
+
     def last_norm(prefix):
         if placed not in ("post", "deepnorm"):
             norm(f"{prefix}norm")
@@ -143,25 +155,23 @@ def shapes(spec):
     if task == "segmented":
         found["type_embed.weight"] = (spec["embedding"]["n_token_types"], d)
     if task == "seq2seq":
-        embeddings("encoder.")
+        embeddings("encoder."), position_bias("encoder.")
         for i in range(spec["n_encoder_layers"]):
             layer = f"encoder.layers.{i}"
             branch(layer, "attn"), branch(layer, "ffn")
-            self_attention(f"{layer}.attn"), feed_forward(f"{layer}.ffn", d_ff)
+            self_attention(f"{layer}.attn"), think(layer, i)
         last_norm("encoder.")
+    position_bias("")
     for i in range(spec["n_layers"]):
         layer = f"layers.{i}"
         branch(layer, "attn")
         self_attention(f"{layer}.attn")
-        if task == "seq2seq":
+        if task in ("seq2seq", "conditioned"):
             branch(layer, "cross")
-            projections(f"{layer}.cross", False)
+            projections(f"{layer}.cross", False, spec.get("d_features", d))
         if placed != "parallel":
             branch(layer, "ffn")
-        if has_mixture(spec, i):
-            mixture(f"{layer}.ffn", ffn["moe"])
-        else:
-            feed_forward(f"{layer}.ffn", d_ff)
+        think(layer, i)
     last_norm("")
     if task == "masked_lm":
         linear("transform", d, d, True)
@@ -170,7 +180,7 @@ def shapes(spec):
         if head["pooling"] == "first":
             linear("pooler", d, d, True)
         linear("classifier", head["n_labels"], d, True)
-    if task in ("causal_lm", "masked_lm", "seq2seq"):
+    if task in ("causal_lm", "masked_lm", "seq2seq", "conditioned"):
         linear("head", spec["vocab_size"], d, head.get("bias", False))
         if spec["tied"]:
             del found["head.weight"]
@@ -188,13 +198,67 @@ def sinusoids(length, d, interleaved=False):
     return torch.stack(parts, dim=-1).flatten(-2) if interleaved else torch.cat(parts, dim=-1)
 
 
-def rotate(x, theta):
-    """Rotary positions over x [B,H,S,d]: feature i pairs with feature i + d/2."""
-    length, d = x.shape[-2:]
-    angle = torch.arange(length)[:, None] * theta ** (-torch.arange(0, d, 2) / d)
-    cos, sin = angle.cos().to(x.dtype), angle.sin().to(x.dtype)
-    a, b = x[..., : d // 2], x[..., d // 2:]
-    return torch.cat([a * cos - b * sin, b * cos + a * sin], dim=-1)
+def frequencies(rope, d, length):
+    """What rotary pair i turns by from one position to the next, and the factor on queries and keys."""
+    theta, scaling = rope["theta"], rope.get("scaling", {"kind": "none"})
+    plain, factor = theta ** (-torch.arange(0, d, 2) / d), scaling.get("factor")
+    if scaling["kind"] == "linear":  # positions in between those of training
+        return plain / factor, 1.0
+    if scaling["kind"] == "dynamic":  # a larger base, once the text is longer than in training
+        grown = factor * max(length, scaling["original_max"]) / scaling["original_max"] - (factor - 1)
+        return (theta * grown ** (d / (d - 2))) ** (-torch.arange(0, d, 2) / d), 1.0
+    if scaling["kind"] == "llama3":  # by how often a pair turns over the trained length
+        turns = scaling["original_max"] * plain / (2 * math.pi)
+        low, high = scaling["low_freq_factor"], scaling["high_freq_factor"]
+        kept = ((turns - low) / (high - low)).clamp(0, 1)
+        return plain * kept + plain / factor * (1 - kept), 1.0
+    if scaling["kind"] == "yarn":  # the same, by the index of the pair that turns so often
+        at = lambda turns: d * math.log(scaling["original_max"] / (turns * 2 * math.pi)) / (2 * math.log(theta))
+        low, high = math.floor(at(scaling["beta_fast"])), math.ceil(at(scaling["beta_slow"]))
+        low, high = max(low, 0), min(high, d - 1)
+        stretched = ((torch.arange(d // 2) - low) / max(high - low, 0.001)).clamp(0, 1)
+        return plain * (1 - stretched) + plain / factor * stretched, scaling["attention_factor"]
+    if scaling["kind"] == "longrope":  # a divisor for each pair, by the length
+        divisors = scaling["long" if length > scaling["original_max"] else "short"]
+        return plain / torch.tensor(divisors), scaling["attention_factor"]
+    return plain, 1.0
+
+
+def rotate(x, rope):
+    """Rotary positions over the first d_rot features of x [B,H,S,d]: feature i pairs with i + d_rot/2, or 2i with 2i + 1."""
+    d = rope.get("d_rot", x.shape[-1])
+    speed, factor = frequencies(rope, d, x.shape[-2])
+    angle = torch.arange(x.shape[-2])[:, None] * speed
+    cos, sin = (part.to(x.dtype) * factor for part in (angle.cos(), angle.sin()))
+    x, rest = x[..., :d], x[..., d:]
+    if rope.get("layout") == "interleaved":
+        a, b = x[..., ::2], x[..., 1::2]
+        turned = torch.stack([a * cos - b * sin, b * cos + a * sin], dim=-1).flatten(-2)
+    else:
+        a, b = x[..., : d // 2], x[..., d // 2:]
+        turned = torch.cat([a * cos - b * sin, b * cos + a * sin], dim=-1)
+    return torch.cat([turned, rest], dim=-1)
+
+
+def bucket(distance, positions, both_sides):
+    """T5's bucket of key minus query: half the buckets one for each distance, the rest logarithmic up to the largest."""
+    count, offset = positions["n_buckets"], 0
+    if both_sides:
+        count //= 2
+        offset = count if distance > 0 else 0
+    away, exact = abs(distance) if both_sides else max(-distance, 0), count // 2
+    if away >= exact:
+        grown = math.log(away / exact) / math.log(positions["max_distance"] / exact) * (count - exact)
+        away = min(exact + int(grown + 1e-9), count - 1)
+    return offset + away
+
+
+def position_bias(spec, w, prefix, length, causal):
+    """What is added to every layer's scores [1,H,S,S], or 0."""
+    if spec["positions"]["kind"] != "buckets":
+        return 0.0
+    rows = [[bucket(j - i, spec["positions"], not causal) for j in range(length)] for i in range(length)]
+    return w[f"{prefix}position_bias.weight"][torch.tensor(rows)].permute(2, 0, 1)[None]
 
 
 def alibi(n, length):
@@ -251,8 +315,8 @@ def linear(w, name, x):
     return F.linear(x, w[f"{name}.weight"], w.get(f"{name}.bias"))
 
 
-def attend(spec, w, name, x, seen, memory=None, turned=True):
-    """Attention of x, to itself or to `memory`; `seen` says which keys."""
+def attend(spec, w, name, x, seen, memory=None, rope=None, bias=0.0):
+    """Attention of x, to itself or to `memory`; `seen` says which keys, `rope` how queries and keys turn."""
     n, kv, width = heads(spec)
     attention, eps = spec["attention"], spec["norm"].get("eps")
     source = x if memory is None else memory
@@ -261,17 +325,20 @@ def attend(spec, w, name, x, seen, memory=None, turned=True):
     scales = [w.get(f"{name}.{part}_norm.weight") for part in "qk"]
     if place == "features":
         q, k = rms_norm(q, scales[0], eps), rms_norm(k, scales[1], eps)
-    q, k, v = (y.unflatten(-1, (-1, width)).transpose(1, 2) for y in (q, k, v))
+    q, k = (y.unflatten(-1, (-1, width)).transpose(1, 2) for y in (q, k))
+    v = v.unflatten(-1, (kv, -1)).transpose(1, 2)
     if place == "heads":
         q, k = rms_norm(q, scales[0], eps), rms_norm(k, scales[1], eps)
-    if spec["positions"]["kind"] == "rope" and turned and memory is None:
-        theta = attention["rope"]["theta"]
-        q, k = rotate(q, theta), rotate(k, theta)
+    if rope is not None:
+        q, k = rotate(q, rope), rotate(k, rope)
     if place == "turned":
         q, k = rms_norm(q, scales[0], eps), rms_norm(k, scales[1], eps)
     # Query head h reads key/value head h // (n / kv).
     k, v = k.repeat_interleave(n // kv, dim=1), v.repeat_interleave(n // kv, dim=1)
-    scores = q @ k.transpose(-1, -2) / math.sqrt(width)
+    scores = q @ k.transpose(-1, -2)
+    scores = (scores * attention["scale"] if "scale" in attention else scores / math.sqrt(width)) + bias
+    if "softcap" in attention:
+        scores = attention["softcap"] * torch.tanh(scores / attention["softcap"])
     if spec["positions"]["kind"] == "alibi" and memory is None:
         scores = scores + alibi(n, x.shape[1]).to(x.dtype)
     scores = scores.masked_fill(~seen, -torch.inf)
@@ -308,11 +375,13 @@ def mixture(spec, w, name, x):
     moe, gated = spec["ffn"]["moe"], FFN[spec["ffn"]["kind"]][1]
     logits = linear(w, f"{name}.router", x)
     scores = torch.sigmoid(logits) if moe.get("score") == "sigmoid" else torch.softmax(logits, dim=-1)
+    if moe.get("score") == "chosen_softmax":
+        scores = logits.exp()  # which the sum of the chosen ones turns into a softmax
     choice = scores + w.get(f"{name}.choice_bias", 0.0)
     groups = moe.get("groups")
-    if groups:  # the groups whose two best experts together score best
+    if groups:  # the groups whose best expert, or two best experts together, score best
         inside = choice.unflatten(-1, (groups["groups"], -1))
-        best = inside.topk(2, dim=-1).values.sum(-1).topk(groups["chosen"], dim=-1).indices
+        best = inside.topk(1 if groups["kind"] == "max" else 2, dim=-1).values.sum(-1).topk(groups["chosen"], dim=-1).indices
         kept = torch.zeros(inside.shape[:-1], dtype=torch.bool).scatter(-1, best, True)
         choice = inside.masked_fill(~kept[..., None], -torch.inf).flatten(-2)
     chosen = choice.topk(moe["n_active"], dim=-1).indices
@@ -371,14 +440,40 @@ def last_norm(spec, w, prefix, x):
     return x if placement(spec) in ("post", "deepnorm") else normalise(spec, w, f"{prefix}norm", x)
 
 
+def layer_rope(spec, everywhere):
+    """How queries and keys of a layer turn; None where they do not."""
+    attention = spec["attention"]
+    if spec["positions"]["kind"] != "rope" or everywhere and not attention.get("global_rope", True):
+        return None
+    return attention["rope"] | (dict(theta=attention["global_theta"]) if everywhere and "global_theta" in attention else {})
+
+
+def branches(spec, w, layer, i, keep, bias, causal):
+    """Layer i's attention and its feed-forward, as functions of their inputs."""
+    everywhere = is_global(spec, i)
+
+    def look(h):
+        if spec["attention"]["kind"] in reference_attention.KINDS:
+            it = spec | {"attention": spec["attention"] | {"causal": causal}}
+            return reference_attention.attend(it, w, f"{layer}.attn", h, keep)
+        seen = visible(spec, h.shape[1], keep, everywhere, causal)
+        return attend(spec, w, f"{layer}.attn", h, seen, rope=layer_rope(spec, everywhere), bias=bias)
+
+    def think(h):
+        return (mixture if has_mixture(spec, i) else feed)(spec, w, f"{layer}.ffn", h)
+
+    return look, think
+
+
 def encode(spec, w, ids):
     """The encoder of an encoder-decoder: its states, the last one normed."""
     x = embed(spec, w, "encoder.", ids)
-    states, seen = [x], torch.ones(1, 1, ids.shape[1], ids.shape[1], dtype=torch.bool)
+    states, bias = [x], position_bias(spec, w, "encoder.", ids.shape[1], False)
     for i in range(spec["n_encoder_layers"]):
         layer = f"encoder.layers.{i}"
-        x = branch(spec, w, layer, "attn", x, lambda h: attend(spec, w, f"{layer}.attn", h, seen))
-        x = branch(spec, w, layer, "ffn", x, lambda h: feed(spec, w, f"{layer}.ffn", h))
+        look, think = branches(spec, w, layer, i, None, bias, False)
+        x = branch(spec, w, layer, "attn", x, look)
+        x = branch(spec, w, layer, "ffn", x, think)
         states.append(x)
     states[-1] = last_norm(spec, w, "encoder.", x)
     return states
@@ -387,23 +482,14 @@ def encode(spec, w, ids):
 def forward(spec, w, ids, keep=None, types=None, memory=None):
     """The task's output and the hidden states: embedding, after each layer (the last one normed)."""
     placed, task, head = placement(spec), spec.get("task", "causal_lm"), spec.get("head", {})
+    causal = spec["attention"]["causal"]
     x = embed(spec, w, "", ids)
     if types is not None:
         x = x + w["type_embed.weight"][types]
-    states = [x]
+    states, bias = [x], position_bias(spec, w, "", ids.shape[1], causal)
     for i in range(spec["n_layers"]):
-        layer, everywhere = f"layers.{i}", is_global(spec, i)
-        seen = visible(spec, ids.shape[1], keep, everywhere)
-        turned = not everywhere or spec["attention"].get("global_rope", True)
-
-        def look(h):
-            if spec["attention"]["kind"] in reference_attention.KINDS:
-                return reference_attention.attend(spec, w, f"{layer}.attn", h, keep)
-            return attend(spec, w, f"{layer}.attn", h, seen, turned=turned)
-
-        def think(h):
-            return (mixture if has_mixture(spec, i) else feed)(spec, w, f"{layer}.ffn", h)
-
+        layer = f"layers.{i}"
+        look, think = branches(spec, w, layer, i, keep, bias, causal)
         if placed == "parallel":
             y = normalise(spec, w, f"{layer}.attn_norm", x)
             x = add(spec, add(spec, x, look(y)), think(y))

@@ -49,6 +49,14 @@ fn latents_expanded_and_absorbed() {
 }
 
 #[test]
+fn a_window_hides_keys_from_the_masked_count() {
+    let flops = asked(&published("phi-3-mini-4k"), 2048, 0).flops;
+    assert_eq!((flops.forward, flops.parts.linear), (16_896_132_907_008, 15_246_865_465_344));
+    // Of 2048 keys a window of 2047 hides one, from the last query of each head and layer; a causal count is so much more.
+    assert_eq!(flops.parts.attention_masked + 32 * 32 * 2 * (96 + 96), 825_036_374_016);
+}
+
+#[test]
 fn states_that_do_not_grow() {
     let it = asked(&published("qwen3-next-80b-a3b"), 2048, 0);
     assert_eq!(it.params.total, 79_674_391_296);

@@ -278,6 +278,9 @@ pub(crate) struct Run {
     /// The text to continue; `-` reads it from standard input
     #[arg(long, allow_hyphen_values = true, required_unless_present = "prompts")]
     pub(crate) prompt: Option<String>,
+    /// Numbers [1, P, width] that the model reads beside text: `features` of a file
+    #[arg(long, value_name = "FILE.safetensors", conflicts_with_all = ["prompts", "beams"])]
+    pub(crate) features: Option<PathBuf>,
     /// Texts to continue side by side, one a line, or in a .jsonl file objects with a `prompt`; answers come as JSON lines
     #[arg(long, value_name = "FILE", conflicts_with = "prompt")]
     pub(crate) prompts: Option<PathBuf>,

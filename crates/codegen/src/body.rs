@@ -105,10 +105,13 @@ impl<'a> BodyWriter<'a> {
     /// `let name = expression;`
     fn bind(&mut self, node: &Node, expression: TokenStream, key: NodeKey, nodes: &[Node], flow: &Flow) {
         let borrowed = matches!(node.kind, NodeKind::Once(_));
-        let names: Vec<String> = node.outputs.iter().map(|id| self.pick_name(*id, node, key, flow)).collect();
-        for (id, name) in node.outputs.iter().zip(&names) {
+        let mut names: Vec<String> = Vec::new();
+        for id in &node.outputs {
+            // Each is bound before the next is named: blocks of one caller may call their values alike.
+            let name = self.pick_name(*id, node, key, flow);
             let binding = if borrowed { Binding::Borrowed(name.clone()) } else { Binding::Owned(name.clone()) };
             self.bindings.insert(*id, binding);
+            names.push(name);
         }
         let idents: Vec<_> = names.iter().map(|n| ident(n)).collect();
         let is_array = match &node.kind {

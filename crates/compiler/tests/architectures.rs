@@ -33,7 +33,7 @@ const HEAD: &str = "# Architectures
 Written by a test (`UPDATE=1 cargo test -p formwork-compiler --test architectures`), which fails when this page is stale.
 
 - **Mechanisms** are the ops of the typed models that the fixtures' configs give, with the variants and options that they use.
-- **Lines** of a file are counted without blank ones: those of the family itself, and with its `hf` and `weights` sections.
+- **Lines** of a file are counted without blank ones: those of the family itself, and with its `hf`, `keys`, `gguf` and `weights` sections.
 - A model type in **bold** is verified: a checkpoint with random weights, made by transformers, goes through the generated code, and
   outputs, hidden states and the cached greedy continuation are within 1e-4 of the reference, parameters and FLOPs equal to it
   (`cargo test -p formwork-tests --test reference`).
@@ -58,6 +58,9 @@ Median lines of one model, neither blank nor a comment; counted in November 2026
 /// Ops by name, with the variants and options that are used of each.
 type Mechanisms = BTreeMap<&'static str, BTreeSet<String>>;
 
+/// How sections begin that say where numbers come from: configs, sets of their keys, checkpoints.
+const SECTIONS: [&str; 5] = ["    hf \"", "    keys ", "    ignore ", "    weights {", "    gguf "];
+
 /// What the page says of one family file.
 #[derive(Default)]
 struct Row {
@@ -75,7 +78,7 @@ fn row(text: &str) -> Row {
         if let Some(types) = line.strip_prefix("    hf \"") {
             out.types.extend(types.split('"').step_by(2).map(str::to_string).filter(|t| !t.contains(['{', ','])));
         }
-        in_section |= line.starts_with("    hf \"") || line == "    weights {";
+        in_section |= SECTIONS.iter().any(|section| line.starts_with(section));
         out.own += usize::from(!in_section);
         in_section &= line != "    }";
     }

@@ -97,7 +97,8 @@ fn expressions_words_and_missing_keys() {
     assert!(ok(
         "[attention]\nkind = \"gqa\"\nn_kv_heads = 2\nrope = { scaling = { kind = \"linear\", factor = 2.0 } }"
     ));
-    assert!(!ok("attention = \"gqa\""));
+    assert!(ok("attention = \"gqa\""));
+    assert!(!ok("[attention]\nkind = \"sparse\"\npattern = { kind = \"strided\" }"));
     assert!(!ok("attention = { n_heads = 2 }"));
     assert!(!ok("[norm]\nkind = \"rsm\""));
     assert!(!ok("task = \"guess\""));

@@ -131,7 +131,10 @@ impl Elaborator<'_> {
             (BinaryOp::And, Value::Bool(false)) | (BinaryOp::Or, Value::Bool(true)) => return left,
             (BinaryOp::And | BinaryOp::Or, Value::Bool(_)) => return self.eval(b, scope, &Ty::Bool),
             (_, Value::Unknown) => {
-                self.eval(b, scope, &Ty::Any);
+                // A bare name may be a variant of what is not known.
+                if !matches!(b.kind, ExprKind::Name(_)) {
+                    self.eval(b, scope, &Ty::Any);
+                }
                 return Value::Unknown;
             }
             _ => {}

@@ -14,6 +14,7 @@ use crate::scope::Scope;
 use crate::tokenizer;
 use crate::types::Ty;
 use crate::unclaimed;
+use crate::undefined;
 use crate::value::{Tensor, Value};
 
 /// Keys of an instance that are not parameters.
@@ -50,6 +51,11 @@ pub fn apply(
     let sound = it.evaluate_members(family);
     let entry = it.entry(family, arguments, task).filter(|_| sound);
     let model = entry.and_then(|entry| it.build(family, &entry, name));
+    for error in undefined::check(family, library) {
+        if it.errors.iter().all(|e| e.primary.as_ref().map(|l| l.span) != error.primary.as_ref().map(|l| l.span)) {
+            it.fail(error);
+        }
+    }
     match model {
         Some(model) if it.errors.is_empty() => Ok(model),
         _ => {
@@ -359,6 +365,7 @@ impl Elaborator<'_> {
             gguf: None,
             origins: self.origins.clone(),
         };
+        model.leave_out_unread_ids();
         self.check_parameters(&model);
         model.gguf = gguf.map(|mut map| {
             map.keep_for(&model);

@@ -88,7 +88,7 @@ impl Elaborator<'_> {
         let ty = self.resolve(&field.ty);
         let before = self.errors.len();
         let result = self.eval(value, scope, &ty);
-        let place = names_in(value).iter().find_map(|name| config.get(name)).map_or(value.span, |data| data.span);
+        let place = names_in(value).iter().rev().find_map(|name| config.get(name)).map_or(value.span, |data| data.span);
         for error in &mut self.errors[before..] {
             read_at(error, place);
         }

@@ -31,6 +31,7 @@ mod tables;
 mod tokenizer;
 mod types;
 mod unclaimed;
+mod undefined;
 mod value;
 mod weights;
 

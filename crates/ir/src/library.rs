@@ -98,13 +98,17 @@ impl Library {
         self.shared.get(name)
     }
 
+    pub(crate) fn decls(&self) -> impl Iterator<Item = &Decl> {
+        self.shared.values()
+    }
+
     pub(crate) fn decl_names(&self) -> impl Iterator<Item = &str> {
         self.shared.keys().map(String::as_str)
     }
 }
 
 impl Decl {
-    fn span(&self) -> formwork_diag::Span {
+    pub(crate) fn span(&self) -> formwork_diag::Span {
         match self {
             Self::Block(it) => it.name.span,
             Self::Function(it) => it.name.span,

@@ -228,6 +228,29 @@ impl Model {
     pub fn generates(&self) -> bool {
         self.modules.iter().any(|m| any_state(&m.nodes))
     }
+
+    /// Drops ids beside a stream, such as kinds of segments, that this instance has no use for.
+    pub(crate) fn leave_out_unread_ids(&mut self) {
+        let root = &mut self.modules[self.root.0];
+        let is_read =
+            |id: &ValueId| root.value(*id).ty.kind != Kind::Ids || root.outputs.contains(id) || reads(&root.nodes, *id);
+        let read: Vec<bool> = root.inputs.iter().map(is_read).collect();
+        let (mut of_root, mut of_model) = (read.iter(), read.iter());
+        root.inputs.retain(|_| of_root.next().is_none_or(|read| *read));
+        self.inputs.retain(|_| of_model.next().is_none_or(|read| *read));
+    }
+}
+
+/// Whether a node, or a layer of a loop, reads a value of the module.
+fn reads(nodes: &[Node], id: ValueId) -> bool {
+    nodes.iter().any(|node| {
+        node.inputs.contains(&id)
+            || match &node.kind {
+                NodeKind::Repeat(it) => it.kinds.iter().any(|kind| kind.captures.contains(&id)),
+                NodeKind::Once(inner) | NodeKind::Together(inner) => reads(inner, id),
+                NodeKind::Op(_) | NodeKind::Call(_) | NodeKind::Probe(..) => false,
+            }
+    })
 }
 
 fn any_state(nodes: &[Node]) -> bool {

@@ -129,10 +129,14 @@ pub(crate) fn heads(call: &Call<'_>) -> Result<Heads, OpError> {
     Ok(Heads { batch, queries, keys, heads, kv_heads, d_k, d_v })
 }
 
+/// A bias is for all sequences alike, or for each its own.
 fn check_bias(bias: &Type, h: &Heads, past: &Poly) -> Result<(), OpError> {
     let expected = Type::f32(vec![h.heads.clone(), h.queries.clone(), &h.keys + past]);
-    let fits = bias.shape.len() == 3 && bias.shape.iter().zip(&expected.shape).all(|(a, b)| a.same(b));
-    if fits {
+    let (own, shape) = match bias.shape.as_slice() {
+        [batch, shape @ ..] if shape.len() == 3 => (batch.same(&h.batch), shape),
+        shape => (true, shape),
+    };
+    if own && shape.len() == 3 && shape.iter().zip(&expected.shape).all(|(a, b)| a.same(b)) {
         return Ok(());
     }
     Err(OpError::new(format!("the bias is {bias}, the scores are {expected}")).at("bias"))

@@ -2,6 +2,9 @@
 
 use crate::{Attr, AttrType, AttrValue, Call, Facts, Flops, Form, Input, Lit, Op, OpError, Poly, Type};
 
+/// Axes that a tensor may have.
+const MAX_AXES: usize = 4;
+
 pub(crate) static HEADS: Op = Op {
     name: "heads",
     summary: "[.., n·d] to [.., n, d]",
@@ -48,6 +51,9 @@ fn moved(outputs: Vec<Type>, name: &'static str, args: Vec<Lit>) -> Facts {
 
 fn heads(call: &Call<'_>) -> Result<Facts, OpError> {
     let (x, n) = (call.input("x")?, call.int("n")?);
+    if x.shape.len() == MAX_AXES {
+        return Err(OpError::new(format!("{x} has {MAX_AXES} axes, and heads would be one more")).at("x"));
+    }
     let d = quotient(&x.last(), &n).ok_or_else(|| {
         let number = |p: &Poly| p.constant().map_or_else(|| p.to_string(), |v| v.to_string());
         let message = format!("{} features do not split into {} heads", number(&x.last()), number(&n));

@@ -51,6 +51,7 @@ catalogue! {
     block_linear: BLOCK_LINEAR;
     concat: CONCAT;
     decayed_attention: DECAYED_ATTENTION;
+    disentangled: CONTENT_TO_POSITION, POSITION_TO_CONTENT;
     dual_chunk: DUAL_CHUNK_ATTENTION;
     dynamic_context: CHOSEN_ATTENTION, TOP_KEYS;
     chosen_mla: CHOSEN_MLA;
@@ -80,6 +81,7 @@ catalogue! {
     route: ROUTE;
     temperature: TEMPERATURE;
     token_shift: TOKEN_SHIFT;
+    within_capacity: WITHIN_CAPACITY;
     wkv: WKV;
     xielu: XIELU;
 }

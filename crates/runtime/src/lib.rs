@@ -17,6 +17,7 @@ pub use formwork_ops::attention::{Attention, Mask};
 pub use formwork_ops::batch_norm::BatchNorm;
 pub use formwork_ops::block_linear::BlockLinear;
 pub use formwork_ops::chosen_mla::ChosenMla;
+pub use formwork_ops::disentangled::Distances;
 pub use formwork_ops::embedding::Embedding;
 pub use formwork_ops::experts::{ExpertActivation, ExpertKind, Experts, ExpertsConfig};
 pub use formwork_ops::gated_delta::LogDecay;
@@ -66,6 +67,7 @@ pub mod ops {
     pub use formwork_ops::clamp::clamp;
     pub use formwork_ops::concat::concat;
     pub use formwork_ops::decayed_attention::decayed_attention;
+    pub use formwork_ops::disentangled::{content_to_position, position_to_content};
     pub use formwork_ops::dual_chunk::dual_chunk_attention;
     pub use formwork_ops::dynamic_context::{chosen_attention, top_keys};
     pub use formwork_ops::gated_delta::{gated_delta, gated_delta_features};
@@ -80,4 +82,5 @@ pub mod ops {
     pub use formwork_ops::route::{route, route_biased};
     pub use formwork_ops::sparse::{sparse_attention, sparse_attention_full};
     pub use formwork_ops::token_shift::token_shift;
+    pub use formwork_ops::within_capacity::within_capacity;
 }

@@ -177,6 +177,7 @@ fn wrong_inputs_have_their_codes() {
     assert_eq!(code(&[ids(&[1; 65])]), "context-too-long");
     assert_eq!(code(&[integers("other", &[1], &[1])]), "missing-input");
     assert_eq!(code(&[ids(&[1, 2]), integers("attention_mask", &[1, 3], &[1; 3])]), "mask-shape");
+    assert_eq!(code(&[ids(&[1, 2]), integers("attention_mask", &[1, 2], &[1, 2])]), "mask-value");
     assert_eq!(code(&[integers("input_ids", &[1, 1, 1], &[1])]), "input-shape");
     let floats = Numbers::Floats(vec![1.0]);
     let floats = Output { name: "input_ids".to_string(), dims: vec![1, 1], numbers: floats };

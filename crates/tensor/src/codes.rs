@@ -74,6 +74,11 @@ pub const CODES: &[(&str, &str)] = &[
         "An attention mask has one number for every id of its input, 1 for a token and 0 for \
          padding; this one has another shape.",
     ),
+    (
+        "mask-value",
+        "An attention mask is 1 at a token and 0 at padding; any other number, such as a weight or the \
+         minus infinity of an additive mask, would be read as a token.",
+    ),
     ("missing-input", "The model reads an input that is not there. `info` lists the inputs of a model."),
     (
         "missing-shard",

@@ -35,6 +35,25 @@ impl Shape {
         self.last().copied().unwrap_or(1)
     }
 
+    /// The last axis as two, the outer one of length `n`, which divides it.
+    pub(crate) fn with_last_split(&self, n: usize) -> Self {
+        assert!((1..MAX_RANK).contains(&self.rank), "{self:?} has no room for heads");
+        let mut split = self.with_width(n);
+        split.dims[self.rank] = self.width() / n;
+        split.rank += 1;
+        split
+    }
+
+    /// The last two axes as one.
+    pub(crate) fn with_last_merged(&self) -> Self {
+        assert!(self.rank >= 2, "{self:?} has no heads to merge");
+        let mut merged = *self;
+        merged.rank -= 1;
+        merged.dims[merged.rank - 1] *= self.width();
+        merged.dims[merged.rank] = 0;
+        merged
+    }
+
     /// The number of rows: the product of all axes but the last.
     pub fn rows(&self) -> usize {
         match self.rank {

@@ -58,17 +58,18 @@ impl Tensor {
         self
     }
 
-    /// `[B, S, n·d]` to `[B, S, n, d]`; free.
+    /// `[.., n·d]` to `[.., n, d]`; free.
     pub fn split_heads(self, heads: usize) -> Self {
-        let [b, s, width] = self.axes("split_heads");
-        assert!(heads > 0 && width % heads == 0, "{width} channels do not divide into {heads} heads");
-        self.reshape(&[b, s, heads, width / heads])
+        let width = self.shape.width();
+        assert!(heads > 0 && width.is_multiple_of(heads), "{width} channels do not divide into {heads} heads");
+        let shape = self.shape.with_last_split(heads);
+        self.reshape(&shape)
     }
 
-    /// `[B, S, n, d]` to `[B, S, n·d]`; free.
+    /// `[.., n, d]` to `[.., n·d]`; free.
     pub fn merge_heads(self) -> Self {
-        let [b, s, heads, d] = self.axes("merge_heads");
-        self.reshape(&[b, s, heads * d])
+        let shape = self.shape.with_last_merged();
+        self.reshape(&shape)
     }
 
     /// Cuts the last axis into pieces of the given widths, which sum to its length.

@@ -1,6 +1,6 @@
 //! bert-base-uncased: the `bert` family, 109,514,298 parameters.
 //!
-//! BERT and ERNIE: a bidirectional encoder with learned positions, token types and LayerNorm after each branch.
+//! BERT, ERNIE and BigBird: a bidirectional encoder with learned positions, token types and LayerNorm after each branch.
 //!
 //! Generated from `specs/models/bert-base-uncased.toml`; edit the spec and run `formwork compile specs/models/bert-base-uncased.toml`.
 //!

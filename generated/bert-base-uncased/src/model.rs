@@ -7,7 +7,7 @@ use formwork_runtime::{
     Context, Ids, Info, Inputs, LayerNorm, Linear, Model, Room, Tensor, Tokens, Weights, ops,
 };
 
-/// BERT and ERNIE: a bidirectional encoder with learned positions, token types and LayerNorm after each branch.
+/// BERT, ERNIE and BigBird: a bidirectional encoder with learned positions, token types and LayerNorm after each branch.
 pub struct MaskedLm {
     embeddings: Embeddings,
     layer: Vec<Layer>,

@@ -7,6 +7,13 @@ pub const MAPPING: Mapping = Mapping {
     prefixes: &["bert.", "ernie."],
     rules: &[
         Rule {
+            target: "pooler.dense.{part}",
+            source: Source::FirstOf(&[
+                Source::Name("pooler.dense.{part}"),
+                Source::Name("pooler.{part}"),
+            ]),
+        },
+        Rule {
             target: "cls.predictions.decoder.weight",
             source: Source::Name("embeddings.word_embeddings.weight"),
         },
@@ -35,6 +42,8 @@ pub const MAPPING: Mapping = Mapping {
     ignore: &[
         "*.position_ids",
         "embeddings.position_ids",
+        "pooler.weight",
+        "pooler.bias",
         "pooler.dense.weight",
         "pooler.dense.bias",
         "bert.pooler.dense.weight",

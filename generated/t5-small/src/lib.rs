@@ -1,6 +1,6 @@
 //! t5-small: the `t5` family, 60,506,624 parameters.
 //!
-//! T5, mT5 and UMT5: an encoder-decoder with bucketed relative positions, RMS norms before each branch and unscaled attention.
+//! T5, mT5, UMT5, LongT5 and Switch Transformers: an encoder-decoder with bucketed relative positions, RMS norms before each branch and unscaled attention.
 //!
 //! Generated from `specs/models/t5-small.toml`; edit the spec and run `formwork compile specs/models/t5-small.toml`.
 //!

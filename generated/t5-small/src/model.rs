@@ -7,7 +7,7 @@ use formwork_runtime::{
     Context, Info, Inputs, Keeps, Kept, Linear, Model, Once, Room, Tensor, Tokens, Weights, ops,
 };
 
-/// T5, mT5 and UMT5: an encoder-decoder with bucketed relative positions, RMS norms before each branch and unscaled attention.
+/// T5, mT5, UMT5, LongT5 and Switch Transformers: an encoder-decoder with bucketed relative positions, RMS norms before each branch and unscaled attention.
 pub struct Seq2seq {
     encoder: Encoder,
     decoder: Decoder,

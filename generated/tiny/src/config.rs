@@ -17,7 +17,7 @@ pub const MAX_SEQ_LEN: usize = 2048;
 /// Query heads.
 pub const N_HEADS: usize = 8;
 
-/// `attention.n_kv_heads`.
+/// Key/value heads; a quarter of `n_heads` when null, or half of them, or one, where that is not whole.
 pub const N_KV_HEADS: usize = 2;
 
 /// `norm.eps`.

@@ -185,7 +185,10 @@ impl Call<'_> {
                 q: &form.q.data()[at * e..][..e],
                 seen: (form.seen)(slot, valid),
                 linear: slope.map(|slope| Linear { slope, query: slot }),
-                bias: attention.bias.map(|bias| &bias.data()[(head * sizes.steps + step) * slots..][..slots]),
+                bias: attention.bias.map(|bias| {
+                    let sequence = if bias.shape().len() == 4 { sequence } else { 0 };
+                    &bias.data()[((sequence * heads + head) * sizes.steps + step) * slots..][..slots]
+                }),
             }
         };
         let [keys, values] = self.source.slots(sequence, kv_head);

@@ -44,7 +44,7 @@ impl<'a> Attention<'a> {
         self
     }
 
-    /// Adds `[H, S, T]` to the scores.
+    /// Adds `[H, S, T]`, or `[B, H, S, T]`, to the scores.
     pub fn bias(mut self, bias: &'a Tensor) -> Self {
         self.bias = Some(bias);
         self
@@ -90,7 +90,8 @@ impl<'a> Attention<'a> {
         let slots = tokens.slots();
         assert_eq!(tokens.batch(), b, "queries and keys of one batch");
         if let Some(bias) = self.bias {
-            assert_eq!(bias.shape(), [heads, s, slots], "one bias per head, query and key");
+            let (shape, own) = (bias.shape(), [b, heads, s, slots]);
+            assert!(shape == own || shape == &own[1..], "one bias per head, query and key, not {shape:?}");
         }
         if let Some(sinks) = self.sinks {
             assert_eq!(sinks.shape(), [heads], "one sink per head");

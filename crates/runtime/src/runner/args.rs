@@ -20,6 +20,8 @@ pub(super) struct Options {
     weights: Option<PathBuf>,
     input: Option<PathBuf>,
     output: Option<PathBuf>,
+    /// A file with the numbers that the model reads beside ids.
+    pub(super) features: Option<PathBuf>,
     threads: Option<usize>,
     hold: Option<String>,
     dtype: Option<String>,
@@ -159,6 +161,7 @@ fn set_value(command: &str, name: &str, parser: &mut lexopt::Parser, options: &m
         "weights" => options.weights = Some(value.into()),
         "input" => options.input = Some(value.into()),
         "output" => options.output = Some(value.into()),
+        "features" => options.features = Some(value.into()),
         "hold" => options.hold = Some(value.to_string_lossy().into_owned()),
         "dtype" => options.dtype = Some(value.to_string_lossy().into_owned()),
         "cache" => options.cache = Some(value.to_string_lossy().into_owned()),

@@ -60,14 +60,27 @@ fn case(file: &SafeTensors, prefix: &str) -> Result<Case> {
         let message = format!("`{prefix}attention_mask` and input_ids differ in shape");
         return Err(Error::new("mask-shape", message));
     }
-    let mask = mask.map(|mask| mask.data().iter().map(|x| *x != 0).collect());
+    let mask = mask.map(|mask| padding(&mask)).transpose()?;
     let features =
         [format!("{prefix}features"), "features".into()].iter().find_map(|name| numbers(file, name).transpose());
     Ok(Case { prefix: prefix.to_string(), ids, mask, types, decoder, features: features.transpose()? })
 }
 
+/// Which slots hold tokens: 1 says so, 0 says padding, and nothing else is a mask.
+fn padding(mask: &Ids) -> Result<Vec<bool>> {
+    let slot = |x: &u32| match x {
+        0 => Ok(false),
+        1 => Ok(true),
+        other => {
+            let message = format!("attention_mask holds {other}; it is 1 at tokens and 0 at padding");
+            Err(Error::new("mask-value", message))
+        }
+    };
+    mask.data().iter().map(slot).collect()
+}
+
 /// Floats `[B, P, width]` of a file.
-fn numbers(file: &SafeTensors, name: &str) -> Result<Option<([usize; 3], Vec<f32>)>> {
+pub(super) fn numbers(file: &SafeTensors, name: &str) -> Result<Option<([usize; 3], Vec<f32>)>> {
     let Some((dtype, dims)) = file.describe(name) else {
         return Ok(None);
     };

@@ -1,14 +1,17 @@
 //! `generate`: ids in, ids out, each on its own line as soon as it is known.
 
+use std::path::Path;
+
 use formwork_ops::Room;
-use formwork_tensor::{Error, Result};
+use formwork_tensor::{Context, Error, Result, Tensor};
 
 use super::args::{Options, usage};
-use super::case::decodes;
+use super::case::{self, decodes};
 use super::{answers, print};
 use crate::batch::Chosen;
 use crate::model::{Model, load_held};
 use crate::session::Session;
+use crate::weights::SafeTensors;
 
 /// How many ids are generated unless told.
 const COUNT: usize = 32;
@@ -32,6 +35,9 @@ pub(super) fn run<M: Model>(options: &Options) -> Result<()> {
     }
     let format = options.cache::<M>()?;
     if options.lines || options.beams.is_some() {
+        if options.features.is_some() {
+            return Err(usage("--features goes with one prompt, without --lines and --beams"));
+        }
         return answers::run(&model, &ctx, &prompts, start, count, options);
     }
     let source = &prompts[0];
@@ -39,6 +45,9 @@ pub(super) fn run<M: Model>(options: &Options) -> Result<()> {
     let mut session = Session::new(&model, &ctx, Room { tokens: prompt.len().saturating_add(count), format })?;
     if start.is_some() {
         session = session.with_source(source)?;
+    }
+    if let Some(path) = &options.features {
+        session = session.with_features(features::<M>(path, &ctx)?);
     }
     let mut generation = session.generate(prompt, count, options.sampling)?.stop_at(&options.stop);
     while let Some(step) = generation.next_with_logits() {
@@ -49,6 +58,16 @@ pub(super) fn run<M: Model>(options: &Options) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The numbers `[1, P, width]` that a file holds under `features`.
+fn features<M: Model>(path: &Path, ctx: &Context) -> Result<Tensor> {
+    if M::features().is_none() {
+        return Err(usage(format!("`{}` reads ids alone, no --features", M::INFO.name)));
+    }
+    let (dims, numbers) = case::numbers(&SafeTensors::open(path)?, "features")?
+        .ok_or_else(|| Error::new("missing-input", format!("{} holds no `features`", path.display())))?;
+    Ok(ctx.from_slice(&dims, &numbers))
 }
 
 /// The whitespace-separated ids of standard input.

@@ -27,7 +27,8 @@ commands:
   verify   --weights PATH --input CASE.safetensors [--tolerance 1e-4] [--threads N]
   generate --weights PATH [-n N] [--temperature T] [--top-k K] [--top-p P] [--min-p P]
            [--repetition-penalty R] [--seed S] [--stop-id ID]... [--decoder-start ID]...
-           [--logprobs N] [--threads N]   reads the ids of the prompt from standard input
+           [--logprobs N] [--features FILE.safetensors] [--threads N]
+           reads the ids of the prompt from standard input, and `features` [1, P, width] from the file
   generate --lines [--batch N] ..   one prompt a line, one answer a line, as JSON
   generate --beams N [--length-penalty P] [--early-stopping] ..   the best whole answer, as JSON
   score    --weights PATH [--window N] [--stride N] [--threads N]

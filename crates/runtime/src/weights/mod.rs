@@ -221,12 +221,13 @@ impl Shared {
         })
     }
 
-    /// The name under which the checkpoint holds a tensor.
+    /// The name under which the checkpoint holds a tensor: with a prefix, without, or with another one.
     fn resolve(&self, name: &str) -> Option<String> {
-        let prefixes = self.mapping.prefixes.iter();
-        let longer = prefixes.clone().map(|prefix| format!("{prefix}{name}"));
-        let shorter = prefixes.filter_map(|prefix| name.strip_prefix(prefix)).map(str::to_string);
-        let mut names = std::iter::once(name.to_string()).chain(longer).chain(shorter);
+        let prefixes = self.mapping.prefixes;
+        let shorter = prefixes.iter().filter_map(|prefix| name.strip_prefix(prefix));
+        let bare: Vec<&str> = std::iter::once(name).chain(shorter).collect();
+        let longer = bare.iter().flat_map(|name| prefixes.iter().map(move |prefix| format!("{prefix}{name}")));
+        let mut names = bare.iter().map(|name| (*name).to_string()).chain(longer);
         names.find(|name| self.checkpoint.contains(name))
     }
 

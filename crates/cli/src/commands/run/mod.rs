@@ -53,6 +53,9 @@ pub(super) fn run(options: &Run, global: &Global) -> Outcome {
     if let Some(count) = options.logprobs {
         child.arg("--logprobs").arg(count.to_string());
     }
+    if let Some(path) = &options.features {
+        child.arg("--features").arg(path);
+    }
     let texts = Texts { prompts: &prompts, rows: &rows, start: start.as_deref(), tokenizer: &tokenizer };
     if options.prompts.is_some() || options.beams.is_some() {
         return answers::run(child, &texts, options, &executable);
