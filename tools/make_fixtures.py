@@ -479,6 +479,11 @@ FIXTURES |= {
         num_decoder_layers=2, num_experts=2, expert_capacity=6, num_sparse_encoder_layers=1, num_sparse_decoder_layers=1, router_bias=True, DISTINCT=3)),
 }
 
+# The reference computes the scores of each pair of heads twice.
+FIXTURES |= {
+    "diffllama": ("DiffLlamaForCausalLM", DECODER, dict(head_dim=8, attention_bias=True, num_hidden_layers=3, DISTINCT=3)),
+}
+
 # Parameters of a class that its outputs do not depend on, or that are no more than a formula.
 UNREAD = {
     "EsmForMaskedLM": "contact_head", "RoFormerForMaskedLM": "embed_positions",
@@ -493,7 +498,7 @@ NO_EXPERTS = {
 OTHER_WORK = {
     "lfm2", "lfm2_moe", "qwen3_next", "qwen3_5_text", "qwen3_5_moe_text", "olmo_hybrid", "kimi_linear", "mamba2", "bamba",
     "granitemoehybrid", "falcon_h1", "nemotron_h", "minimax", "deepseek_v32", "glm_moe_dsa", "llama4_text", "longcat_flash",
-    "longformer", "led", "longt5", "deberta", "switch_transformers", "big_bird",
+    "longformer", "led", "longt5", "deberta", "switch_transformers", "big_bird", "diffllama",
 }
 # transformers 4 had no such model, or wrote the same keys.
 NO_LEGACY = {"mimo_v2_flash"}

@@ -17,6 +17,7 @@ const RUNTIME: &[&str] = &[
     "ChosenMla",
     "BlockLinear",
     "Context",
+    "Differential",
     "Distances",
     "Embedding",
     "ExpertActivation",

@@ -17,6 +17,7 @@ pub use formwork_ops::attention::{Attention, Mask};
 pub use formwork_ops::batch_norm::BatchNorm;
 pub use formwork_ops::block_linear::BlockLinear;
 pub use formwork_ops::chosen_mla::ChosenMla;
+pub use formwork_ops::differential::Differential;
 pub use formwork_ops::disentangled::Distances;
 pub use formwork_ops::embedding::Embedding;
 pub use formwork_ops::experts::{ExpertActivation, ExpertKind, Experts, ExpertsConfig};

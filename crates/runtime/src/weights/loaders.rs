@@ -1,6 +1,7 @@
 //! Loads the modules of a model by the names of their weights.
 
 use formwork_ops::batch_norm::BatchNorm;
+use formwork_ops::differential::Differential;
 use formwork_ops::embedding::Embedding;
 use formwork_ops::experts::{ExpertKind, Experts, ExpertsConfig, Stacked};
 use formwork_ops::layer_norm::LayerNorm;
@@ -69,6 +70,12 @@ impl Weights {
         let weight = self.table(&self.full(&format!("{name}.weight")), &[heads, d]);
         let weight = weight.map_or_else(Vec::new, |param| param.to_f32().into_owned());
         LayerNorm::new(weight, None, eps)
+    }
+
+    /// `name.lambda_q1`, `.lambda_k1`, `.lambda_q2` and `.lambda_k2`, all `[d]`.
+    pub fn differential(&self, name: &str, d: usize) -> Differential {
+        let vectors = ["lambda_q1", "lambda_k1", "lambda_q2", "lambda_k2"].map(|part| self.vector(name, part, d));
+        Differential::new(vectors.each_ref().map(Vec::as_slice))
     }
 
     /// `name.alpha_p`, `.alpha_n` `[1]`, `.beta` and `.eps` `[]`.
