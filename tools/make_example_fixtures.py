@@ -123,6 +123,42 @@ def picture_reader(w, ids, patches):
     return norm(x, "norm") @ w["lm_head.weight"].T, states
 
 
+def carried_values_shapes():
+    shapes = {"embed": (V, D), "norm": (D,), "lm_head": (V, D), "first_values": (KV * DH, D)}
+    for i in range(READER_LAYERS):
+        shapes |= {f"layers.{i}.attn.{m}": (D, D) for m in ("q_proj", "o_proj")}
+        shapes |= {f"layers.{i}.attn.{m}": (KV * DH, D) for m in ("k_proj", "v_proj")}
+        shapes |= {f"layers.{i}.{n}": (D,) for n in ("attn_norm", "mlp_norm")}
+        shapes |= {f"layers.{i}.mlp.{m}": (FF, D) for m in ("gate_proj", "up_proj")} | {f"layers.{i}.mlp.down_proj": (D, FF)}
+    return {f"{name}.weight": shape for name, shape in shapes.items()}
+
+
+def carried_values(w, ids):
+    def norm(x, name):
+        return x * (x.square().mean(-1, keepdim=True) + EPS).rsqrt() * w[f"{name}.weight"]
+
+    def heads(x, name):
+        return (x @ w[f"{name}.weight"].T).unflatten(-1, (-1, DH))
+
+    x, states = w["embed.weight"][ids], []
+    values = heads(x, "first_values")
+    for i in range(READER_LAYERS):
+        states.append(x)
+        at = f"layers.{i}"
+        h = norm(x, f"{at}.attn_norm")
+        q, k = rotate(heads(h, f"{at}.attn.q_proj")), rotate(heads(h, f"{at}.attn.k_proj"))
+        values = (heads(h, f"{at}.attn.v_proj") + values) / 2
+        k, v = (t.repeat_interleave(H // KV, 2) for t in (k, values))
+        scores = q.transpose(1, 2) @ k.permute(0, 2, 3, 1) / DH**0.5
+        scores = scores.masked_fill(torch.ones(scores.shape[-2:], dtype=torch.bool).triu(1), -torch.inf)
+        y = (scores.softmax(-1) @ v.transpose(1, 2)).transpose(1, 2).flatten(2)
+        x = x + y @ w[f"{at}.attn.o_proj.weight"].T
+        h = norm(x, f"{at}.mlp_norm")
+        h = F.silu(h @ w[f"{at}.mlp.gate_proj.weight"].T) * (h @ w[f"{at}.mlp.up_proj.weight"].T)
+        x = x + h @ w[f"{at}.mlp.down_proj.weight"].T
+    return norm(x, "norm") @ w["lm_head.weight"].T, states
+
+
 @torch.no_grad()
 def make(name, shapes, model, features=None):
     """`features` is the shape of a row of numbers beside the ids."""
@@ -173,3 +209,4 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     make("two_windows", two_windows_shapes(), two_windows)
     make("picture_reader", picture_reader_shapes(), picture_reader, (PATCHES, PATCH))
+    make("carried_values", carried_values_shapes(), carried_values)
