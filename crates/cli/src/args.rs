@@ -115,7 +115,7 @@ pub(crate) enum Command {
     Quantize(Quantize),
     /// Measure tokens per second beside the limits of this machine
     Bench(Bench),
-    /// Work with tokenizers: encode, decode, inspect, explain, train
+    /// Work with tokenizers: encode, decode, inspect, explain, train, prepare
     #[command(subcommand)]
     Tokenizer(crate::tokenizer_args::Tokenizer),
     /// Print completions for a shell

@@ -22,6 +22,12 @@ const CODES: &[(&str, &str)] = &[
         "An assertion is a figure's key, one of == != <= >= < >, and a number.\n\n    wrong:  --assert 'params.total 8e9'\n    \
          right:  --assert 'params.total < 8e9'",
     ),
+    (
+        "bad-corpus",
+        "These texts or files of ids are no corpus: a text is not UTF-8 or larger than a document may be, a set has fewer ids \
+         than a row, the tokenizer has no token to put between documents, or a file of rows is not what its header says.\n\n    \
+         mend:   give more text or shorter rows (`--length`), or name a token with `--separator`",
+    ),
     ("bad-question", "A run has at least one sequence and one token, and a machine does something in a second."),
     (
         "bad-tokenizer",
@@ -69,9 +75,18 @@ const CODES: &[(&str, &str)] = &[
          place. It is not left out without a word: change the text, or take a tokenizer that covers it, e.g. a byte-level one.",
     ),
     (
+        "no-tokenizer",
+        "A spec was to say which tokenizer to use or to learn, and it names none.\n\n    right:  [tokenizer]  kind = \"byte_bpe\"  \
+         vocab_size = 8000",
+    ),
+    (
         "not-an-encoder",
         "`embed` pools the last hidden states of a text's tokens, and this entry point gives something else, e.g. logits. \
          Choose the family's bare model with `--task`.",
+    ),
+    (
+        "option-conflict",
+        "An option and the spec say different things of the same tokenizer. Leave the option out, or change the spec.",
     ),
     (
         "output-is-input",

@@ -17,6 +17,8 @@ pub(crate) enum Tokenizer {
     Explain(Explain),
     /// Learn a vocabulary from the lines of files
     Train(Train),
+    /// Write texts as rows of ids, for pre-training
+    Prepare(Prepare),
 }
 
 #[derive(Debug, Args)]
@@ -79,12 +81,15 @@ pub(crate) struct Explain {
 
 #[derive(Debug, Args)]
 pub(crate) struct Train {
+    /// A spec whose `tokenizer` says what to learn
+    #[arg(long, value_name = "SPEC")]
+    pub(crate) spec: Option<PathBuf>,
     /// The kind of tokenizer
-    #[arg(long, value_parser = ["bpe", "byte-bpe", "wordpiece", "unigram"])]
-    pub(crate) algorithm: String,
+    #[arg(long, value_parser = ["bpe", "byte-bpe", "wordpiece", "unigram"], required_unless_present = "spec")]
+    pub(crate) algorithm: Option<String>,
     /// Tokens in all, special ones and single characters included
-    #[arg(long, value_name = "N")]
-    pub(crate) vocab_size: usize,
+    #[arg(long, value_name = "N", required_unless_present = "spec")]
+    pub(crate) vocab_size: Option<usize>,
     /// What is done to a text first, in order: nfc, nfd, nfkc, nfkd, lowercase, strip-accents, strip, or none
     /// [default: the usual ones of the kind]
     #[arg(long, value_name = "NAME,..", value_delimiter = ',')]
@@ -110,5 +115,39 @@ pub(crate) struct Train {
     pub(crate) files: Vec<PathBuf>,
     /// The tokenizer.json to write
     #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Prepare {
+    /// The tokenizer
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tokenizer: PathBuf,
+    /// A spec whose `tokenizer` it must be
+    #[arg(long, value_name = "SPEC")]
+    pub(crate) spec: Option<PathBuf>,
+    /// Ids of a row
+    #[arg(long, value_name = "N")]
+    pub(crate) length: usize,
+    /// The token after each document [default: the tokenizer's end of text]
+    #[arg(long, value_name = "TOKEN")]
+    pub(crate) separator: Option<String>,
+    /// What a document is: a whole file, a line, or the `text` of a line in JSON
+    #[arg(long, value_parser = ["files", "lines", "jsonl"], default_value = "files")]
+    pub(crate) documents: String,
+    /// The share of documents to hold out for validation
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    pub(crate) validation: f64,
+    /// Decides which documents those are
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Print the figures as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Texts, in UTF-8
+    #[arg(required = true, value_name = "TEXT FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// The folder to write
+    #[arg(short, long, value_name = "DIR")]
     pub(crate) output: PathBuf,
 }

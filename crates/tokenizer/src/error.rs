@@ -6,7 +6,7 @@ use std::path::Path;
 /// A tokenizer that cannot be used, or a text that it cannot handle.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
-    /// `bad-tokenizer`, `no-token`, `bad-training`, or `io`.
+    /// `bad-tokenizer`, `no-token`, `bad-training`, `bad-corpus`, or `io`.
     pub code: &'static str,
     /// What is wrong, lowercase, without a full stop.
     pub message: String,
@@ -32,6 +32,11 @@ impl Error {
     /// Texts or options that nothing can be learnt from.
     pub(crate) fn training(message: impl Into<String>) -> Self {
         Self::of("bad-training", message)
+    }
+
+    /// Texts or files of ids that are no corpus.
+    pub(crate) fn corpus(message: impl Into<String>) -> Self {
+        Self::of("bad-corpus", message)
     }
 
     pub(crate) fn io(path: &Path, error: &std::io::Error) -> Self {

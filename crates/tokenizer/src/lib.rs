@@ -13,6 +13,7 @@ mod json;
 mod kind;
 mod open;
 mod pieces;
+mod prepare;
 mod stream;
 mod train;
 
@@ -21,6 +22,7 @@ pub use engine::Added;
 pub use error::Error;
 pub use explain::{Explanation, Step, Word};
 pub use kind::Kind;
+pub use prepare::{Corpus, Documents, Part, Preparation, Prepared};
 pub use stream::Stream;
 pub use train::{Progress, Trained, Training};
 

@@ -43,7 +43,7 @@ pub(crate) fn run(cli: &Cli) -> Outcome {
         Command::Embed(options) => embed::run(options, global),
         Command::Perplexity(options) => perplexity::run(options, global),
         Command::Quantize(options) => quantize::run(options, global),
-        Command::Tokenizer(command) => tokenizer::run(command),
+        Command::Tokenizer(command) => tokenizer::run(command, global),
         Command::Completions { shell } => {
             let mut text = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "formwork", &mut text);

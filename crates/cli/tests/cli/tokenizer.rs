@@ -71,3 +71,55 @@ fn a_vocabulary_is_learnt_from_files() {
     let ran = formwork(&small);
     assert!(ran.status == 1 && ran.err.contains("error[bad-training]"), "{}", ran.err);
 }
+
+#[test]
+fn a_corpus_becomes_rows_of_ids() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("rows");
+    let (tokenizer, text) = (fixture("byte_level"), fixture("corpus.txt"));
+    let out = out.to_str().unwrap();
+    let arguments = ["tokenizer", "prepare", "--tokenizer", &tokenizer, "--length", "128", &text, "-o", out];
+    let options = ["--documents", "lines", "--validation", "0.1", "--json", "--separator"];
+    let prepare = |separator: &str| formwork(&[&arguments[..], &options, &[separator]].concat());
+    let ran = prepare("the");
+    assert_eq!(ran.status, 0, "{}", ran.err);
+    let json: Value = serde_json::from_str(&ran.out).unwrap();
+    let [train, validation] = [&json["sets"][0], &json["sets"][1]];
+    assert!(train["rows"].as_u64() > validation["rows"].as_u64(), "{json}");
+    let size = std::fs::metadata(train["file"].as_str().unwrap()).unwrap().len();
+    assert_eq!(size, 64 + train["rows"].as_u64().unwrap() * 128 * 2);
+    let ran = prepare("<no such token>");
+    assert!(ran.status == 1 && ran.err.contains("error[bad-corpus]"), "{}", ran.err);
+}
+
+#[test]
+fn a_spec_drives_training_and_is_held_against_the_result() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let (spec, text, out) = (path("spec.toml"), fixture("corpus.txt"), path("tokenizer.json"));
+    let tiny = std::fs::read_to_string(root().join("specs/tiny.toml")).unwrap();
+    std::fs::write(&spec, format!("{tiny}\n[tokenizer]\nkind = \"byte_bpe\"\nvocab_size = 500\n")).unwrap();
+    let ran = formwork(&["tokenizer", "train", "--spec", &spec, &text, "-o", &out]);
+    assert!(ran.status == 0 && ran.out.contains(": 500 tokens from "), "{}{}", ran.out, ran.err);
+    let ran = formwork(&["tokenizer", "train", "--spec", &spec, "--vocab-size", "600", &text, "-o", &out]);
+    assert!(ran.status == 2 && ran.err.contains("which says 500"), "{}", ran.err);
+    let prepare = |tokenizer: &str| {
+        let rows = path("rows");
+        formwork(&[
+            "tokenizer",
+            "prepare",
+            "--spec",
+            &spec,
+            "--tokenizer",
+            tokenizer,
+            "--length",
+            "64",
+            &text,
+            "-o",
+            &rows,
+        ])
+    };
+    assert_eq!(prepare(&out).status, 0);
+    let ran = prepare(&fixture("word_list"));
+    assert!(ran.status == 1 && ran.err.contains("error[vocabulary-mismatch]"), "{}", ran.err);
+}

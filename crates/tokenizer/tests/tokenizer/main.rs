@@ -4,6 +4,7 @@ mod behaviour;
 mod broken;
 mod explain;
 mod loaders;
+mod prepare;
 mod reference;
 mod support;
 mod training;

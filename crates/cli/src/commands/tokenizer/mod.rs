@@ -1,23 +1,30 @@
 //! `tokenizer`: text to ids and back, and what is to be known of tokenizers.
 
+mod bar;
 mod explain;
 mod inspect;
+mod prepare;
+pub(super) mod spec;
 mod text;
 mod train;
 
 use std::io::Read as _;
 use std::path::Path;
 
+use bar::Bar;
+
+use crate::args::Global;
 use crate::problem::{Outcome, Problem};
 use crate::tokenizer_args::Tokenizer;
 
-pub(super) fn run(command: &Tokenizer) -> Outcome {
+pub(super) fn run(command: &Tokenizer, global: &Global) -> Outcome {
     match command {
         Tokenizer::Encode(options) => text::encode(options),
         Tokenizer::Decode(options) => text::decode(options),
         Tokenizer::Inspect(options) => inspect::run(options),
         Tokenizer::Explain(options) => explain::run(options),
-        Tokenizer::Train(options) => train::run(options),
+        Tokenizer::Train(options) => train::run(options, global),
+        Tokenizer::Prepare(options) => prepare::run(options, global),
     }
 }
 

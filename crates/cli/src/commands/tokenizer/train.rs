@@ -2,26 +2,30 @@
 
 use std::path::Path;
 
-use formwork_tokenizer::{Kind, Progress, Training};
-use indicatif::{ProgressBar, ProgressStyle};
+use formwork_tokenizer::{Kind, Training};
 
+use super::Bar;
+use super::spec::Named;
+use crate::args::Global;
 use crate::output::{note, say};
 use crate::problem::{Outcome, Problem};
+use crate::replace;
 use crate::tokenizer_args::Train;
 
-pub(super) fn run(options: &Train) -> Outcome {
+pub(super) fn run(options: &Train, global: &Global) -> Outcome {
     if let Some(file) = options.files.iter().find(|file| same(file, &options.output)) {
         return Err(Problem::usage("output-is-input", format!("`{}` is read and written", file.display())));
     }
     let mut bar = Bar::default();
-    let trained = training(options)?.run(&options.files, &mut |progress| bar.show(progress))?;
+    let training = training(options, global)?;
+    let trained = training.run(&options.files, &mut |progress| bar.show(progress))?;
     bar.end();
-    std::fs::write(&options.output, &trained.json).map_err(|error| Problem::io(&options.output, &error))?;
+    replace::file(&options.output, &trained.json)?;
     if trained.dropped > 0 {
         note(&format!("warning: {} occurrences of rare words were dropped to bound the memory", trained.dropped));
     }
     let tokens = formwork_tokenizer::Tokenizer::open(&options.output)?.vocab_size();
-    if tokens < options.vocab_size {
+    if tokens < training.vocab_size {
         note(&format!("warning: the texts hold only {tokens} tokens worth having"));
     }
     say(&format!("{}: {tokens} tokens from {} different words\n", options.output.display(), trained.words))?;
@@ -33,10 +37,43 @@ fn same(one: &Path, other: &Path) -> bool {
     canonical(one).is_some_and(|one| Some(one) == canonical(other))
 }
 
-fn training(options: &Train) -> Result<Training, Problem> {
-    let kind = Kind::named(&options.algorithm);
-    let kind = kind.ok_or_else(|| Problem::bug(format!("the algorithm `{}` is unknown", options.algorithm)))?;
-    let mut training = Training::new(kind, options.vocab_size);
+/// What the options say, or a spec's tokenizer with what they add.
+fn training(options: &Train, global: &Global) -> Result<Training, Problem> {
+    let mut training = match (&options.spec, &options.algorithm, options.vocab_size) {
+        (Some(spec), algorithm, size) => {
+            let named = Named::of(spec, global)?;
+            let training = named.training()?;
+            if let Some(algorithm) = algorithm {
+                named.agree("--algorithm", algorithm, training.kind.name())?;
+            }
+            if let Some(size) = size {
+                named.agree("--vocab-size", &size.to_string(), &training.vocab_size.to_string())?;
+            }
+            for (option, given, own) in [
+                (
+                    "--normalizer",
+                    &options.normalizer,
+                    &named.tokenizer.normalizer.as_ref().map(|_| &training.normalizers),
+                ),
+                (
+                    "--pre-tokenizer",
+                    &options.pre_tokenizer,
+                    &named.tokenizer.pre_tokenizer.as_ref().map(|_| &training.pre_tokenizers),
+                ),
+                ("--special", &options.special, &Some(&training.special)),
+            ] {
+                if let (false, Some(own)) = (given.is_empty(), own) {
+                    named.agree(option, &given.join(","), &own.join(","))?;
+                }
+            }
+            training
+        }
+        (None, Some(algorithm), Some(size)) => {
+            let kind = Kind::named(algorithm);
+            Training::new(kind.ok_or_else(|| Problem::bug(format!("the algorithm `{algorithm}` is unknown")))?, size)
+        }
+        (None, ..) => return Err(Problem::bug("neither a spec nor an algorithm and a size")),
+    };
     let given = |names: &[String]| names.iter().filter(|name| *name != "none").cloned().collect();
     if !options.normalizer.is_empty() {
         training.normalizers = given(&options.normalizer);
@@ -44,36 +81,11 @@ fn training(options: &Train) -> Result<Training, Problem> {
     if !options.pre_tokenizer.is_empty() {
         training.pre_tokenizers = given(&options.pre_tokenizer);
     }
-    training.special.clone_from(&options.special);
+    if !options.special.is_empty() {
+        training.special.clone_from(&options.special);
+    }
     training.min_count = options.min_count;
     training.alphabet = options.alphabet;
     training.max_words = options.max_words;
     Ok(training)
-}
-
-/// A bar on standard error; none where nobody looks at it.
-#[derive(Default)]
-struct Bar(Option<(&'static str, ProgressBar)>);
-
-impl Bar {
-    fn show(&mut self, progress: Progress) {
-        if self.0.as_ref().is_none_or(|(stage, _)| *stage != progress.stage) {
-            self.end();
-            let bar = ProgressBar::new(progress.total).with_message(progress.stage);
-            if let Ok(style) = ProgressStyle::with_template("{msg:<18} {wide_bar} {percent:>3}% {elapsed}") {
-                bar.set_style(style);
-            }
-            self.0 = Some((progress.stage, bar));
-        }
-        if let Some((_, bar)) = &self.0 {
-            bar.set_length(progress.total);
-            bar.set_position(progress.done);
-        }
-    }
-
-    fn end(&mut self) {
-        if let Some((_, bar)) = self.0.take() {
-            bar.finish_and_clear();
-        }
-    }
 }
