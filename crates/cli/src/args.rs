@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::text_args::{Classify, Embed, FillMask};
+
 /// A compiler for Transformer architectures: a short spec in; exact figures and a readable Rust crate out.
 #[derive(Debug, Parser)]
 #[command(name = "formwork", version, max_term_width = 100)]
@@ -107,8 +109,12 @@ pub(crate) enum Command {
     Verify(Verify),
     /// Continue a text
     Run(Run),
-    /// Turn texts into vectors, as JSON
+    /// Turn texts into vectors
     Embed(Embed),
+    /// Label texts, or pairs of texts
+    Classify(Classify),
+    /// Name the likeliest tokens in the place of each mask
+    FillMask(FillMask),
     /// Say how well a model predicts a text
     Perplexity(Perplexity),
     /// Write weights in a smaller format, and say how far they and the model's answers have moved
@@ -368,15 +374,6 @@ pub(crate) struct Quantize {
     /// The runtime's source folder
     #[arg(long, value_name = "PATH")]
     pub(crate) runtime: Option<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Embed {
-    #[command(flatten)]
-    pub(crate) target: Target,
-    /// A text; may be given several times, and several texts may follow
-    #[arg(long, required = true, num_args = 1.., value_name = "TEXT")]
-    pub(crate) text: Vec<String>,
 }
 
 /// Sizes are numbers with commas between; every combination is a test, under its usual name.

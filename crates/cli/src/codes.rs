@@ -1,10 +1,11 @@
 //! The codes of what goes wrong on the command line, with the texts that `explain` prints.
 
-/// Every code of the compiler, of the runtime and of this tool, sorted.
+/// Every code of the compiler, of the runtime, of texts and of this tool, sorted.
 pub(crate) fn all() -> Vec<(&'static str, &'static str)> {
     let compiler = formwork_diag::CODES.iter().map(|code| (code.name, code.text));
     let runtime = formwork_runtime::error::CODES.iter().copied();
-    let mut all: Vec<_> = compiler.chain(runtime).chain(CODES.iter().copied()).collect();
+    let text = formwork_text::CODES.iter().copied();
+    let mut all: Vec<_> = compiler.chain(runtime).chain(text).chain(CODES.iter().copied()).collect();
     all.sort_by_key(|(name, _)| *name);
     all.dedup_by_key(|(name, _)| *name);
     all
@@ -59,7 +60,7 @@ const CODES: &[(&str, &str)] = &[
     ),
     (
         "no-cargo",
-        "`forward`, `verify`, `run` and `embed` run the compiled crate of a model, so they need cargo. Install Rust, or set \
+        "`forward`, `verify`, `run`, `embed` and their like run the compiled crate of a model, so they need cargo. Install Rust, or set \
          `CARGO` to the path of cargo.",
     ),
     ("no-figure", "A count left the range of 128-bit integers, or depends on a size that the run does not have."),
@@ -78,11 +79,6 @@ const CODES: &[(&str, &str)] = &[
         "no-tokenizer",
         "A spec was to say which tokenizer to use or to learn, and it names none.\n\n    right:  [tokenizer]  kind = \"byte_bpe\"  \
          vocab_size = 8000",
-    ),
-    (
-        "not-an-encoder",
-        "`embed` pools the last hidden states of a text's tokens, and this entry point gives something else, e.g. logits. \
-         Choose the family's bare model with `--task`.",
     ),
     (
         "option-conflict",
@@ -113,11 +109,6 @@ const CODES: &[(&str, &str)] = &[
         "unknown-machine",
         "A machine of the roofline is a name from the table, or two numbers: FLOP/s and bytes/s.\n\n    right:  --machine h100-sxm\n    \
          right:  --machine 1e12,90e9",
-    ),
-    (
-        "unsupported-pooling",
-        "A sentence-transformers folder asks for a step after the model that `embed` does not have. Poolings are the mean, the \
-         first or last token and the maximum, with or without normalisation.",
     ),
 ];
 

@@ -4,18 +4,18 @@
 
 mod args;
 mod cache;
-mod checkpoint;
 mod codes;
 mod commands;
 mod crates;
 mod instance;
 mod output;
-mod pooling;
 mod problem;
+mod program;
 mod replace;
 mod rustfmt;
 mod specs;
-mod stop;
+mod text_args;
+mod texts;
 mod tokenizer_args;
 mod tree_text;
 

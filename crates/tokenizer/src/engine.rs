@@ -22,6 +22,11 @@ pub(crate) trait Engine: Debug + Send + Sync {
     /// The tokens of a text; `special` puts the model's special tokens around it.
     fn encode(&self, text: &str, special: bool) -> Result<Encoding, Error>;
 
+    /// The ids of two texts that are read together, and the segment of each id.
+    fn pair(&self, _first: &str, _second: &str) -> Result<(Vec<u32>, Vec<u32>), Error> {
+        Err(Error::bad("the tokenizer's file says nothing of pairs of texts"))
+    }
+
     fn explain(&self, text: &str) -> Result<Explanation, Error>;
 
     /// The text of ids; `special` writes special tokens as well.

@@ -104,6 +104,21 @@ impl Tokenizer {
         Ok(self.engine.encode(text, true)?.ids)
     }
 
+    /// The ids of a text, or of two that are read together, with special tokens; and the segment of each id.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::encode`]; if the tokenizer has no way to write pairs.
+    pub fn pair(&self, first: &str, second: Option<&str>) -> Result<(Vec<u32>, Vec<u32>), Error> {
+        match second {
+            Some(second) => self.engine.pair(first, second),
+            None => {
+                let ids = self.encode(first)?;
+                let segments = vec![0; ids.len()];
+                Ok((ids, segments))
+            }
+        }
+    }
+
     /// The tokens of a text with their places; `special` puts those around it that the model expects.
     ///
     /// # Errors

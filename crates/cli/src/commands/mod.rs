@@ -3,11 +3,13 @@
 mod analyze;
 mod bench;
 mod check;
+mod classify;
 mod compile;
 mod dump;
 mod embed;
 mod explain;
 mod families;
+mod fill_mask;
 mod fmt;
 mod forward;
 mod import;
@@ -41,6 +43,8 @@ pub(crate) fn run(cli: &Cli) -> Outcome {
         Command::Run(options) => run::run(options, global),
         Command::Bench(options) => bench::run(options, global),
         Command::Embed(options) => embed::run(options, global),
+        Command::Classify(options) => classify::run(options, global),
+        Command::FillMask(options) => fill_mask::run(options, global),
         Command::Perplexity(options) => perplexity::run(options, global),
         Command::Quantize(options) => quantize::run(options, global),
         Command::Tokenizer(command) => tokenizer::run(command, global),

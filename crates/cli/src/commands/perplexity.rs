@@ -1,6 +1,5 @@
 //! `perplexity`: how well a model predicts a text.
 
-use std::path::Path;
 use std::process::Stdio;
 
 use serde_json::Value;
@@ -8,12 +7,12 @@ use serde_json::Value;
 use super::forward::{built, command, status_of};
 use super::run::{feed, with_start};
 use crate::args::{Global, Perplexity};
-use crate::checkpoint::Folder;
 use crate::output::say;
 use crate::problem::{Outcome, Problem};
+use formwork_text::Folder;
 
 pub(super) fn run(options: &Perplexity, global: &Global) -> Outcome {
-    let text = text(&options.file)?;
+    let text = crate::texts::text(&options.file)?;
     let folder = Folder::of(&options.target.weights);
     let tokenizer = folder.tokenizer()?;
     let ids = with_start(tokenizer.encode(&text)?, &tokenizer, &folder)?;
@@ -42,10 +41,4 @@ pub(super) fn run(options: &Perplexity, global: &Global) -> Outcome {
     let (perplexity, tokens) = (number("perplexity"), number("tokens"));
     say(&format!("perplexity {perplexity:.6} over {tokens} tokens, {:.6} nats each\n", number("nll") / tokens))?;
     Ok(0)
-}
-
-/// The text in a file.
-pub(super) fn text(path: &Path) -> Result<String, Problem> {
-    let text = std::fs::read(path).map_err(|e| Problem::io(path, &e))?;
-    String::from_utf8(text).map_err(|_| Problem::wrong("not-utf8", format!("`{}` is not UTF-8 text", path.display())))
 }

@@ -7,8 +7,8 @@ use std::process::Stdio;
 use super::forward::{built, status_of};
 use super::run::{feed, with_start};
 use crate::args::{Global, Quantize};
-use crate::checkpoint::Folder;
 use crate::problem::{Outcome, Problem};
+use formwork_text::Folder;
 
 /// What belongs to a checkpoint besides its weights.
 const KINDS: [&str; 4] = ["json", "txt", "jinja", "model"];
@@ -40,7 +40,7 @@ pub(super) fn run(options: &Quantize, global: &Global) -> Outcome {
 /// The ids to compare answers with; none stand for those that are built in.
 fn ids(options: &Quantize) -> Result<Vec<u32>, Problem> {
     let Some(path) = &options.calibrate else { return Ok(Vec::new()) };
-    let text = super::perplexity::text(path)?;
+    let text = crate::texts::text(path)?;
     let folder = Folder::of(&options.weights);
     let tokenizer = folder.tokenizer()?;
     with_start(tokenizer.encode(&text)?, &tokenizer, &folder)

@@ -10,6 +10,7 @@ mod forward;
 mod generate;
 mod quantize;
 mod score;
+mod serve;
 mod verify;
 
 use std::io::Write;
@@ -33,6 +34,8 @@ commands:
   generate --beams N [--length-penalty P] [--early-stopping] ..   the best whole answer, as JSON
   score    --weights PATH [--window N] [--stride N] [--threads N]
            reads ids from standard input and prints how likely they are
+  serve    --weights PATH [--threads N]
+           answers requests from standard input, a JSON object a line, until it ends
   quantize --weights PATH --dtype F --output FILE [--threads N] [--json]
            writes weights in another format; reads ids to compare answers with from standard input
   bench    [--weights PATH] [--pp 512] [--tg 128] [--depth 0] [--batch 1] [--threads N] [--repeat 5]
@@ -64,6 +67,7 @@ pub fn run<M: Model>(arguments: Vec<std::ffi::OsString>) -> Result<()> {
         "generate" => generate::run::<M>(&options),
         "quantize" => quantize::run::<M>(&options),
         "score" => score::run::<M>(&options),
+        "serve" => serve::run::<M>(&options),
         "bench" => bench::run::<M>(&options),
         "info" => info::<M>(),
         "help" => print(USAGE),

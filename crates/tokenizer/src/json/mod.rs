@@ -99,6 +99,15 @@ impl Engine for Json {
         Ok(Encoding { ids: found.get_ids().to_vec(), tokens: found.get_tokens().to_vec(), offsets, unknown })
     }
 
+    fn pair(&self, first: &str, second: &str) -> Result<(Vec<u32>, Vec<u32>), Error> {
+        if self.drops {
+            gaps::none(self, first)?;
+            gaps::none(self, second)?;
+        }
+        let found = guard::run("encoding", || self.inner.encode((first, second), true))?;
+        Ok((found.get_ids().to_vec(), found.get_type_ids().to_vec()))
+    }
+
     fn explain(&self, text: &str) -> Result<Explanation, Error> {
         explain::explain(self, text)
     }

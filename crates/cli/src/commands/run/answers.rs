@@ -12,7 +12,7 @@ use super::{Texts, feed};
 use crate::args::Run;
 use crate::output::say;
 use crate::problem::{Outcome, Problem};
-use crate::stop::Stops;
+use formwork_text::Stops;
 
 /// Runs the program on every prompt: the text alone for one, a JSON line for each of many.
 pub(super) fn run(mut child: Command, texts: &Texts<'_>, options: &Run, executable: &Path) -> Outcome {

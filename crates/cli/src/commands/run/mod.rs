@@ -14,10 +14,10 @@ use serde_json::Value;
 
 use super::forward::{built, command, status_of};
 use crate::args::{Global, Run};
-use crate::checkpoint::{Facts, Folder};
 use crate::output::{note, say};
 use crate::problem::{Outcome, Problem};
-use crate::stop::Stops;
+use formwork_text::Stops;
+use formwork_text::{Facts, Folder};
 
 /// How many tokens are added unless told.
 const COUNT: usize = 64;
@@ -27,7 +27,7 @@ pub(super) fn run(options: &Run, global: &Global) -> Outcome {
     let tokenizer = folder.tokenizer()?;
     let prompts = prompts::of(options)?;
     let executable = built(&options.target.spec, options.target.runtime.as_deref(), global)?;
-    let facts = Facts::of(&executable)?;
+    let facts = crate::program::facts(&executable)?;
     let rows = prompts.iter().map(|prompt| {
         let ids = with_start(tokenizer.encode(prompt)?, &tokenizer, &folder)?;
         check_room(ids.len(), &facts)?;

@@ -4,9 +4,9 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::checkpoint::Folder;
 use crate::output::note;
 use crate::problem::Problem;
+use formwork_text::Folder;
 
 /// Settings that change what is generated and have no counterpart here. A number with its value changes nothing.
 const UNAPPLIED: &[(&str, f64)] = &[

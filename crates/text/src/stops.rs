@@ -1,18 +1,20 @@
 //! Texts that end a generation, found in pieces as they come.
 
 /// Holds back what may be the beginning of a stop text.
-pub(crate) struct Stops<'a> {
+#[derive(Clone, Debug)]
+pub struct Stops<'a> {
     texts: &'a [String],
     held: String,
 }
 
 impl<'a> Stops<'a> {
-    pub(crate) fn new(texts: &'a [String]) -> Self {
+    /// Nothing held back yet.
+    pub fn new(texts: &'a [String]) -> Self {
         Self { texts, held: String::new() }
     }
 
     /// What can be shown after another piece, and whether a stop text was found: what stands before it is shown then.
-    pub(crate) fn push(&mut self, piece: &str) -> (String, bool) {
+    pub fn push(&mut self, piece: &str) -> (String, bool) {
         self.held.push_str(piece);
         let texts = || self.texts.iter().filter(|text| !text.is_empty());
         if let Some(at) = texts().filter_map(|text| self.held.find(text.as_str())).min() {
@@ -26,7 +28,7 @@ impl<'a> Stops<'a> {
     }
 
     /// What was held back when the text ends by itself.
-    pub(crate) fn finish(self) -> String {
+    pub fn finish(self) -> String {
         self.held
     }
 }

@@ -1,0 +1,26 @@
+//! Text in, text out, on a model and the files of its checkpoint.
+//!
+//! What is done with a text stands here once; who computes is an [`Engine`]: a model in this process, or the program of one.
+
+mod batches;
+mod classify;
+mod embed;
+mod engine;
+mod error;
+mod fill_mask;
+mod folder;
+mod pooling;
+mod sources;
+mod stops;
+mod vectors;
+
+pub use classify::{Classifier, Classify, Label};
+pub use embed::{Embed, Embedder};
+pub use engine::{Engine, Facts, Local};
+pub use error::{CODES, Error, Result};
+pub use fill_mask::{FillMask, Filler};
+pub use folder::Folder;
+pub use pooling::{Mode, Pooling};
+pub use sources::{Input, lines};
+pub use stops::Stops;
+pub use vectors::Vectors;
