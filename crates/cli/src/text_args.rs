@@ -10,7 +10,7 @@ use crate::args::Target;
 #[derive(Debug, Args)]
 pub(crate) struct Texts {
     /// A text; may be given several times, and several texts may follow
-    #[arg(long, num_args = 1.., value_name = "TEXT", allow_hyphen_values = true)]
+    #[arg(long, num_args = 1.., value_name = "TEXT")]
     pub(crate) text: Vec<String>,
     /// Texts, one a line, or in a .jsonl file objects with a `text`; `-` is standard input, which is read without texts as well
     #[arg(long, value_name = "FILE", conflicts_with = "text")]
@@ -51,7 +51,7 @@ pub(crate) struct Classify {
     #[command(flatten)]
     pub(crate) texts: Texts,
     /// The second text of a pair, one for each --text; in a .jsonl file it stands under `pair`
-    #[arg(long, num_args = 1.., value_name = "TEXT", allow_hyphen_values = true, requires = "text")]
+    #[arg(long, num_args = 1.., value_name = "TEXT", requires = "text")]
     pub(crate) pair: Vec<String>,
     #[command(flatten)]
     pub(crate) reading: Reading,
