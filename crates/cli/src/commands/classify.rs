@@ -3,7 +3,7 @@
 use formwork_text::{Classifier, Folder, Label};
 use serde_json::{Value, json};
 
-use super::forward::{built, command};
+use super::forward::{built_for_texts, command};
 use crate::args::Global;
 use crate::output::say;
 use crate::problem::{Outcome, Problem};
@@ -20,7 +20,7 @@ pub(super) fn run(options: &Classify, global: &Global) -> Outcome {
         }
         inputs.iter_mut().zip(&options.pair).for_each(|(input, pair)| input.pair = Some(pair.clone()));
     }
-    let executable = built(&options.target.spec, options.target.runtime.as_deref(), global)?;
+    let executable = built_for_texts(&options.target, global)?;
     let facts = program::facts(&executable)?;
     let asked = formwork_text::Classify { batch: options.reading.batch, truncate: options.reading.truncate };
     let classifier = Classifier::new(&Folder::of(&options.target.weights), &facts, asked)?;

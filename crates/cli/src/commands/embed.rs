@@ -3,7 +3,7 @@
 use formwork_text::{Embedder, Folder};
 use serde_json::{Value, json};
 
-use super::forward::{built, command};
+use super::forward::{built_for_texts, command};
 use crate::args::Global;
 use crate::output::say;
 use crate::problem::{Outcome, Problem};
@@ -19,7 +19,7 @@ pub(super) fn run(options: &Embed, global: &Global) -> Outcome {
     }
     let inputs = texts::of(&options.texts)?;
     let texts: Vec<String> = inputs.into_iter().map(|input| input.text).collect();
-    let executable = built(&options.target.spec, options.target.runtime.as_deref(), global)?;
+    let executable = built_for_texts(&options.target, global)?;
     let facts = program::facts(&executable)?;
     let asked = formwork_text::Embed {
         batch: options.reading.batch,

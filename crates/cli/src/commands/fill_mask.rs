@@ -3,7 +3,7 @@
 use formwork_text::{Filler, Folder};
 use serde_json::{Value, json};
 
-use super::forward::{built, command};
+use super::forward::{built_for_texts, command};
 use crate::args::Global;
 use crate::output::say;
 use crate::problem::Outcome;
@@ -14,7 +14,7 @@ use crate::texts;
 pub(super) fn run(options: &FillMask, global: &Global) -> Outcome {
     let inputs = texts::of(&options.texts)?;
     let texts: Vec<String> = inputs.into_iter().map(|input| input.text).collect();
-    let executable = built(&options.target.spec, options.target.runtime.as_deref(), global)?;
+    let executable = built_for_texts(&options.target, global)?;
     let facts = program::facts(&executable)?;
     let fill = formwork_text::FillMask::new(&Folder::of(&options.target.weights), &facts, options.top_k)?;
     let mut engine = Program::start(command(&executable, "serve", &options.target), facts)?;

@@ -4,6 +4,9 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use formwork_text::Folder;
+
+use super::tokenizer::spec::Named;
 use crate::args::{Forward, Global, Target};
 use crate::cache::{self, Source};
 use crate::problem::{Outcome, Problem};
@@ -34,6 +37,16 @@ pub(super) fn built(spec: &Path, runtime: Option<&Path>, global: &Global) -> Res
     let compiled = specs::load(spec, global)?;
     let runtime = Source::find(runtime)?;
     cache::executable(&compiled.model, &runtime, global.verbose)
+}
+
+/// As [`built`], for a checkpoint whose texts are read: its tokenizer is held against the one that the spec names.
+pub(super) fn built_for_texts(target: &Target, global: &Global) -> Result<PathBuf, Problem> {
+    let model = specs::load(&target.spec, global)?.model;
+    if let Some(named) = Named::of_model(&target.spec, &model)? {
+        let folder = Folder::of(&target.weights);
+        named.check(folder.path(), &folder.tokenizer()?)?;
+    }
+    cache::executable(&model, &Source::find(target.runtime.as_deref())?, global.verbose)
 }
 
 /// A command of the executable with the options that all share.

@@ -4,7 +4,7 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
-use super::forward::{built, command, status_of};
+use super::forward::{built_for_texts, command, status_of};
 use super::run::{feed, with_start};
 use crate::args::{Global, Perplexity};
 use crate::output::say;
@@ -16,7 +16,7 @@ pub(super) fn run(options: &Perplexity, global: &Global) -> Outcome {
     let folder = Folder::of(&options.target.weights);
     let tokenizer = folder.tokenizer()?;
     let ids = with_start(tokenizer.encode(&text)?, &tokenizer, &folder)?;
-    let executable = built(&options.target.spec, options.target.runtime.as_deref(), global)?;
+    let executable = built_for_texts(&options.target, global)?;
     let mut child = command(&executable, "score", &options.target);
     for (name, value) in [("--window", options.window), ("--stride", options.stride)] {
         if let Some(value) = value {

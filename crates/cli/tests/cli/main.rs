@@ -5,4 +5,5 @@ mod compile;
 mod generated;
 mod run;
 mod support;
+mod texts;
 mod tokenizer;

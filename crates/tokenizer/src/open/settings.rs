@@ -94,3 +94,13 @@ pub(crate) fn template(before: Option<&(String, u32)>, after: Option<&(String, u
     let pair = [around("A"), around("B")].concat();
     json!({"type": "TemplateProcessing", "single": around("A"), "pair": pair, "special_tokens": special})
 }
+
+/// As [`template`], with the second text of a pair in a segment of its own: `[CLS] A [SEP] B [SEP]` (Devlin et al. 2018,
+/// arXiv:1810.04805, section 3.2).
+pub(crate) fn segment_template(before: &(String, u32), after: &(String, u32)) -> Value {
+    let token = |it: &(String, u32), segment: u32| json!({"SpecialToken": {"id": it.0, "type_id": segment}});
+    let text = |name: &str, segment: u32| json!({"Sequence": {"id": name, "type_id": segment}});
+    let mut whole = template(Some(before), Some(after));
+    whole["pair"] = json!([token(before, 0), text("A", 0), token(after, 0), text("B", 1), token(after, 1)]);
+    whole
+}

@@ -43,7 +43,7 @@ pub(super) fn read(path: &Path) -> Result<Tokenizer, Error> {
             "strip_accents": settings.flag("strip_accents")?,
             "lowercase": settings.flag("do_lower_case")?.unwrap_or(true)},
         "pre_tokenizer": {"type": "BertPreTokenizer"},
-        "post_processor": settings::template(Some(&before), Some(&after)),
+        "post_processor": settings::segment_template(&before, &after),
         "decoder": {"type": "WordPiece", "prefix": "##", "cleanup": true},
         "model": {"type": "WordPiece", "unk_token": unknown, "continuing_subword_prefix": "##",
             "max_input_chars_per_word": 100, "vocab": vocab},

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Training;
-use crate::open::settings::template;
+use crate::open::settings::{segment_template, template};
 use crate::{Error, Kind};
 
 /// The stages, as a `tokenizer.json` says them.
@@ -38,7 +38,10 @@ impl Stages {
     pub(super) fn json(&self, special: &[String], model: &Value) -> Value {
         let id = |token: &str| special.iter().zip(0..).find(|(it, _)| *it == token).map(|(it, id)| (it.clone(), id));
         let around = match self.kind {
-            Kind::WordPiece => template(id("[CLS]").as_ref(), id("[SEP]").as_ref()),
+            Kind::WordPiece => match (id("[CLS]"), id("[SEP]")) {
+                (Some(before), Some(after)) => segment_template(&before, &after),
+                (before, after) => template(before.as_ref(), after.as_ref()),
+            },
             _ => Value::Null,
         };
         let added = special.iter().zip(0..).map(|(token, id): (_, u32)| {

@@ -12,7 +12,7 @@ use std::time::Instant;
 use formwork_tokenizer::Tokenizer;
 use serde_json::Value;
 
-use super::forward::{built, command, status_of};
+use super::forward::{built_for_texts, command, status_of};
 use crate::args::{Global, Run};
 use crate::output::{note, say};
 use crate::problem::{Outcome, Problem};
@@ -26,7 +26,7 @@ pub(super) fn run(options: &Run, global: &Global) -> Outcome {
     let folder = Folder::of(&options.target.weights);
     let tokenizer = folder.tokenizer()?;
     let prompts = prompts::of(options)?;
-    let executable = built(&options.target.spec, options.target.runtime.as_deref(), global)?;
+    let executable = built_for_texts(&options.target, global)?;
     let facts = crate::program::facts(&executable)?;
     let rows = prompts.iter().map(|prompt| {
         let ids = with_start(tokenizer.encode(prompt)?, &tokenizer, &folder)?;

@@ -1,0 +1,124 @@
+//! `embed`, `classify` and `fill-mask` on checkpoints whose answers transformers gave.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::support::{Ran, fixture, ran};
+
+/// A command on one of the fixtures, with a cache of compiled models that the tests share.
+fn on(name: &str, command: &str, arguments: &[&str]) -> Ran {
+    let folder = fixture(&format!("texts/{name}"));
+    let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("texts");
+    let mut tool = Command::new(env!("CARGO_BIN_EXE_formwork"));
+    ran(tool.args([command, &folder, "--weights", &folder]).args(arguments).env("FORMWORK_CACHE", cache))
+}
+
+fn answers(name: &str) -> Value {
+    let path = Path::new(&fixture(&format!("texts/{name}"))).join("answers.json");
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
+fn texts(answers: &Value) -> Vec<&str> {
+    answers["texts"].as_array().unwrap().iter().map(|text| text.as_str().unwrap()).collect()
+}
+
+fn numbers(value: &Value) -> Vec<f64> {
+    value.as_array().unwrap().iter().map(|number| number.as_f64().unwrap()).collect()
+}
+
+fn assert_near(found: &[f64], due: &[f64]) {
+    let near = found.len() == due.len() && found.iter().zip(due).all(|(a, b)| (a - b).abs() < 1e-5);
+    assert!(near, "{found:?} is not {due:?}");
+}
+
+fn lines(ran: &Ran) -> Vec<Value> {
+    assert_eq!(ran.status, 0, "{}", ran.err);
+    ran.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn vectors_are_those_of_each_text_alone() {
+    let due = answers("embed");
+    let texts = texts(&due);
+    let due: Vec<Vec<f64>> = due["vectors"].as_array().unwrap().iter().map(numbers).collect();
+    for batch in ["1", "3", "32"] {
+        let given = [&["--batch", batch, "--text"], &texts[..]].concat();
+        let json = &lines(&on("embed", "embed", &given))[0];
+        let found: Vec<Vec<f64>> = json["embeddings"].as_array().unwrap().iter().map(numbers).collect();
+        assert_eq!(found.len(), due.len());
+        found.iter().zip(&due).for_each(|(found, due)| assert_near(found, due));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("vectors.npy");
+    let given = [&["-o", path.to_str().unwrap(), "--text"], &texts[..]].concat();
+    assert_eq!(on("embed", "embed", &given).status, 0);
+    let bytes = std::fs::read(path).unwrap();
+    let header = String::from_utf8_lossy(&bytes[10..128]).into_owned();
+    assert!(
+        bytes.starts_with(b"\x93NUMPY\x01\x00") && header.contains("'<f4'") && header.contains("(4, 16)"),
+        "{header}"
+    );
+    let data = &bytes[bytes.len() - 4 * 16 * 4..];
+    let found: Vec<f64> = data.chunks_exact(4).map(|x| f64::from(f32::from_le_bytes(x.try_into().unwrap()))).collect();
+    assert_near(&found, &due.concat());
+}
+
+#[test]
+fn a_text_that_is_too_long_is_cut_only_when_asked() {
+    let long = "the cats ".repeat(20);
+    let ran = on("embed", "embed", &["--text", &long]);
+    assert!(ran.status == 1 && ran.err.contains("82 tokens") && ran.err.contains("24"), "{}", ran.err);
+    assert_eq!(on("embed", "embed", &["--truncate", "--text", &long]).status, 0);
+    let ran = on("embed", "embed", &["-o", "vectors.txt", "--text", "a"]);
+    assert_eq!(ran.status, 2, "{}", ran.err);
+    let ran = on("embed", "classify", &["--text", "a"]);
+    assert_eq!(ran.status, 1, "{}", ran.err);
+    let ran = on("embed", "fill-mask", &["--text", "a [MASK]"]);
+    assert_eq!(ran.status, 1, "{}", ran.err);
+}
+
+#[test]
+fn labels_of_texts_and_of_pairs_have_their_probabilities() {
+    let due = answers("classify");
+    let scores: Vec<Vec<f64>> = due["scores"].as_array().unwrap().iter().map(numbers).collect();
+    let texts = texts(&due);
+    let pairs: Vec<&Value> = due["pairs"].as_array().unwrap().iter().collect();
+    let side = |at: usize| pairs.iter().map(move |pair| pair[at].as_str().unwrap());
+    let alone = [&["--text"], &texts[..]].concat();
+    let both: Vec<&str> = ["--text"].into_iter().chain(side(0)).chain(["--pair"]).chain(side(1)).collect();
+    let found = [lines(&on("classify", "classify", &alone)), lines(&on("classify", "classify", &both))].concat();
+    assert_eq!(found.len(), scores.len());
+    for (line, due) in found.iter().zip(&scores) {
+        let score = |name: &str| {
+            let label = line["labels"].as_array().unwrap().iter().find(|label| label["label"] == name);
+            label.unwrap()["score"].as_f64().unwrap()
+        };
+        assert_near(&["bad", "fair", "good"].map(score), due);
+        let all: Vec<f64> = line["labels"].as_array().unwrap().iter().map(|l| l["score"].as_f64().unwrap()).collect();
+        assert!(all.is_sorted_by(|a, b| a >= b), "the likeliest label comes first");
+    }
+}
+
+#[test]
+fn every_mask_has_its_likeliest_tokens() {
+    let due = answers("fill_mask");
+    let given = [&["--top-k", "3", "--text"], &texts(&due)[..]].concat();
+    let found = lines(&on("fill_mask", "fill-mask", &given));
+    for (line, due) in found.iter().zip(due["fillers"].as_array().unwrap()) {
+        let (masks, due) = (line["masks"].as_array().unwrap(), due.as_array().unwrap());
+        assert_eq!(masks.len(), due.len());
+        for (fillers, due) in masks.iter().zip(due) {
+            let found: Vec<f64> = fillers
+                .as_array()
+                .unwrap()
+                .iter()
+                .flat_map(|f| numbers(&Value::from(vec![f["id"].clone(), f["score"].clone()])))
+                .collect();
+            assert_near(&found, &due.as_array().unwrap().iter().flat_map(numbers).collect::<Vec<_>>());
+        }
+    }
+    let ran = on("fill_mask", "fill-mask", &["--text", "no gap"]);
+    assert!(ran.status == 1 && ran.err.contains("error[no-mask]"), "{}", ran.err);
+}
