@@ -105,11 +105,7 @@ impl<E: Element> FloatPanels<'_, E> {
         if k > 0 || self.product.add {
             for m in 0..MR {
                 for p in 0..NP {
-                    // By way of an array of its own, so that the sums stay in registers.
-                    let mut lanes = [0.0; PANEL];
-                    let y = self.out.panel(row + m, panels[p]);
-                    lanes[..y.len()].copy_from_slice(y);
-                    sums[m][p] = lanes;
+                    sums[m][p] = read(self.out.panel(row + m, panels[p]));
                 }
             }
         }
@@ -123,18 +119,22 @@ impl<E: Element> FloatPanels<'_, E> {
             ws[p] = self.panels.get(start..start + depth * PANEL).unwrap_or(&self.panels[..depth * PANEL]);
         }
         for step in 0..depth {
+            let mut w = [[0.0; PANEL]; NP];
             for p in 0..NP {
                 if MR == 1 {
                     prefetch(ws[p], step * PANEL + AHEAD);
                 }
                 // SAFETY: `ws` has `depth` panels' rows, by the slices above; a check here would spill the sums.
-                let w = unsafe { ws[p].get_unchecked(step * PANEL..(step + 1) * PANEL) };
-                let w: [f32; PANEL] = std::array::from_fn(|lane| w[lane].widen());
-                for m in 0..MR {
-                    // SAFETY: as above, `xs` has `depth` inputs.
-                    let input = unsafe { *xs[m].get_unchecked(step) };
+                let stored = unsafe { ws[p].get_unchecked(step * PANEL..(step + 1) * PANEL) };
+                w[p] = std::array::from_fn(|lane| stored[lane].widen());
+            }
+            // Rows outside: one register holds an input as long as it is needed.
+            for m in 0..MR {
+                // SAFETY: as above, `xs` has `depth` inputs.
+                let input = unsafe { *xs[m].get_unchecked(step) };
+                for p in 0..NP {
                     for lane in 0..PANEL {
-                        sums[m][p][lane] = mul_add::<FMA>(input, w[lane], sums[m][p][lane]);
+                        sums[m][p][lane] = mul_add::<FMA>(input, w[p][lane], sums[m][p][lane]);
                     }
                 }
             }
@@ -143,13 +143,33 @@ impl<E: Element> FloatPanels<'_, E> {
         for m in 0..MR {
             for p in 0..NP {
                 let start = panels[p] * PANEL;
-                let lanes = sums[m][p];
                 let y = self.out.panel(row + m, panels[p]);
-                y.copy_from_slice(&lanes[..y.len()]);
+                write(y, sums[m][p]);
                 if last && !y.is_empty() {
                     self.product.add_bias(y, start);
                 }
             }
         }
     }
+}
+
+/// The sums of a panel, which may be less than whole. Whole ones are a load, by way of an array of its own, so that others
+/// stay in registers.
+#[inline(always)]
+fn read(y: &[f32]) -> [f32; PANEL] {
+    if let Ok(lanes) = y.try_into() {
+        return lanes;
+    }
+    let mut lanes = [0.0; PANEL];
+    lanes[..y.len()].copy_from_slice(y);
+    lanes
+}
+
+#[inline(always)]
+fn write(y: &mut [f32], lanes: [f32; PANEL]) {
+    if let Ok(whole) = <&mut [f32; PANEL]>::try_from(&mut *y) {
+        *whole = lanes;
+        return;
+    }
+    y.copy_from_slice(&lanes[..y.len()]);
 }
