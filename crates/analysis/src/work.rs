@@ -22,20 +22,12 @@ pub struct Work {
 }
 
 impl Work {
-    /// A pass over `q.seq` new tokens of each of `q.batch` sequences after `q.context` earlier ones.
+    /// A pass over `q.seq` new tokens of each of `q.batch` sequences after `q.context` earlier ones. Where a pass lets the model
+    /// leave results out, the last token's alone are counted.
     ///
     /// # Errors
     /// As [`report`](crate::report).
     pub fn forward(model: &Model, q: &Questions, weights: DType, cache: CacheFormat) -> Result<Self, AnalysisError> {
-        check(q)?;
-        Self::of(model, &Run::forward(model, q), weights, cache)
-    }
-
-    /// As [`forward`](Self::forward), with the result of each sequence's last token alone where the model's passes see to that.
-    ///
-    /// # Errors
-    /// As [`report`](crate::report).
-    pub fn prompt(model: &Model, q: &Questions, weights: DType, cache: CacheFormat) -> Result<Self, AnalysisError> {
         check(q)?;
         Self::of(model, &Run::prompt(model, q), weights, cache)
     }

@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use formwork_runtime::{Chosen, Continuation, Error, Output, Result, Texts};
+use formwork_runtime::{Error, Output, Result, Texts};
 use formwork_text::{Engine, Facts};
 use serde_json::{Value, json};
 
@@ -13,7 +13,6 @@ use crate::problem::Problem;
 
 /// A running program; it ends with its standard input.
 pub(crate) struct Program {
-    facts: Facts,
     child: Child,
     requests: Option<ChildStdin>,
     answers: BufReader<ChildStdout>,
@@ -25,27 +24,25 @@ pub(crate) fn facts(executable: &Path) -> Result<Facts, Problem> {
     let facts: Value = serde_json::from_slice(&output.stdout)
         .map_err(|error| Problem::bug(format!("the model's program does not describe itself: {error}")))?;
     let text = |key: &str| facts[key].as_str().unwrap_or_default().to_string();
-    let size = |key: &str| facts[key].as_u64().and_then(|n| usize::try_from(n).ok());
     Ok(Facts {
         name: text("name"),
         task: text("task"),
         output: text("output"),
         inputs: facts["inputs"].as_array().into_iter().flatten().filter_map(Value::as_str).map(String::from).collect(),
         generates: facts["generates"] == Value::Bool(true),
-        vocab_size: size("vocab_size").unwrap_or_default(),
-        max_positions: size("max_positions"),
+        max_positions: facts["max_positions"].as_u64().and_then(|n| usize::try_from(n).ok()),
     })
 }
 
 impl Program {
     /// Starts `serve`, a command of the program; its weights are loaded when this returns.
-    pub(crate) fn start(mut command: Command, facts: Facts) -> Result<Self> {
+    pub(crate) fn start(mut command: Command) -> Result<Self> {
         let io = |error: std::io::Error| Error::io("the model's program".as_ref(), &error);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().map_err(io)?;
         let (Some(requests), Some(answers)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(crashed());
         };
-        let mut program = Self { facts, child, requests: Some(requests), answers: BufReader::new(answers) };
+        let mut program = Self { child, requests: Some(requests), answers: BufReader::new(answers) };
         program.answer()?;
         Ok(program)
     }
@@ -90,12 +87,8 @@ impl Drop for Program {
 }
 
 impl Engine for Program {
-    fn facts(&self) -> &Facts {
-        &self.facts
-    }
-
     fn read(&mut self, texts: &Texts) -> Result<Vec<Output>> {
-        let answer = self.ask(&json!({"read": {"ids": texts.ids, "types": texts.types, "places": texts.places}}))?;
+        let answer = self.ask(&json!({"ids": texts.ids, "types": texts.types, "places": texts.places}))?;
         let mut outputs = Vec::new();
         for head in answer["outputs"].as_array().into_iter().flatten() {
             let size = |key: &str| head[key].as_u64().and_then(|n| usize::try_from(n).ok());
@@ -106,31 +99,6 @@ impl Engine for Program {
             true => Ok(outputs),
             false => Err(bug("gave another number of outputs")),
         }
-    }
-
-    fn begin(&mut self, asked: Continuation) -> Result<usize> {
-        let sampling = asked.sampling;
-        let answer = self.ask(&json!({"begin": {
-            "prompt": asked.prompt, "source": asked.source, "count": asked.count, "temperature": sampling.temperature,
-            "top_k": sampling.top_k, "top_p": sampling.top_p, "min_p": sampling.min_p,
-            "repetition_penalty": sampling.repetition_penalty, "seed": sampling.seed, "stop": asked.stop,
-            "alternatives": asked.alternatives, "room": asked.room,
-        }}))?;
-        let kept = answer["kept"].as_u64().and_then(|n| usize::try_from(n).ok());
-        kept.ok_or_else(|| bug("does not say what it keeps"))
-    }
-
-    fn next_id(&mut self) -> Result<Option<Chosen>> {
-        let answer = self.ask(&json!({"next": null}))?;
-        let token = &answer["token"];
-        if token.is_null() {
-            return Ok(None);
-        }
-        let id = |value: &Value| value.as_u64().and_then(|id| u32::try_from(id).ok()).ok_or_else(|| bug("gave no id"));
-        let likeliest = token["likeliest"].as_array().into_iter().flatten();
-        let pair = |pair: &Value| Ok((id(&pair[0])?, pair[1].as_f64().unwrap_or(f64::NEG_INFINITY)));
-        let logprob = token["logprob"].as_f64().unwrap_or(f64::NAN);
-        Ok(Some(Chosen { id: id(&token["id"])?, logprob, likeliest: likeliest.map(pair).collect::<Result<_>>()? }))
     }
 }
 

@@ -10,8 +10,8 @@ pub mod runner;
 pub mod sampling;
 mod scoring;
 pub mod session;
+mod texts;
 pub mod weights;
-pub mod worker;
 
 pub use formwork_ops::attention::KvCache;
 pub use formwork_ops::attention::{Attention, Mask};
@@ -55,11 +55,11 @@ pub use inputs::Inputs;
 pub use model::{Info, Model, load, load_held};
 pub use rows::Rows;
 pub use sampling::Sampling;
-pub use scoring::{Score, score, score_by_window};
+pub use scoring::{Score, score};
 pub use session::Session;
+pub use texts::{Output, Texts, read_texts};
 pub use weights::mapping::{Fact, Gguf, Mapping, Rule, Source};
 pub use weights::{Holding, Weights};
-pub use worker::{Continuation, Output, Texts, Worker};
 
 /// Operators without parameters.
 pub mod ops {

@@ -91,12 +91,7 @@ impl<'m, M: Model> Rows<'m, M> {
         self.past += len;
         self.ctx.take_failure()?;
         let width = output.dims().width();
-        let len = output.dims().rows() / rows;
-        let mut last = self.ctx.tensor(&[rows, width]);
-        for (to, from) in last.data_mut().chunks_exact_mut(width).zip(output.data().chunks_exact(len * width)) {
-            to.copy_from_slice(&from[(len - 1) * width..]);
-        }
-        Ok(last)
+        Ok(output.last_slot().reshape(&[rows, width]))
     }
 
     /// Row `i` becomes what row `rows[i]` was; there may be more or fewer rows than before.

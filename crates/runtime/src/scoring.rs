@@ -7,9 +7,6 @@ use crate::inputs::Request;
 use crate::likelihood::LogSoftmax;
 use crate::model::Model;
 
-/// Tokens of a window where neither the caller nor the model limits it.
-const WINDOW: usize = 2048;
-
 /// The sum of negative log-likelihoods, in nats, and of how many tokens.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Score {
@@ -74,22 +71,4 @@ pub fn score<M: Model>(
         }
     }
     Ok(score)
-}
-
-/// As [`score`], with the window and the stride that were used: what is left open is as many tokens as the model reads, at most
-/// 2048, and no overlap.
-///
-/// # Errors
-/// As [`score`].
-pub fn score_by_window<M: Model>(
-    model: &M,
-    ctx: &Context,
-    ids: &[u32],
-    window: Option<usize>,
-    stride: Option<usize>,
-    format: CacheFormat,
-) -> Result<(Score, usize, usize)> {
-    let window = window.unwrap_or_else(|| M::INFO.max_positions.map_or(WINDOW, |max| max.min(WINDOW)));
-    let stride = stride.unwrap_or(window);
-    Ok((score(model, ctx, ids, window, stride, format)?, window, stride))
 }

@@ -123,6 +123,16 @@ impl Tensor {
         first
     }
 
+    /// `[B, S, d]` to `[B, 1, d]`: the last slot of each sequence, padding or not.
+    pub fn last_slot(&self) -> Self {
+        let [b, s, d] = self.axes("last_slot");
+        let mut last = self.device.tensor(&[b, 1, d]);
+        for (to, from) in last.data_mut().chunks_exact_mut(d).zip(self.data().chunks_exact(s * d)) {
+            to.copy_from_slice(&from[(s - 1) * d..]);
+        }
+        last
+    }
+
     /// A copy of a range of the first axis.
     pub fn rows(&self, range: Range<usize>) -> Self {
         let [length, rest @ ..] = &*self.shape else { panic!("rows needs an axis") };

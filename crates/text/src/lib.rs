@@ -1,6 +1,6 @@
 //! Text in, text out, on a model and the files of its checkpoint.
 //!
-//! What is done with a text stands here once; who computes is an [`Engine`]: a model in this process, or the program of one.
+//! What is done with a text stands here once; who computes is an [`Engine`], e.g. the program of a model.
 
 mod batches;
 mod classify;
@@ -16,7 +16,7 @@ mod vectors;
 
 pub use classify::{Classifier, Classify, Label};
 pub use embed::{Embed, Embedder};
-pub use engine::{Engine, Facts, Local};
+pub use engine::{Engine, Facts};
 pub use error::{CODES, Error, Result};
 pub use fill_mask::{FillMask, Filler};
 pub use folder::Folder;

@@ -78,12 +78,7 @@ fn of(model: &Model, test: &Test, dtype: DType, cache: CacheFormat) -> Result<Wo
     };
     match test.kind {
         Kind::Prompt => {
-            let question = question(test.tokens, test.depth);
-            let work = if model.generates() {
-                Work::prompt(model, &question, dtype, cache)?
-            } else {
-                Work::forward(model, &question, dtype, cache)?
-            };
+            let work = Work::forward(model, &question(test.tokens, test.depth), dtype, cache)?;
             Ok(Work { weights: work.weights.saturating_mul(passes), ..work })
         }
         Kind::Generate => {

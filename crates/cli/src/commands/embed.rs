@@ -27,14 +27,13 @@ pub(super) fn run(options: &Embed, global: &Global) -> Outcome {
         prompt: options.prompt_name.clone(),
     };
     let embedder = Embedder::new(&Folder::of(&options.target.weights), &facts, asked)?;
-    let name = facts.name.clone();
-    let mut engine = Program::start(command(&executable, "serve", &options.target), facts)?;
+    let mut engine = Program::start(command(&executable, "serve", &options.target))?;
     let vectors = embedder.embed(&mut engine, &texts)?;
     match output {
         Some(path) => vectors.write_npy(path)?,
         None => {
             let rows: Vec<Value> = vectors.rows().map(|row| json!(row)).collect();
-            let json = json!({"schema": 1, "model": name, "dimensions": vectors.width, "embeddings": rows});
+            let json = json!({"schema": 1, "model": facts.name, "dimensions": vectors.width, "embeddings": rows});
             say(&format!("{json}\n"))?;
         }
     }

@@ -1,66 +1,45 @@
-//! `serve`: requests from standard input, a JSON object a line; answers on standard output, in order.
+//! `serve`: texts to read from standard input, a JSON object a line; answers on standard output, in order.
 //!
 //! ```text
-//! {"read": {"ids": [[..], ..], "types": [..], "places": [..]}}   ->  {"outputs": [{"width", "count", "by_token"}, ..]}, then
-//!                                                                   the numbers of all, 32-bit and little-endian
-//! {"begin": {"prompt": [..], "source", "count", "stop", ..}}     ->  {"kept": 12}
-//! {"next": null}                                                 ->  {"token": {"id", "logprob", "likeliest"}} or {"token": null}
-//! {"score": {"ids": [..], "window", "stride"}}                   ->  {"nll", "tokens", "window", "stride"}
+//! {"ids": [[..], ..], "types": [..], "places": [..]}   ->  {"outputs": [{"width", "count", "by_token"}, ..]}, then the numbers of
+//!                                                         all, 32-bit and little-endian
 //! ```
 //!
 //! First comes `{"ready": true}`. What goes wrong is `{"error": {"code", "message", "help", "exit"}}` in the answer's place.
 
 use std::io::{BufRead as _, ErrorKind, Write as _};
 
-use formwork_tensor::{Error, Result};
+use formwork_ops::CacheFormat;
+use formwork_tensor::{Context, Error, Result};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::args::Options;
-use super::{answers, print};
+use super::print;
 use crate::model::{Model, load_held};
-use crate::sampling::Sampling;
-use crate::scoring::score_by_window;
-use crate::worker::{Continuation, Output, Texts, Worker};
+use crate::texts::{Output, Texts, read_texts};
 
 /// A line of standard input.
 #[derive(Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Request {
-    Read { ids: Vec<Vec<u32>>, types: Vec<Vec<u32>>, places: Vec<Vec<usize>> },
-    Begin(Begin),
-    Next(()),
-    Score { ids: Vec<u32>, window: Option<usize>, stride: Option<usize> },
-}
-
-#[derive(Deserialize)]
-struct Begin {
-    prompt: Vec<u32>,
-    source: Option<Vec<u32>>,
-    count: usize,
-    temperature: f32,
-    top_k: usize,
-    top_p: f32,
-    min_p: f32,
-    repetition_penalty: f32,
-    seed: u64,
-    stop: Vec<u32>,
-    alternatives: Option<usize>,
-    room: usize,
+struct Request {
+    ids: Vec<Vec<u32>>,
+    types: Vec<Vec<u32>>,
+    places: Vec<Vec<usize>>,
 }
 
 pub(super) fn run<M: Model>(options: &Options) -> Result<()> {
-    let mut worker = match start::<M>(options) {
-        Ok(worker) => worker,
+    let (model, ctx, format) = match start::<M>(options) {
+        Ok(started) => started,
         Err(error) => return print(&told(&error).to_string()),
     };
     print(&json!({"ready": true}).to_string())?;
     for line in std::io::stdin().lock().lines() {
         let line = line.map_err(|error| Error::io("standard input".as_ref(), &error))?;
-        match answer(&mut worker, &line, options) {
-            Ok((head, numbers)) => {
-                print(&head.to_string())?;
-                write(&numbers)?;
+        match answer(&model, &ctx, &line, format) {
+            Ok(outputs) => {
+                let head = |it: &Output| json!({"width": it.width, "count": it.data.len(), "by_token": it.by_token});
+                print(&json!({"outputs": outputs.iter().map(head).collect::<Vec<_>>()}).to_string())?;
+                write(&outputs)?;
             }
             Err(error) => print(&told(&error).to_string())?,
         }
@@ -68,45 +47,15 @@ pub(super) fn run<M: Model>(options: &Options) -> Result<()> {
     Ok(())
 }
 
-fn start<M: Model>(options: &Options) -> Result<Worker<M>> {
+fn start<M: Model>(options: &Options) -> Result<(M, Context, CacheFormat)> {
     let (ctx, format) = (options.context()?, options.cache::<M>()?);
-    Ok(Worker::new(load_held(options.weights()?, options.holding()?)?, ctx, format))
+    Ok((load_held(options.weights()?, options.holding()?)?, ctx, format))
 }
 
-fn answer<M: Model>(worker: &mut Worker<M>, line: &str, options: &Options) -> Result<(Value, Vec<Output>)> {
-    let request = serde_json::from_str(line)
+fn answer<M: Model>(model: &M, ctx: &Context, line: &str, format: CacheFormat) -> Result<Vec<Output>> {
+    let Request { ids, types, places } = serde_json::from_str(line)
         .map_err(|error| Error::usage("usage", format!("a line that is no request: {error}")))?;
-    let head = match request {
-        Request::Read { ids, types, places } => {
-            let outputs = worker.read(&Texts { ids, types, places })?;
-            let head = |it: &Output| json!({"width": it.width, "count": it.data.len(), "by_token": it.by_token});
-            return Ok((json!({"outputs": outputs.iter().map(head).collect::<Vec<_>>()}), outputs));
-        }
-        Request::Begin(begin) => json!({"kept": worker.begin(begin.continuation())?}),
-        Request::Next(()) => json!({"token": worker.next_id()?.map(|chosen| answers::likelihood(&chosen))}),
-        Request::Score { ids, window, stride } => {
-            let format = options.cache::<M>()?;
-            let (score, window, stride) =
-                score_by_window(worker.model(), worker.context(), &ids, window, stride, format)?;
-            json!({"nll": score.nll, "tokens": score.tokens, "window": window, "stride": stride})
-        }
-    };
-    Ok((head, Vec::new()))
-}
-
-impl Begin {
-    fn continuation(self) -> Continuation {
-        let sampling = Sampling {
-            temperature: self.temperature,
-            top_k: self.top_k,
-            top_p: self.top_p,
-            min_p: self.min_p,
-            repetition_penalty: self.repetition_penalty,
-            seed: self.seed,
-        };
-        let Self { prompt, source, count, stop, alternatives, room, .. } = self;
-        Continuation { prompt, source, count, sampling, stop, alternatives, room }
-    }
+    read_texts(model, ctx, &Texts { ids, types, places }, format)
 }
 
 fn told(error: &Error) -> Value {

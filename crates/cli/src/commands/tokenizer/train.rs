@@ -40,34 +40,7 @@ fn same(one: &Path, other: &Path) -> bool {
 /// What the options say, or a spec's tokenizer with what they add.
 fn training(options: &Train, global: &Global) -> Result<Training, Problem> {
     let mut training = match (&options.spec, &options.algorithm, options.vocab_size) {
-        (Some(spec), algorithm, size) => {
-            let named = Named::of(spec, global)?;
-            let training = named.training()?;
-            if let Some(algorithm) = algorithm {
-                named.agree("--algorithm", algorithm, training.kind.name())?;
-            }
-            if let Some(size) = size {
-                named.agree("--vocab-size", &size.to_string(), &training.vocab_size.to_string())?;
-            }
-            for (option, given, own) in [
-                (
-                    "--normalizer",
-                    &options.normalizer,
-                    &named.tokenizer.normalizer.as_ref().map(|_| &training.normalizers),
-                ),
-                (
-                    "--pre-tokenizer",
-                    &options.pre_tokenizer,
-                    &named.tokenizer.pre_tokenizer.as_ref().map(|_| &training.pre_tokenizers),
-                ),
-                ("--special", &options.special, &Some(&training.special)),
-            ] {
-                if let (false, Some(own)) = (given.is_empty(), own) {
-                    named.agree(option, &given.join(","), &own.join(","))?;
-                }
-            }
-            training
-        }
+        (Some(spec), ..) => of_spec(spec, options, global)?,
         (None, Some(algorithm), Some(size)) => {
             let kind = Kind::named(algorithm);
             Training::new(kind.ok_or_else(|| Problem::bug(format!("the algorithm `{algorithm}` is unknown")))?, size)
@@ -87,5 +60,27 @@ fn training(options: &Train, global: &Global) -> Result<Training, Problem> {
     training.min_count = options.min_count;
     training.alphabet = options.alphabet;
     training.max_words = options.max_words;
+    Ok(training)
+}
+
+/// What a spec says; an option that says otherwise is an error.
+fn of_spec(spec: &Path, options: &Train, global: &Global) -> Result<Training, Problem> {
+    let named = Named::of(spec, global)?;
+    let training = named.training()?;
+    let given = |words: &[String]| (!words.is_empty()).then(|| words.join(","));
+    let own = |says: bool, words: &[String]| says.then(|| words.join(","));
+    let (normalizer, pre_tokenizer) = (&named.tokenizer.normalizer, &named.tokenizer.pre_tokenizer);
+    let says = [
+        ("--algorithm", options.algorithm.clone(), Some(training.kind.name().to_string())),
+        ("--vocab-size", options.vocab_size.map(|size| size.to_string()), Some(training.vocab_size.to_string())),
+        ("--normalizer", given(&options.normalizer), own(normalizer.is_some(), &training.normalizers)),
+        ("--pre-tokenizer", given(&options.pre_tokenizer), own(pre_tokenizer.is_some(), &training.pre_tokenizers)),
+        ("--special", given(&options.special), own(true, &training.special)),
+    ];
+    for (option, given, own) in says {
+        if let (Some(given), Some(own)) = (given, own) {
+            named.agree(option, &given, &own)?;
+        }
+    }
     Ok(training)
 }

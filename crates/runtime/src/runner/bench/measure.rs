@@ -36,9 +36,7 @@ impl<M: Model> Stream<'_, M> {
         while self.past < end {
             let count = piece.min(end - self.past);
             let mut request = Request::new(self.ids(count)?, self.past);
-            if M::INFO.generates {
-                request.asked = Asked::Last;
-            }
+            request.asked = Asked::Last;
             if decodes::<M>() {
                 request.source = Some((self.ids(count)?, None));
             }
