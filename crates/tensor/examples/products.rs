@@ -4,19 +4,10 @@
 
 use std::time::Instant;
 
-use formwork_tensor::{Context, DType, Format, Layout, Matrix, Param, probe};
+use formwork_tensor::{Context, Format, Layout, Matrix, Param, probe};
 
 /// The matrices of a half-billion-parameter decoder, `[d_out, d_in]`, and how many of each are larger than any cache.
 const SHAPES: [([usize; 2], usize); 3] = [([4864, 896], 24), ([896, 4864], 24), ([896, 896], 60)];
-
-/// The formats and their names.
-const FORMATS: [(&str, Format); 5] = [
-    ("f32", Format::Float(DType::F32)),
-    ("bf16", Format::Float(DType::Bf16)),
-    ("f16", Format::Float(DType::F16)),
-    ("q8", Format::Q8),
-    ("q4", Format::Q4),
-];
 
 /// The median seconds of five runs after one that is not counted.
 fn median(mut run: impl FnMut()) -> f64 {
@@ -48,7 +39,8 @@ fn main() {
         device.threads().count()
     );
     let chosen: Vec<String> = std::env::args().skip(1).collect();
-    for (name, format) in FORMATS.into_iter().filter(|(name, _)| chosen.is_empty() || chosen.iter().any(|c| c == name))
+    for (name, format) in
+        Format::NAMED.into_iter().filter(|(name, _)| chosen.is_empty() || chosen.iter().any(|c| c == name))
     {
         let peak = if matches!(format, Format::Float(_)) { peak } else { bytes_peak.max(peak) };
         for ([d_out, d_in], count) in SHAPES {

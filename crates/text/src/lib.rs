@@ -21,6 +21,6 @@ pub use error::{CODES, Error, Result};
 pub use fill_mask::{FillMask, Filler};
 pub use folder::Folder;
 pub use pooling::{Mode, Pooling};
-pub use sources::{Input, lines};
+pub use sources::Input;
 pub use stops::Stops;
 pub use vectors::Vectors;

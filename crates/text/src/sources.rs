@@ -39,7 +39,7 @@ impl Input {
 }
 
 /// Every line of a text, empty ones too, so that the third result is that of the third line.
-pub fn lines(text: &str) -> Vec<String> {
+fn lines(text: &str) -> Vec<String> {
     text.lines().map(String::from).collect()
 }
 

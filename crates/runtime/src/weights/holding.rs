@@ -39,24 +39,15 @@ impl Holding {
     }
 }
 
-/// What formats are called.
-const FORMATS: [(&str, Format); 5] = [
-    ("f32", Format::Float(DType::F32)),
-    ("bf16", Format::Float(DType::Bf16)),
-    ("f16", Format::Float(DType::F16)),
-    ("q8", Format::Q8),
-    ("q4", Format::Q4),
-];
-
 /// What a format is called.
 pub(crate) fn format_name(format: Format) -> &'static str {
-    FORMATS.iter().find(|(_, other)| *other == format).map_or("f32", |(name, _)| name)
+    Format::NAMED.iter().find(|(_, other)| *other == format).map_or("f32", |(name, _)| name)
 }
 
 fn format(name: &str) -> Result<Format> {
-    let found = FORMATS.iter().find(|(other, _)| *other == name).map(|(_, format)| *format);
+    let found = Format::NAMED.iter().find(|(other, _)| *other == name).map(|(_, format)| *format);
     found.ok_or_else(|| {
-        let names = FORMATS.map(|(name, _)| name).join(", ");
+        let names = Format::NAMED.map(|(name, _)| name).join(", ");
         Error::usage("usage", format!("`{name}` is no format of weights")).help(format!("one of {names}"))
     })
 }

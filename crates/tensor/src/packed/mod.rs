@@ -51,6 +51,15 @@ pub enum Format {
 }
 
 impl Format {
+    /// Every format by its name.
+    pub const NAMED: [(&'static str, Self); 5] = [
+        ("f32", Self::Float(DType::F32)),
+        ("bf16", Self::Float(DType::Bf16)),
+        ("f16", Self::Float(DType::F16)),
+        ("q8", Self::Q8),
+        ("q4", Self::Q4),
+    ];
+
     /// Bytes of one panel of `d_in` inputs.
     pub(crate) fn panel_bytes(self, d_in: usize) -> usize {
         match self {
