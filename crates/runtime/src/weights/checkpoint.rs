@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use formwork_format::{file, json};
 use formwork_tensor::{DType, Error, Format, Result};
 use serde_json::Value;
 
 use super::file::{SafeTensors, TensorFile};
-use super::json::{Strict, read_bounded};
+use super::foreign::unread;
 use super::packed_file::PackedFile;
 use super::piece::Piece;
 
@@ -143,8 +144,8 @@ impl Checkpoint {
 /// Which shard each tensor is in.
 fn read_index(path: &Path) -> Result<BTreeMap<String, String>> {
     let wrong = |what: &str| Error::new("bad-index", format!("{}: {what}", path.display()));
-    let text = read_bounded(path, MAX_INDEX, |message| Error::new("bad-index", message))?;
-    let Strict(index) = serde_json::from_slice(&text).map_err(|error| wrong(&error.to_string()))?;
+    let text = file::read(path, MAX_INDEX).map_err(|fault| unread(path, &fault, "bad-index"))?;
+    let index = json::parse(&text).map_err(|error| wrong(&error.to_string()))?;
     let map = index.get("weight_map").ok_or_else(|| wrong("there is no `weight_map`"))?;
     let map = map.as_object().ok_or_else(|| wrong("`weight_map` is not an object"))?;
     let shard = |(name, value): (&String, &Value)| match value {

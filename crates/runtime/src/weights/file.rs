@@ -1,19 +1,18 @@
 //! A memory-mapped safetensors file.
-#![allow(unsafe_code, reason = "maps files")]
 
 use std::collections::HashMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use formwork_format::file;
 use formwork_tensor::{DType, Error, Owner, Param, Result};
-use memmap2::Mmap;
 
+use super::foreign::unread;
 use super::header::{self, Entry, Header};
-use super::json::open_regular;
 use super::piece::Piece;
 
-struct Mapped(Mmap);
+struct Mapped(file::Mapped);
 
 impl Owner for Mapped {
     fn bytes(&self) -> &[u8] {
@@ -141,14 +140,10 @@ impl SafeTensors {
 
 /// Maps a regular file that is not empty.
 pub(crate) fn map(path: &Path) -> Result<Arc<dyn Owner>> {
-    let io = |error| Error::io(path, &error);
-    let file = open_regular(path, |message| Error::new("not-safetensors", message))?;
-    if file.metadata().map_err(io)?.len() == 0 {
-        let message = format!("{} is empty", path.display());
-        return Err(Error::new("truncated-safetensors", message).help("download it again"));
+    match file::map(path) {
+        Ok(mapped) => Ok(Arc::new(Mapped(mapped))),
+        Err(fault) => Err(unread(path, &fault, "not-safetensors")),
     }
-    // SAFETY: a mapping is unsound only if the file changes meanwhile, which we document.
-    Ok(Arc::new(Mapped(unsafe { Mmap::map(&file) }.map_err(io)?)))
 }
 
 /// The same error, with the file's name in front.

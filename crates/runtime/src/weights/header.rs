@@ -4,11 +4,10 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::ops::Range;
 
+use formwork_format::json::Strict;
 use formwork_tensor::{Error, Result};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
-
-use super::json::Strict;
 
 /// The largest header read.
 const MAX_HEADER: u64 = 100 << 20;

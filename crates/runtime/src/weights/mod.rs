@@ -3,10 +3,10 @@
 mod checkpoint;
 mod evaluate;
 mod file;
+mod foreign;
 mod gguf;
 mod header;
 mod holding;
-mod json;
 mod loaders;
 pub mod mapping;
 mod mixers;

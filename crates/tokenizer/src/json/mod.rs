@@ -2,13 +2,17 @@
 
 mod explain;
 mod gaps;
-pub(crate) mod strict;
 
 use serde_json::Value;
 use tokenizers::{PostProcessor as _, TruncationParams};
 
 use crate::engine::{Added, Engine};
 use crate::{Encoding, Error, Explanation, Kind, check, guard};
+
+/// Parses a text; says the line and the column of a fault.
+pub(crate) fn parse(bytes: &[u8]) -> Result<Value, Error> {
+    formwork_format::json::parse(bytes).map_err(|error| Error::bad(format!("not JSON: {error}")))
+}
 
 /// A checked `tokenizer.json`, loaded.
 #[derive(Debug)]
@@ -23,7 +27,7 @@ pub(crate) struct Json {
 impl Json {
     /// Checks and loads the content of a file.
     pub(crate) fn new(bytes: &[u8]) -> Result<Self, Error> {
-        let json = strict::parse(bytes)?;
+        let json = parse(bytes)?;
         check::tokenizer(&json)?;
         let mut inner = guard::run("loading", || tokenizers::Tokenizer::from_bytes(bytes))?;
         inner.with_padding(None);

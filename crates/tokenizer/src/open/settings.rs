@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::bytes;
 use crate::Error;
-use crate::json::strict;
+use crate::json::parse;
 
 /// Both files, the first one deciding.
 pub(crate) struct Settings(Vec<Value>);
@@ -16,7 +16,7 @@ impl Settings {
         let read = |name: &str| {
             let path = folder.join(name);
             match path.exists() {
-                true => strict::parse(&bytes(&path)?).map_err(|error| error.in_file(&path)),
+                true => parse(&bytes(&path)?).map_err(|error| error.in_file(&path)),
                 false => Ok(Value::Null),
             }
         };

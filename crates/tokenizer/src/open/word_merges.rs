@@ -6,13 +6,13 @@ use serde_json::{Value, json};
 
 use super::settings::{self, Settings};
 use super::{bytes, text};
-use crate::json::strict;
+use crate::json::parse;
 use crate::{Error, Tokenizer};
 
 /// Reads both files and the settings beside them.
 pub(super) fn read(folder: &Path) -> Result<Tokenizer, Error> {
     let (words, pairs) = (folder.join("vocab.json"), folder.join("merges.txt"));
-    let vocab = strict::parse(&bytes(&words)?).map_err(|error| error.in_file(&words))?;
+    let vocab = parse(&bytes(&words)?).map_err(|error| error.in_file(&words))?;
     if !vocab.is_object() {
         return Err(Error::bad("not an object of ids").in_file(&words));
     }

@@ -1,29 +1,33 @@
 //! Weights in llama.cpp's files.
 
 mod blocks;
-mod reader;
+mod entries;
 
+use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use formwork_format::gguf::{self, Value};
 use formwork_tensor::{Coded, Error, Owner, Param, Result};
 
 use super::Weights;
 use super::checkpoint::Checkpoint;
 use super::file::{TensorFile, map, named};
+use super::foreign::told;
 use super::mapping::{Gguf, Mapping};
 use super::pattern::glob;
 use super::piece::Piece;
 use super::report::Problem;
 use blocks::{Blocks, Kind};
-use reader::{Contents, Value};
+use entries::Entry;
 
 /// An open file, its container checked.
 pub(crate) struct GgufFile {
     path: PathBuf,
     data: Arc<dyn Owner>,
-    contents: Contents,
+    values: BTreeMap<String, Value>,
+    tensors: BTreeMap<String, Entry>,
 }
 
 impl Weights {
@@ -55,14 +59,15 @@ impl GgufFile {
     pub(crate) fn is_one(path: &Path) -> bool {
         let mut magic = [0; 4];
         let mut read = |path| std::fs::File::open(path)?.read_exact(&mut magic);
-        path.is_file() && read(path).is_ok() && magic == *b"GGUF"
+        path.is_file() && read(path).is_ok() && gguf::is_one(&magic)
     }
 
     /// Maps and checks a file, which must not shrink while it is in use.
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let data = map(path)?;
-        let contents = reader::parse(data.bytes()).map_err(|error| named(path, error))?;
-        let file = Self { path: path.to_path_buf(), data, contents };
+        let header = gguf::parse(data.bytes()).map_err(|error| named(path, told(error)))?;
+        let tensors = entries::place(&header, data.bytes().len()).map_err(|error| named(path, error))?;
+        let file = Self { path: path.to_path_buf(), data, values: header.values, tensors };
         match file.number("split.count") {
             Some(count) if count > 1.0 => {
                 let message = format!("{} is one of {count} parts", path.display());
@@ -75,14 +80,11 @@ impl GgufFile {
 
     /// The name of the architecture that the file says it is for.
     pub(crate) fn architecture(&self) -> Option<&str> {
-        match self.contents.values.get("general.architecture")? {
-            Value::Text(range) => std::str::from_utf8(&self.data.bytes()[range.clone()]).ok(),
-            _ => None,
-        }
+        self.values.get("general.architecture")?.text(self.data.bytes())
     }
 
     fn number(&self, key: &str) -> Option<f64> {
-        match self.contents.values.get(key)? {
+        match self.values.get(key)? {
             Value::Number(number) => Some(*number),
             _ => None,
         }
@@ -91,7 +93,7 @@ impl GgufFile {
     /// What the file says of the architecture and the model does not: other numbers, and keys that nothing reads.
     pub(crate) fn contradictions(&self, gguf: &Gguf) -> Vec<Problem> {
         let prefix = format!("{}.", self.architecture().unwrap_or_default());
-        let keys = self.contents.values.iter();
+        let keys = self.values.iter();
         let own = keys.filter_map(|(key, value)| Some((key, key.strip_prefix(&prefix)?, value)));
         let judge = |(key, inner, value): (&String, &str, &Value)| {
             let Some(fact) = gguf.facts.iter().find(|fact| fact.key == inner) else {
@@ -102,8 +104,8 @@ impl GgufFile {
             let same = |x: f64| x as f32 == fact.value as f32;
             let found = match value {
                 Value::Number(x) => vec![*x],
-                Value::Numbers { kind, bytes } => reader::numbers(*kind, &self.data.bytes()[bytes.clone()]).collect(),
-                Value::Text(_) | Value::Texts => Vec::new(),
+                Value::Numbers(numbers) => numbers.of(self.data.bytes()).collect(),
+                Value::Text(_) | Value::Texts(_) => Vec::new(),
             };
             let odd = found.iter().find(|x| !same(**x)).copied();
             (odd.is_some() || found.is_empty()).then(|| Problem::Differs {
@@ -122,16 +124,16 @@ impl TensorFile for GgufFile {
     }
 
     fn names(&self) -> Box<dyn Iterator<Item = &str> + '_> {
-        Box::new(self.contents.tensors.keys().map(String::as_str))
+        Box::new(self.tensors.keys().map(String::as_str))
     }
 
     fn describe(&self, name: &str) -> Option<(&str, &[usize])> {
-        let entry = self.contents.tensors.get(name)?;
+        let entry = self.tensors.get(name)?;
         Some((entry.kind.map_or("of a type that is not read", Kind::name), &entry.dims))
     }
 
     fn piece(&self, name: &str) -> Option<Piece> {
-        let entry = self.contents.tensors.get(name)?;
+        let entry = self.tensors.get(name)?;
         let bytes = entry.bytes.clone();
         match entry.kind.ok()? {
             Kind::Float(dtype) => Some(Param::new(&entry.dims, dtype, Arc::clone(&self.data), bytes).into()),

@@ -1,42 +1,22 @@
-//! JSON as strangers write it: repeated keys are refused, and a file's size is bounded before it is read.
+//! JSON as strangers write it: repeated keys are refused.
 
 use std::fmt;
-use std::fs::File;
-use std::io::Read as _;
-use std::path::Path;
 
-use formwork_tensor::{Error, Result};
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-/// Opens a regular file for reading; a pipe or a device would block or never end.
+/// Parses a text; a mark of its byte order is skipped.
 ///
 /// # Errors
-/// Returns what `wrong` makes of a message if it is no regular file, or the system's reason.
-pub(crate) fn open_regular(path: &Path, wrong: impl Fn(String) -> Error) -> Result<File> {
-    let io = |error| Error::io(path, &error);
-    if !path.metadata().map_err(io)?.is_file() {
-        return Err(wrong(format!("{} is not a regular file", path.display())));
-    }
-    File::open(path).map_err(io)
-}
-
-/// The bytes of a regular file of at most `limit` bytes.
-///
-/// # Errors
-/// As [`open_regular`], and if there are more bytes.
-pub(crate) fn read_bounded(path: &Path, limit: u64, wrong: impl Fn(String) -> Error) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let file = open_regular(path, &wrong)?;
-    file.take(limit + 1).read_to_end(&mut bytes).map_err(|error| Error::io(path, &error))?;
-    match bytes.len() as u64 > limit {
-        true => Err(wrong(format!("{} has more than {limit} bytes", path.display()))),
-        false => Ok(bytes),
-    }
+/// If it is not JSON, is nested more than 128 deep, or an object names a key twice; the error says the line and the column.
+pub fn parse(bytes: &[u8]) -> serde_json::Result<Value> {
+    let bytes = bytes.strip_prefix("\u{FEFF}".as_bytes()).unwrap_or(bytes);
+    serde_json::from_slice(bytes).map(|Strict(value)| value)
 }
 
 /// A value in which no object names a key twice.
-pub(crate) struct Strict(pub(crate) Value);
+#[derive(Clone, Debug)]
+pub struct Strict(pub Value);
 
 impl<'de> Deserialize<'de> for Strict {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -94,5 +74,19 @@ impl<'de> Visitor<'de> for Collect {
             out.insert(key, value);
         }
         Ok(Value::Object(out))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+
+    #[test]
+    fn repeated_keys_and_depth_are_refused() {
+        assert_eq!(parse("\u{FEFF}{\"a\": [1, -2, 0.5, \"b\\n\", null, true]}".as_bytes()).unwrap()["a"][3], "b\n");
+        let error = parse(b"{\"a\": 1,\n \"b\": {\"c\": 1, \"c\": 2}}").unwrap_err();
+        assert!(error.to_string().contains("the key `c` stands twice"), "{error}");
+        assert_eq!(error.line(), 2);
+        assert!(parse("[".repeat(1_000_000).as_bytes()).is_err());
     }
 }

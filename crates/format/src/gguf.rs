@@ -6,9 +6,9 @@
 use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 
-use formwork_tensor::{Error, Result};
+use crate::Error;
 
-use super::blocks::Kind;
+type Result<T> = std::result::Result<T, Error>;
 
 /// The most axes of a tensor.
 const MAX_AXES: usize = 4;
@@ -17,39 +17,98 @@ const MAX_NAME: u64 = 65_535;
 /// The least bytes of a key with its value, and of a tensor's description.
 const LEAST: [u64; 2] = [8 + 4 + 1, 8 + 4 + 8 + 4 + 8];
 
-/// A value of a key.
+/// A value of a key, whose longer ones stay in the file.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Value {
-    /// An integer, a float or a flag.
+pub enum Value {
+    /// An integer, a float or a flag; integers beyond 2^53 are rounded.
     Number(f64),
-    /// Where a text stands in the file.
+    /// A text in the file.
     Text(Range<usize>),
-    /// Integers, floats or flags.
-    Numbers { kind: u32, bytes: Range<usize> },
-    /// Texts, which nothing here reads.
-    Texts,
+    /// Integers, floats or flags in the file.
+    Numbers(Numbers),
+    /// Texts in the file, each after its length.
+    Texts(Range<usize>),
+}
+
+/// A list of numbers of one type.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Numbers {
+    kind: u32,
+    bytes: Range<usize>,
+}
+
+impl Numbers {
+    /// The numbers, as [`Value::Number`] has them; `file` is the file that they were found in.
+    pub fn of<'a>(&self, file: &'a [u8]) -> impl Iterator<Item = f64> + use<'a> {
+        let kind = self.kind;
+        let size = number_size(kind).unwrap_or(1) as usize;
+        file[self.bytes.clone()].chunks_exact(size).map(move |bytes| number(kind, bytes))
+    }
+
+    /// The bytes of a list of bytes.
+    pub fn bytes<'a>(&self, file: &'a [u8]) -> Option<&'a [u8]> {
+        (number_size(self.kind) == Some(1)).then(|| &file[self.bytes.clone()])
+    }
+}
+
+impl Value {
+    /// A text; `file` is the file that it was found in.
+    pub fn text<'a>(&self, file: &'a [u8]) -> Option<&'a str> {
+        match self {
+            Self::Text(range) => std::str::from_utf8(&file[range.clone()]).ok(),
+            _ => None,
+        }
+    }
+
+    /// A list of texts.
+    pub fn texts<'a>(&self, file: &'a [u8]) -> Option<impl Iterator<Item = &'a str> + use<'a>> {
+        let Self::Texts(range) = self else { return None };
+        let mut rest = &file[range.clone()];
+        Some(std::iter::from_fn(move || {
+            let (length, tail) = rest.split_first_chunk::<8>()?;
+            let (text, tail) = tail.split_at_checked(usize::try_from(u64::from_le_bytes(*length)).ok()?)?;
+            rest = tail;
+            std::str::from_utf8(text).ok()
+        }))
+    }
 }
 
 /// A tensor as its file describes it.
-#[derive(Clone, Debug)]
-pub(crate) struct Entry {
-    /// How its numbers are stored; the type's number where it is not read.
-    pub(crate) kind: std::result::Result<Kind, u32>,
-    /// Outermost axis first, as in a checkpoint.
-    pub(crate) dims: Vec<usize>,
-    /// Where its bytes stand in the file; empty for a type that is not read.
-    pub(crate) bytes: Range<usize>,
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tensor {
+    /// Its name.
+    pub name: String,
+    /// The number of the type that it is stored as.
+    pub kind: u32,
+    /// Outermost axis first, as in a checkpoint; a size that no machine can have is 0.
+    pub dims: Vec<usize>,
+    /// Where its bytes begin, counted from [`Header::base`].
+    pub offset: u64,
 }
 
-/// What a file holds.
+/// What a file holds, but for the bytes of its tensors, which may not be there at all.
 #[derive(Debug)]
-pub(crate) struct Contents {
-    pub(crate) values: BTreeMap<String, Value>,
-    pub(crate) tensors: BTreeMap<String, Entry>,
+pub struct Header {
+    /// Keys with their values.
+    pub values: BTreeMap<String, Value>,
+    /// Tensors, each under a name of its own.
+    pub tensors: Vec<Tensor>,
+    /// What the offsets of tensors are multiples of.
+    pub alignment: usize,
+    /// Where the bytes of the tensors begin.
+    pub base: usize,
 }
 
-/// Reads and checks everything but the numbers.
-pub(crate) fn parse(file: &[u8]) -> Result<Contents> {
+/// Whether a file begins as GGUF files do.
+pub fn is_one(start: &[u8]) -> bool {
+    start.starts_with(b"GGUF")
+}
+
+/// Reads and checks everything but the numbers of tensors.
+///
+/// # Errors
+/// `bad-gguf`, `truncated-gguf`, `duplicate-tensor`, `tensor-shape`.
+pub fn parse(file: &[u8]) -> Result<Header> {
     let mut reader = Reader { file, at: 0 };
     reader.magic()?;
     let [tensors, values] = [reader.u64("the number of tensors")?, reader.u64("the number of keys")?];
@@ -66,46 +125,7 @@ pub(crate) fn parse(file: &[u8]) -> Result<Contents> {
         Some(_) => return Err(reader.malformed("`general.alignment` is no power of two up to 65536")),
     };
     let base = reader.at.next_multiple_of(alignment);
-    let tensors = place(tensors, base, alignment, file.len())?;
-    Ok(Contents { values, tensors })
-}
-
-/// A tensor before its offset is known to be good.
-struct Described {
-    name: String,
-    kind: std::result::Result<Kind, u32>,
-    dims: Vec<usize>,
-    offset: u64,
-    size: usize,
-}
-
-/// Tensors lie in the file, aligned, and share no byte.
-fn place(all: Vec<Described>, base: usize, alignment: usize, len: usize) -> Result<BTreeMap<String, Entry>> {
-    let mut tensors = BTreeMap::new();
-    let mut ranges = Vec::new();
-    for Described { name, kind, dims, offset, size } in all {
-        let start = usize::try_from(offset).ok().and_then(|offset| base.checked_add(offset));
-        let range = start.and_then(|start| Some(start..start.checked_add(size)?));
-        let Some(bytes) = range.filter(|_| offset % alignment as u64 == 0) else {
-            let message = format!("`{name}`: its offset {offset} is no multiple of {alignment}, or beyond any file");
-            return Err(Error::new("bad-gguf", message));
-        };
-        if bytes.end > len {
-            let message = format!("`{name}` ends at byte {}, the file has {len}", bytes.end);
-            return Err(Error::new("truncated-gguf", message).help("download it again"));
-        }
-        ranges.push((bytes.start, bytes.end, name.clone()));
-        let entry = Entry { kind, dims, bytes };
-        if tensors.insert(name.clone(), entry).is_some() {
-            return Err(Error::new("duplicate-tensor", format!("`{name}` is described twice")));
-        }
-    }
-    ranges.retain(|(start, end, _)| start < end);
-    ranges.sort_unstable();
-    if let Some((_, _, name)) = ranges.windows(2).find(|pair| pair[1].0 < pair[0].1).map(|pair| &pair[1]) {
-        return Err(Error::new("overlapping-tensors", format!("`{name}` overlaps its neighbour")));
-    }
-    Ok(tensors)
+    Ok(Header { values, tensors, alignment, base })
 }
 
 struct Reader<'a> {
@@ -207,11 +227,12 @@ impl Reader<'_> {
                 let (kind, count) = (self.u32(key)?, self.u64(key)?);
                 match (kind, number_size(kind)) {
                     (TEXT, _) if count <= self.left() / 8 => {
+                        let start = self.at;
                         (0..count).try_for_each(|_| self.text(key, u64::MAX).map(drop))?;
-                        Ok(Value::Texts)
+                        Ok(Value::Texts(start..self.at))
                     }
                     (_, Some(size)) if count <= self.left() / size => {
-                        self.skip(count * size, key).map(|bytes| Value::Numbers { kind, bytes })
+                        self.skip(count * size, key).map(|bytes| Value::Numbers(Numbers { kind, bytes }))
                     }
                     (TEXT, _) | (_, Some(_)) => {
                         let message = format!("{count} items of `{key}` do not fit into {} bytes", self.left());
@@ -229,7 +250,7 @@ impl Reader<'_> {
         }
     }
 
-    fn tensors(&mut self, count: u64) -> Result<Vec<Described>> {
+    fn tensors(&mut self, count: u64) -> Result<Vec<Tensor>> {
         let mut names = HashSet::new();
         let mut all = Vec::new();
         for _ in 0..count {
@@ -242,29 +263,20 @@ impl Reader<'_> {
         Ok(all)
     }
 
-    fn tensor(&mut self) -> Result<Described> {
+    fn tensor(&mut self) -> Result<Tensor> {
         let name = self.name("a tensor's name")?;
         let axes = self.u32(&name)? as usize;
-        let shape = |message: String| Error::new("tensor-shape", message);
         if axes > MAX_AXES {
-            return Err(shape(format!("`{name}` has {axes} axes; up to {MAX_AXES} are read")));
+            let message = format!("`{name}` has {axes} axes; up to {MAX_AXES} are read");
+            return Err(Error::new("tensor-shape", message));
         }
         let mut dims = Vec::new();
         for _ in 0..axes {
             let dim = self.u64(&name)?;
             dims.insert(0, usize::try_from(dim).unwrap_or(0));
         }
-        let count = dims.iter().try_fold(1_usize, |product, dim| product.checked_mul(*dim)).unwrap_or(0);
         let (kind, offset) = (self.u32(&name)?, self.u64(&name)?);
-        let kind = Kind::of(kind).ok_or(kind);
-        let size = match kind {
-            Ok(kind) => kind.size(count, dims.last().copied().unwrap_or(1)),
-            Err(_) => Some(0),
-        };
-        match size.filter(|_| count > 0) {
-            Some(size) => Ok(Described { name, kind, dims, offset, size }),
-            None => Err(shape(format!("`{name}`: a tensor of its type cannot have the shape {dims:?}"))),
-        }
+        Ok(Tensor { name, kind, dims, offset })
     }
 }
 
@@ -282,8 +294,8 @@ fn number_size(kind: u32) -> Option<u64> {
     })
 }
 
-/// A number of a type from its bytes; integers beyond 2^53 are rounded.
-pub(crate) fn number(kind: u32, bytes: &[u8]) -> f64 {
+/// A number of a type from its bytes.
+fn number(kind: u32, bytes: &[u8]) -> f64 {
     let mut word = [0; 8];
     word[..bytes.len()].copy_from_slice(bytes);
     let word = u64::from_le_bytes(word);
@@ -296,10 +308,4 @@ pub(crate) fn number(kind: u32, bytes: &[u8]) -> f64 {
         12 => f64::from_bits(word),
         _ => word as f64,
     }
-}
-
-/// The numbers of a list.
-pub(crate) fn numbers(kind: u32, bytes: &[u8]) -> impl Iterator<Item = f64> {
-    let size = number_size(kind).unwrap_or(1) as usize;
-    bytes.chunks_exact(size).map(move |bytes| number(kind, bytes))
 }
