@@ -97,3 +97,28 @@ impl Layer {
         self.output_layer_norm.forward(ctx, &(x + h))
     }
 }
+
+/// Masked-LM head: a dense layer, a norm, and the logits.
+pub struct MaskedLmHead {
+    dense: Linear,
+    layer_norm: LayerNorm,
+    decoder: Linear,
+}
+
+impl MaskedLmHead {
+    /// Takes its weights; what is missing or misshapen is reported by `Weights::finish`.
+    pub fn load(w: &Weights) -> Self {
+        Self {
+            dense: w.linear_bias("transform.dense", D_MODEL, D_MODEL),
+            layer_norm: w.layer_norm("transform.LayerNorm", D_MODEL, EPS),
+            decoder: w.linear_bias("decoder", D_MODEL, VOCAB_SIZE),
+        }
+    }
+
+    /// `[B, S, D_MODEL]` to `[B, S, VOCAB_SIZE]`.
+    pub fn forward(&self, ctx: &Context, x: &Tensor) -> Tensor {
+        let h = ops::gelu(self.dense.forward(ctx, x));
+        let h = self.layer_norm.forward(ctx, &h);
+        self.decoder.forward(ctx, &h)
+    }
+}

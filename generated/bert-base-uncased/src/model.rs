@@ -1,19 +1,15 @@
 //! bert-base-uncased, whole.
 
-use super::config::{D_MODEL, EPS, MAX_SEQ_LEN, N_LAYERS, PARAMETERS, VOCAB_SIZE};
-use super::layers::{Embeddings, Layer};
+use super::config::{MAX_SEQ_LEN, N_LAYERS, PARAMETERS, VOCAB_SIZE};
+use super::layers::{Embeddings, Layer, MaskedLmHead};
 use super::weights::MAPPING;
-use formwork_runtime::{
-    Context, Ids, Info, Inputs, LayerNorm, Linear, Model, Room, Tensor, Tokens, Weights, ops,
-};
+use formwork_runtime::{Context, Ids, Info, Inputs, Model, Room, Tensor, Tokens, Weights};
 
 /// BERT, ERNIE and BigBird: a bidirectional encoder with learned positions, token types and LayerNorm after each branch.
 pub struct MaskedLm {
     embeddings: Embeddings,
     layer: Vec<Layer>,
-    dense: Linear,
-    layer_norm: LayerNorm,
-    decoder: Linear,
+    predictions: MaskedLmHead,
 }
 
 impl MaskedLm {
@@ -24,9 +20,7 @@ impl MaskedLm {
             layer: (0..N_LAYERS)
                 .map(|i| Layer::load(&w.at(&format!("encoder.layer.{i}"))))
                 .collect(),
-            dense: w.linear_bias("cls.predictions.transform.dense", D_MODEL, D_MODEL),
-            layer_norm: w.layer_norm("cls.predictions.transform.LayerNorm", D_MODEL, EPS),
-            decoder: w.linear_bias("cls.predictions.decoder", D_MODEL, VOCAB_SIZE),
+            predictions: MaskedLmHead::load(&w.at("cls.predictions")),
         }
     }
 
@@ -38,9 +32,7 @@ impl MaskedLm {
             x = layer.forward(ctx, &x, tokens);
         }
         ctx.probe("hidden_states", N_LAYERS, &x);
-        let x = ops::gelu(self.dense.forward(ctx, &x));
-        let x = self.layer_norm.forward(ctx, &x);
-        self.decoder.forward(ctx, &x)
+        self.predictions.forward(ctx, &x)
     }
 }
 

@@ -7,13 +7,6 @@ pub const MAPPING: Mapping = Mapping {
     prefixes: &["bert.", "ernie."],
     rules: &[
         Rule {
-            target: "pooler.dense.{part}",
-            source: Source::FirstOf(&[
-                Source::Name("pooler.dense.{part}"),
-                Source::Name("pooler.{part}"),
-            ]),
-        },
-        Rule {
             target: "cls.predictions.decoder.weight",
             source: Source::Name("embeddings.word_embeddings.weight"),
         },
@@ -22,6 +15,13 @@ pub const MAPPING: Mapping = Mapping {
             source: Source::FirstOf(&[
                 Source::Name("cls.predictions.bias"),
                 Source::Name("cls.predictions.decoder.bias"),
+            ]),
+        },
+        Rule {
+            target: "pooler.dense.{part}",
+            source: Source::FirstOf(&[
+                Source::Name("pooler.dense.{part}"),
+                Source::Name("pooler.{part}"),
             ]),
         },
         Rule {
@@ -40,6 +40,7 @@ pub const MAPPING: Mapping = Mapping {
         },
     ],
     ignore: &[
+        "cls.*",
         "*.position_ids",
         "embeddings.position_ids",
         "pooler.weight",
@@ -50,7 +51,6 @@ pub const MAPPING: Mapping = Mapping {
         "bert.pooler.dense.bias",
         "ernie.pooler.dense.weight",
         "ernie.pooler.dense.bias",
-        "cls.*",
     ],
     gguf: None,
 };
