@@ -16,10 +16,11 @@ from pathlib import Path
 
 import torch
 import transformers
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch.utils.flop_counter import FlopCounterMode
 
 import dump_reference
+import reference_work
 
 ROOT = Path(__file__).resolve().parent.parent / "tests/fixtures/families"
 SEQ, BATCH = 14, 2
@@ -493,13 +494,6 @@ UNREAD = {
 NO_EXPERTS = {
     "longcat_flash": lambda c: c.num_layers * c.zero_expert_num * 2 * c.expert_ffn_hidden_size * c.hidden_size,
 }
-# The counter sees the padding of convolutions and chunks, masks instead of chosen keys, poolers that nothing reads, and experts that no
-# token chose.
-OTHER_WORK = {
-    "lfm2", "lfm2_moe", "qwen3_next", "qwen3_5_text", "qwen3_5_moe_text", "olmo_hybrid", "kimi_linear", "mamba2", "bamba",
-    "granitemoehybrid", "falcon_h1", "nemotron_h", "minimax", "deepseek_v32", "glm_moe_dsa", "llama4_text", "longcat_flash",
-    "longformer", "led", "longt5", "deberta", "switch_transformers", "big_bird", "diffllama",
-}
 # transformers 4 had no such model, or wrote the same keys.
 NO_LEGACY = {"mimo_v2_flash"}
 # Biases of choices, which are not trained.
@@ -598,17 +592,17 @@ def same_with_legacy_config(folder, task, case):
         config.write_text(text)
 
 
-def work_on_padding(model):
-    """What the counter counts for outputs of convolutions that are computed over padding and cut off."""
-    convolutions = [m for m in model.modules() if isinstance(m, torch.nn.Conv1d) and m.groups > 1]
-    return sum(2 * BATCH * c.padding[0] * c.out_channels * c.kernel_size[0] for c in convolutions)
+def flops(model, case):
+    """The products of a forward pass, as the model's formula has them."""
+    model.requires_grad_(False)  # the counter hooks onto what would be trained
+    with FlopCounterMode(display=False, depth=None) as counter:
+        forward(model, case)
+    return counter.get_total_flops() + reference_work.correction(model, counter.get_flop_counts(), case)
 
 
 def describe(model, case):
     """The content of meta.json."""
-    model.requires_grad_(False)  # the counter hooks onto what would be trained
-    with FlopCounterMode(display=False) as counter:
-        forward(model, case)
+    work = flops(model, case)
     main = main_output(case)
     try:
         exact = forward(model.double(), case)[main]
@@ -616,7 +610,7 @@ def describe(model, case):
         exact = None
     meta = {
         "params": sum(p.numel() for p in model.parameters()),
-        "flops": None if model.config.model_type in OTHER_WORK else counter.get_total_flops() - work_on_padding(model),
+        "flops": work,
         "batch": BATCH,
         "seq": SEQ,
     }
@@ -666,14 +660,26 @@ def make(name):
     print(f"{name:22} {size / 1000:6.0f} kB  {meta}")
 
 
+def recount(name):
+    """Renew the FLOPs of a fixture alone."""
+    folder = ROOT / name
+    model, _ = dump_reference.load(folder)
+    meta = json.loads((folder / "meta.json").read_text())
+    meta["flops"] = flops(model, load_file(folder / "case.safetensors"))
+    (folder / "meta.json").write_text(json.dumps(meta, indent=2) + "\n")
+    print(f"{name:22} {meta['flops']}")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="name", help=f"default: all of {', '.join(FIXTURES)}")
+    parser.add_argument("--flops", action="store_true", help="count the work of stored fixtures again, and change nothing else")
+    args = parser.parse_args()
     torch.set_num_threads(1)
-    for name in parser.parse_args().names or FIXTURES:
+    for name in args.names or FIXTURES:
         if name not in FIXTURES:
             parser.error(f"no fixture is called {name}")
-        make(name)
+        (recount if args.flops else make)(name)
 
 
 if __name__ == "__main__":

@@ -67,18 +67,16 @@ fn same_code(a: &Compiled, b: &Compiled) -> bool {
     code(a) == code(b)
 }
 
-/// The analysis's forward FLOPs for the case's sizes; none where the two sequences differ in length.
-fn flops(compiled: &Compiled, folder: &Path) -> Result<Option<u128>, String> {
+/// The analysis's forward FLOPs for the case's sizes.
+fn flops(compiled: &Compiled, folder: &Path) -> Result<u128, String> {
     let text = std::fs::read_to_string(folder.join("meta.json")).map_err(|e| e.to_string())?;
     let number = |key: &str| -> Option<u128> {
         let at = text.find(&format!("\"{key}\":"))? + key.len() + 3;
         text[at..].trim_start().split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
     };
     let (batch, seq) = (number("batch").unwrap_or(1), number("seq").unwrap_or(1));
-    if number("decoder_seq").is_some_and(|d| d != seq) {
-        return Ok(None);
-    }
-    let questions = Questions { batch, seq, ..Questions::default() };
+    let decoded = number("decoder_seq").unwrap_or(seq);
+    let questions = Questions { batch, seq: decoded, source: Some(seq), ..Questions::default() };
     let report = formwork_analysis::report(&compiled.model, &questions).map_err(|e| e.to_string())?;
-    Ok(Some(report.flops.forward))
+    Ok(report.flops.forward)
 }

@@ -17,8 +17,10 @@ pub enum AttentionCount {
 pub struct Questions {
     /// Sequences.
     pub batch: u128,
-    /// New tokens of each sequence; every stream of an encoder-decoder has this length.
+    /// New tokens of each sequence, of the stream that grows where there are two.
     pub seq: u128,
+    /// Tokens of an encoder-decoder's source; as many as `seq` when `None`.
+    pub source: Option<u128>,
     /// Earlier tokens in the cache.
     pub context: u128,
     /// How attention is counted.
@@ -34,6 +36,7 @@ impl Default for Questions {
         Self {
             batch: 1,
             seq: 512,
+            source: None,
             context: 0,
             attention: AttentionCount::Dense,
             elementwise: false,

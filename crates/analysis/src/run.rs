@@ -48,7 +48,7 @@ impl Run {
         let mut symbols = vec![(BATCH.to_string(), q.batch)];
         for input in &model.inputs {
             if !symbols.iter().any(|(name, _)| *name == input.symbol) {
-                let length = if Some(input.symbol.as_str()) == growing { tokens } else { q.seq };
+                let length = if Some(input.symbol.as_str()) == growing { tokens } else { q.source.unwrap_or(q.seq) };
                 symbols.push((input.symbol.clone(), length));
             }
         }
@@ -107,7 +107,7 @@ pub(crate) fn fixed(poly: &Poly, figure: &str) -> Result<u128, AnalysisError> {
 
 /// Refuses questions without an answer.
 pub(crate) fn check(q: &Questions) -> Result<(), AnalysisError> {
-    for (name, value) in [("batch", q.batch), ("seq", q.seq)] {
+    for (name, value) in [("batch", q.batch), ("seq", q.seq), ("source", q.source.unwrap_or(q.seq))] {
         if value == 0 {
             return Err(AnalysisError::BadQuestion(format!("`{name}` must be at least 1")));
         }

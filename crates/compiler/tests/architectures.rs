@@ -37,6 +37,8 @@ Written by a test (`UPDATE=1 cargo test -p formwork-compiler --test architecture
 - A model type in **bold** is verified: a checkpoint with random weights, made by transformers, goes through the generated code, and
   outputs, hidden states and the cached greedy continuation are within 1e-4 of the reference, parameters and FLOPs equal to it
   (`cargo test -p formwork-tests --test reference`).
+- FLOPs are what torch's counter adds up. Where a reference multiplies more or less than its formula says (whole chunks of a scan, padding to
+  windows, experts that no token chose, poolers that nothing reads), `tools/reference_work.py` puts the formula's count in its place.
 - **By hand** counts the lines that are neither blank nor a comment of each type's `modeling_*.py` in transformers 5.23.0.
 
 ";

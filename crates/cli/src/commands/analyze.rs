@@ -38,6 +38,7 @@ fn questions(options: &Analyze) -> Result<Questions, Problem> {
     Ok(Questions {
         batch: options.batch,
         seq: options.seq,
+        source: None,
         context: options.context,
         attention,
         elementwise: options.elementwise,
