@@ -311,6 +311,13 @@ pub(crate) struct Run {
     /// The most tokens to add [default: 64, or as many as the model has room for]
     #[arg(short = 'n', value_name = "N")]
     pub(crate) count: Option<usize>,
+    #[command(flatten)]
+    pub(crate) choice: Choice,
+}
+
+/// How tokens are chosen.
+#[derive(Debug, Args)]
+pub(crate) struct Choice {
     /// 0 takes the likeliest token each time
     #[arg(long, default_value_t = 0.0)]
     pub(crate) temperature: f32,

@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use formwork_runtime::{Error, Output, Result, Texts};
+use formwork_runtime::{Chosen, Continuation, Error, Next, Output, Result, Score, Texts, Windows};
 use formwork_text::{Engine, Facts};
 use serde_json::{Value, json};
 
@@ -32,6 +32,16 @@ pub(crate) fn facts(executable: &Path) -> Result<Facts, Problem> {
         generates: facts["generates"] == Value::Bool(true),
         max_positions: facts["max_positions"].as_u64().and_then(|n| usize::try_from(n).ok()),
     })
+}
+
+/// Gives a command of the program ids, a line for each row.
+pub(crate) fn feed(child: &mut Child, rows: &[Vec<u32>]) {
+    let line = |row: &Vec<u32>| row.iter().map(u32::to_string).collect::<Vec<_>>().join(" ");
+    let text: Vec<String> = rows.iter().map(line).collect();
+    if let Some(mut stdin) = child.stdin.take() {
+        // A program that ends before it reads says why on its own.
+        let _ = stdin.write_all(text.join("\n").as_bytes());
+    }
 }
 
 impl Program {
@@ -88,17 +98,77 @@ impl Drop for Program {
 
 impl Engine for Program {
     fn read(&mut self, texts: &Texts) -> Result<Vec<Output>> {
-        let answer = self.ask(&json!({"ids": texts.ids, "types": texts.types, "places": texts.places}))?;
+        let answer = self.ask(&json!({"read": {"ids": texts.ids, "types": texts.types, "places": texts.places}}))?;
         let mut outputs = Vec::new();
         for head in answer["outputs"].as_array().into_iter().flatten() {
-            let size = |key: &str| head[key].as_u64().and_then(|n| usize::try_from(n).ok());
-            let (Some(width), Some(count)) = (size("width"), size("count")) else { return Err(bug("gave no sizes")) };
+            let (width, count) = (size(&head["width"])?, size(&head["count"])?);
             outputs.push(Output { width, data: self.numbers(count)?, by_token: head["by_token"] == Value::Bool(true) });
         }
         match outputs.len() == texts.ids.len() {
             true => Ok(outputs),
             false => Err(bug("gave another number of outputs")),
         }
+    }
+
+    fn begin(&mut self, asked: &Continuation) -> Result<usize> {
+        let sampling = asked.sampling;
+        let answer = self.ask(&json!({"begin": {
+            "prompt": asked.prompt,
+            "source": asked.source,
+            "count": asked.count,
+            "temperature": sampling.temperature,
+            "top_k": sampling.top_k,
+            "top_p": sampling.top_p,
+            "min_p": sampling.min_p,
+            "repetition_penalty": sampling.repetition_penalty,
+            "seed": sampling.seed,
+            "stop": asked.stop,
+            "alternatives": asked.alternatives,
+            "room": asked.room,
+        }}))?;
+        size(&answer["reused"])
+    }
+
+    fn next_id(&mut self) -> Result<Option<Next>> {
+        let answer = self.ask(&json!({"next": null}))?;
+        match &answer["next"] {
+            Value::Null => Ok(None),
+            next => Ok(Some(Next { id: id(&next["id"])?, likelihood: likelihood(&next["likelihood"])? })),
+        }
+    }
+
+    fn score(&mut self, ids: &[u32], windows: Windows) -> Result<Score> {
+        let answer =
+            self.ask(&json!({"score": {"ids": ids, "window": windows.window(), "stride": windows.stride()}}))?;
+        Ok(Score { nll: number(&answer["nll"])?, tokens: size(&answer["tokens"])? })
+    }
+}
+
+fn likelihood(told: &Value) -> Result<Option<Chosen>> {
+    if told.is_null() {
+        return Ok(None);
+    }
+    let likeliest = told["likeliest"].as_array().into_iter().flatten();
+    Ok(Some(Chosen {
+        id: id(&told["id"])?,
+        logprob: number(&told["logprob"])?,
+        likeliest: likeliest.map(|other| Ok((id(&other[0])?, number(&other[1])?))).collect::<Result<_>>()?,
+    }))
+}
+
+fn id(value: &Value) -> Result<u32> {
+    value.as_u64().and_then(|id| u32::try_from(id).ok()).ok_or_else(|| bug("gave what is no id"))
+}
+
+fn size(value: &Value) -> Result<usize> {
+    value.as_u64().and_then(|size| usize::try_from(size).ok()).ok_or_else(|| bug("gave what is no size"))
+}
+
+/// A number; JSON writes one that is not finite as null.
+fn number(value: &Value) -> Result<f64> {
+    match value {
+        Value::Null => Ok(f64::NAN),
+        value => value.as_f64().ok_or_else(|| bug("gave what is no number")),
     }
 }
 

@@ -12,6 +12,7 @@ mod scoring;
 pub mod session;
 mod texts;
 pub mod weights;
+mod worker;
 
 pub use formwork_ops::attention::KvCache;
 pub use formwork_ops::attention::{Attention, Mask};
@@ -55,11 +56,12 @@ pub use inputs::Inputs;
 pub use model::{Info, Model, load, load_held};
 pub use rows::Rows;
 pub use sampling::Sampling;
-pub use scoring::{Score, score};
-pub use session::Session;
+pub use scoring::{Score, Windows, score};
+pub use session::{Past, Session};
 pub use texts::{Output, Texts, read_texts};
 pub use weights::mapping::{Fact, Gguf, Mapping, Rule, Source};
 pub use weights::{Holding, Weights};
+pub use worker::{Continuation, Next, Worker};
 
 /// Operators without parameters.
 pub mod ops {

@@ -12,7 +12,7 @@ use crate::model::Model;
 pub struct Score {
     /// The sum.
     pub nll: f64,
-    /// Tokens that were predicted: all but the first.
+    /// Tokens that were predicted: all but the first of the text, and of every window that shares none with the one before.
     pub tokens: usize,
 }
 
@@ -23,37 +23,59 @@ impl Score {
     }
 }
 
-/// Predicts every token after the first from those before it within a window. Windows start `stride` tokens apart, so that
-/// with a stride below the window each one but the first has `window - stride` tokens that are context alone. Keys and values are
-/// kept in `format` before they are read.
-///
-/// # Errors
-/// `not-generative`; `usage` for a stride of 0 or beyond the window; `empty-input` for fewer than two tokens; `context-too-long`
-/// if the window is longer than the model's.
-pub fn score<M: Model>(
-    model: &M,
-    ctx: &Context,
-    ids: &[u32],
+/// Tokens of a window where neither the caller nor the model limits it.
+const WINDOW: usize = 2048;
+
+/// How a text that is longer than a model reads is cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Windows {
     window: usize,
     stride: usize,
-    format: CacheFormat,
-) -> Result<Score> {
+}
+
+impl Windows {
+    /// As asked for; else windows of what the model reads, at most 2048, side by side.
+    ///
+    /// # Errors
+    /// `usage` for a window below two tokens, a stride of 0 or one beyond the window.
+    pub fn new(window: Option<usize>, stride: Option<usize>, max_positions: Option<usize>) -> Result<Self> {
+        let window = window.unwrap_or_else(|| max_positions.map_or(WINDOW, |max| max.min(WINDOW)));
+        let stride = stride.unwrap_or(window);
+        if stride == 0 || stride > window || window < 2 {
+            let message = format!("windows of {window} tokens cannot start {stride} tokens apart");
+            let help = "a window has two tokens or more, and the stride is between 1 and it";
+            return Err(Error::usage("usage", message).help(help));
+        }
+        Ok(Self { window, stride })
+    }
+
+    /// Tokens that are read at once.
+    pub fn window(self) -> usize {
+        self.window
+    }
+
+    /// Tokens from the start of one window to the start of the next.
+    pub fn stride(self) -> usize {
+        self.stride
+    }
+}
+
+/// Predicts every token after the first from those before it within a window. Where windows overlap, all but the first have
+/// `window - stride` tokens that are context alone. Keys and values are kept in `format` before they are read.
+///
+/// # Errors
+/// `not-generative`; `empty-input` for fewer than two tokens; `context-too-long` if the window is longer than the model's.
+pub fn score<M: Model>(model: &M, ctx: &Context, ids: &[u32], windows: Windows, format: CacheFormat) -> Result<Score> {
     if !M::INFO.generates {
         return Err(Error::new("not-generative", format!("`{}` does not predict the next token", M::INFO.name)));
-    }
-    if stride == 0 || stride > window || window < 2 {
-        let message = format!("windows of {window} tokens cannot start {stride} tokens apart");
-        return Err(
-            Error::usage("usage", message).help("a window has two tokens or more, and the stride is between 1 and it")
-        );
     }
     if ids.len() < 2 {
         return Err(Error::new("empty-input", format!("{} tokens leave none to predict", ids.len())));
     }
     let mut score = Score { nll: 0.0, tokens: 0 };
     let mut predicted = 1;
-    for start in (0..).step_by(stride) {
-        let end = (start + window).min(ids.len());
+    for start in (0..).step_by(windows.stride) {
+        let end = (start + windows.window).min(ids.len());
         let request = Request::new(Ids::new(ids[start..end].to_vec(), 1)?, 0);
         let inputs = request.inputs::<M>()?;
         let logits = model.forward(ctx, &inputs, &mut M::cache(1, Room { tokens: end - start, format }));

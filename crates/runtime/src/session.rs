@@ -1,6 +1,7 @@
 //! A model with its context and cache: continuing one sequence.
 
 use formwork_ops::Room;
+use formwork_ops::kept::Keeps as _;
 use formwork_tensor::{Asked, Context, Error, Ids, Result, Tensor};
 
 use crate::inputs::{Request, Source, check_room};
@@ -11,10 +12,15 @@ use crate::sampling::{Sampler, Sampling};
 pub struct Session<'m, M: Model> {
     model: &'m M,
     ctx: &'m Context,
-    cache: M::Cache,
-    room: Room,
-    past: usize,
-    source: Option<Source>,
+    past: Past<M::Cache>,
+}
+
+/// What a [`Session`] has read, apart from the model that read it: to be held while the model does something else.
+pub struct Past<C> {
+    cache: C,
+    pub(crate) room: Room,
+    ids: Vec<u32>,
+    pub(crate) source: Option<Source>,
     features: Option<Tensor>,
 }
 
@@ -26,30 +32,40 @@ impl<'m, M: Model> Session<'m, M> {
     pub fn new(model: &'m M, ctx: &'m Context, room: impl Into<Room>) -> Result<Self> {
         let room = room.into();
         check_room(&M::INFO, room.tokens)?;
-        let cache = M::cache(1, room);
-        Ok(Self { model, ctx, cache, room, past: 0, source: None, features: None })
+        let past = Past { cache: M::cache(1, room), room, ids: Vec::new(), source: None, features: None };
+        Ok(Self::resume(model, ctx, past))
+    }
+
+    /// Goes on with a sequence of this model.
+    pub fn resume(model: &'m M, ctx: &'m Context, past: Past<M::Cache>) -> Self {
+        Self { model, ctx, past }
+    }
+
+    /// What has been read, to be resumed later.
+    pub fn suspend(self) -> Past<M::Cache> {
+        self.past
     }
 
     /// Sets what the encoder reads.
     pub fn with_source(mut self, ids: &[u32]) -> Result<Self> {
-        self.source = Some((Ids::new(ids.to_vec(), 1)?, None));
+        self.past.source = Some((Ids::new(ids.to_vec(), 1)?, None));
         Ok(self)
     }
 
     /// Sets the numbers `[1, P, width]` that the model reads beside ids.
     pub fn with_features(mut self, features: Tensor) -> Self {
-        self.features = Some(features);
+        self.past.features = Some(features);
         self
     }
 
     /// The number of tokens so far.
     pub fn len(&self) -> usize {
-        self.past
+        self.past.ids.len()
     }
 
     /// Whether there is no token yet.
     pub fn is_empty(&self) -> bool {
-        self.past == 0
+        self.past.ids.is_empty()
     }
 
     /// Appends ids and returns the model's output `[1, S, ..]` for them.
@@ -70,28 +86,43 @@ impl<'m, M: Model> Session<'m, M> {
     }
 
     fn read(&mut self, ids: &[u32], asked: Asked) -> Result<Tensor> {
-        let room = self.room.tokens - self.past;
+        let past = &mut self.past;
+        let room = past.room.tokens - past.ids.len();
         if ids.len() > room {
             let message = format!("{} tokens do not fit; there is room for {room}", ids.len());
             return Err(Error::new("context-too-long", message));
         }
-        let ids = Ids::new(ids.to_vec(), 1)?;
-        let len = ids.len();
-        let mut request = Request::new(ids, self.past);
-        request.source = self.source.clone();
-        request.features = self.features.clone();
+        let mut request = Request::new(Ids::new(ids.to_vec(), 1)?, past.ids.len());
+        request.source = past.source.clone();
+        request.features = past.features.clone();
         request.asked = asked;
         let inputs = request.inputs::<M>()?;
-        let output = self.model.forward(self.ctx, &inputs, &mut self.cache);
-        self.past += len;
+        let output = self.model.forward(self.ctx, &inputs, &mut past.cache);
+        past.ids.extend_from_slice(ids);
         self.ctx.take_failure()?;
         Ok(output)
     }
 
     /// Forgets everything but the source and the features.
     pub fn reset(&mut self) {
-        self.cache = M::cache(1, self.room);
-        self.past = 0;
+        self.past.cache = M::cache(1, self.past.room);
+        self.past.ids.clear();
+    }
+
+    /// Goes back to the longest beginning of `ids` that was read, their last one left out: gives its length. What the model
+    /// keeps may not allow it, e.g. a state that mixes all tokens; nothing is left then.
+    pub fn go_back(&mut self, ids: &[u32]) -> usize {
+        let read = self.past.ids.iter().zip(ids).take_while(|(a, b)| a == b).count().min(ids.len().saturating_sub(1));
+        let mut whole = read > 0;
+        if whole && read < self.len() {
+            self.past.cache.each(&mut |state| whole &= state.truncate(read));
+        }
+        if !whole {
+            self.reset();
+            return 0;
+        }
+        self.past.ids.truncate(read);
+        read
     }
 
     /// Continues `prompt` by up to `count` ids, or as many as there is room for.
@@ -108,49 +139,26 @@ impl<'m, M: Model> Session<'m, M> {
             let message = format!("`{}` does not continue sequences", M::INFO.name);
             return Err(Error::new("not-generative", message));
         }
-        let sampler = Sampler::new(sampling)?;
-        Ok(Generation { session: self, sampler, seen: prompt.to_vec(), fresh: 0, left: count, stop: Vec::new() })
+        Ok(Generation { session: self, choices: Choices::new(prompt, 0, count, sampling)? })
     }
 }
 
 /// New ids, one after the other.
 pub struct Generation<'s, 'm, M: Model> {
     session: &'s mut Session<'m, M>,
-    sampler: Sampler,
-    /// The prompt and all new ids.
-    seen: Vec<u32>,
-    /// How many of them the model has read.
-    fresh: usize,
-    left: usize,
-    stop: Vec<u32>,
+    choices: Choices,
 }
 
 impl<M: Model> Generation<'_, '_, M> {
     /// Ends before an id of these.
     pub fn stop_at(mut self, ids: &[u32]) -> Self {
-        self.stop = ids.to_vec();
+        self.choices.stop = ids.to_vec();
         self
     }
 
     /// The next id and the logits that it was chosen from; `None` at the end.
     pub fn next_with_logits(&mut self) -> Option<Result<(u32, Vec<f32>)>> {
-        self.left = self.left.checked_sub(1)?;
-        let result = self.choose();
-        let ends = result.as_ref().map_or(true, |(id, _)| self.stop.contains(id));
-        if ends {
-            self.left = 0;
-        }
-        (result.is_err() || !ends).then_some(result)
-    }
-
-    fn choose(&mut self) -> Result<(u32, Vec<f32>)> {
-        let output = self.session.step_to_last(&self.seen[self.fresh..])?;
-        self.fresh = self.seen.len();
-        let width = output.dims().width();
-        let logits = output.data()[output.data().len() - width..].to_vec();
-        let id = self.sampler.sample(&logits, &self.seen)?;
-        self.seen.push(id);
-        Ok((id, logits))
+        self.choices.next(self.session)
     }
 }
 
@@ -159,5 +167,45 @@ impl<M: Model> Iterator for Generation<'_, '_, M> {
 
     fn next(&mut self) -> Option<Result<u32>> {
         Some(self.next_with_logits()?.map(|(id, _)| id))
+    }
+}
+
+/// What is chosen for a sequence, step by step.
+pub(crate) struct Choices {
+    sampler: Sampler,
+    /// The prompt and all new ids.
+    seen: Vec<u32>,
+    /// How many of them the model has read.
+    read: usize,
+    left: usize,
+    /// Ids that end it.
+    pub(crate) stop: Vec<u32>,
+}
+
+impl Choices {
+    /// Up to `count` ids after a prompt, of which the session has read the first `read`.
+    pub(crate) fn new(prompt: &[u32], read: usize, count: usize, sampling: Sampling) -> Result<Self> {
+        Ok(Self { sampler: Sampler::new(sampling)?, seen: prompt.to_vec(), read, left: count, stop: Vec::new() })
+    }
+
+    /// The next id and the logits that it was chosen from; `None` at the end.
+    pub(crate) fn next<M: Model>(&mut self, session: &mut Session<'_, M>) -> Option<Result<(u32, Vec<f32>)>> {
+        self.left = self.left.checked_sub(1)?;
+        let result = self.choose(session);
+        let ends = result.as_ref().map_or(true, |(id, _)| self.stop.contains(id));
+        if ends {
+            self.left = 0;
+        }
+        (result.is_err() || !ends).then_some(result)
+    }
+
+    fn choose<M: Model>(&mut self, session: &mut Session<'_, M>) -> Result<(u32, Vec<f32>)> {
+        let output = session.step_to_last(&self.seen[self.read..])?;
+        self.read = self.seen.len();
+        let width = output.dims().width();
+        let logits = output.data()[output.data().len() - width..].to_vec();
+        let id = self.sampler.sample(&logits, &self.seen)?;
+        self.seen.push(id);
+        Ok((id, logits))
     }
 }

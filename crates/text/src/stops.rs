@@ -2,15 +2,15 @@
 
 /// Holds back what may be the beginning of a stop text.
 #[derive(Clone, Debug)]
-pub struct Stops<'a> {
-    texts: &'a [String],
+pub struct Stops {
+    texts: Vec<String>,
     held: String,
 }
 
-impl<'a> Stops<'a> {
+impl Stops {
     /// Nothing held back yet.
-    pub fn new(texts: &'a [String]) -> Self {
-        Self { texts, held: String::new() }
+    pub fn new(texts: &[String]) -> Self {
+        Self { texts: texts.to_vec(), held: String::new() }
     }
 
     /// What can be shown after another piece, and whether a stop text was found: what stands before it is shown then.
@@ -28,8 +28,8 @@ impl<'a> Stops<'a> {
     }
 
     /// What was held back when the text ends by itself.
-    pub fn finish(self) -> String {
-        self.held
+    pub fn finish(&mut self) -> String {
+        std::mem::take(&mut self.held)
     }
 }
 

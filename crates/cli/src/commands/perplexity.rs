@@ -1,44 +1,35 @@
 //! `perplexity`: how well a model predicts a text.
 
-use std::process::Stdio;
+use formwork_runtime::Windows;
+use formwork_text::{Folder, Generator};
+use serde_json::json;
 
-use serde_json::Value;
-
-use super::forward::{built_for_texts, command, status_of};
-use super::run::{feed, with_start};
+use super::forward::{built_for_texts, command};
 use crate::args::{Global, Perplexity};
 use crate::output::say;
-use crate::problem::{Outcome, Problem};
-use formwork_text::Folder;
+use crate::problem::Outcome;
+use crate::program::{self, Program};
+
+/// The version of the keys.
+const SCHEMA: u32 = 1;
 
 pub(super) fn run(options: &Perplexity, global: &Global) -> Outcome {
     let text = crate::texts::text(&options.file)?;
-    let folder = Folder::of(&options.target.weights);
-    let tokenizer = folder.tokenizer()?;
-    let ids = with_start(tokenizer.encode(&text)?, &tokenizer, &folder)?;
     let executable = built_for_texts(&options.target, global)?;
-    let mut child = command(&executable, "score", &options.target);
-    for (name, value) in [("--window", options.window), ("--stride", options.stride)] {
-        if let Some(value) = value {
-            child.arg(name).arg(value.to_string());
-        }
-    }
-    let io = |error: std::io::Error| Problem::io(&executable, &error);
-    let mut child = child.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().map_err(io)?;
-    feed(&mut child, &[ids]);
-    let output = child.wait_with_output().map_err(io)?;
-    let status = status_of(output.status.code())?;
-    if status != 0 {
-        return Ok(status);
-    }
+    let facts = program::facts(&executable)?;
+    let generator = Generator::new(&Folder::of(&options.target.weights), &facts)?;
+    let windows = Windows::new(options.window, options.stride, facts.max_positions)?;
+    let mut engine = Program::start(command(&executable, "serve", &options.target))?;
+    let score = generator.score(&mut engine, &text, windows)?;
+    let (perplexity, nll, tokens) = (score.perplexity(), score.nll, score.tokens);
     if options.json {
-        say(&String::from_utf8_lossy(&output.stdout))?;
-        return Ok(0);
+        let (window, stride) = (windows.window(), windows.stride());
+        let json = json!({"schema": SCHEMA, "perplexity": perplexity, "nll": nll, "tokens": tokens,
+            "window": window, "stride": stride});
+        say(&format!("{json}\n"))?;
+    } else {
+        let each = nll / tokens as f64;
+        say(&format!("perplexity {perplexity:.6} over {tokens} tokens, {each:.6} nats each\n"))?;
     }
-    let score: Value = serde_json::from_slice(&output.stdout)
-        .map_err(|error| Problem::bug(format!("the model's program gave no score: {error}")))?;
-    let number = |key: &str| score.get(key).and_then(Value::as_f64).unwrap_or(f64::NAN);
-    let (perplexity, tokens) = (number("perplexity"), number("tokens"));
-    say(&format!("perplexity {perplexity:.6} over {tokens} tokens, {:.6} nats each\n", number("nll") / tokens))?;
     Ok(0)
 }

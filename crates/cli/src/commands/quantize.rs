@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use super::forward::{built, status_of};
-use super::run::{feed, with_start};
 use crate::args::{Global, Quantize};
 use crate::problem::{Outcome, Problem};
-use formwork_text::Folder;
+use crate::program::feed;
+use formwork_text::{Folder, Start};
 
 /// What belongs to a checkpoint besides its weights.
 const KINDS: [&str; 4] = ["json", "txt", "jinja", "model"];
@@ -43,7 +43,7 @@ fn ids(options: &Quantize) -> Result<Vec<u32>, Problem> {
     let text = crate::texts::text(path)?;
     let folder = Folder::of(&options.weights);
     let tokenizer = folder.tokenizer()?;
-    with_start(tokenizer.encode(&text)?, &tokenizer, &folder)
+    Ok(Start::of(&folder, &tokenizer)?.ids(&text, &tokenizer)?)
 }
 
 /// Copies configs, the tokenizer and the steps of a sentence encoder, so that the new folder is a checkpoint like the old one.

@@ -1,4 +1,4 @@
-//! `embed`, `classify` and `fill-mask` on checkpoints whose answers transformers gave.
+//! `run`, `perplexity`, `embed`, `classify` and `fill-mask` on checkpoints whose answers transformers gave.
 
 use std::path::Path;
 use std::process::Command;
@@ -121,4 +121,41 @@ fn every_mask_has_its_likeliest_tokens() {
     }
     let ran = on("fill_mask", "fill-mask", &["--text", "no gap"]);
     assert!(ran.status == 1 && ran.err.contains("error[no-mask]"), "{}", ran.err);
+}
+
+#[test]
+fn a_text_is_continued_and_scored() {
+    let due = answers("generate");
+    for due in due["continuations"].as_array().unwrap() {
+        let prompt = due["prompt"].as_str().unwrap();
+        let ran = on("generate", "run", &["-n", "24", "--stats", "--prompt", prompt]);
+        assert_eq!((ran.status, ran.out.trim_end_matches('\n')), (0, due["text"].as_str().unwrap()), "{}", ran.err);
+        assert!(ran.err.contains("first token after"), "{}", ran.err);
+        let tokens = lines(&on("generate", "run", &["-n", "24", "--logprobs", "1", "--prompt", prompt]));
+        let ids: Vec<&Value> = tokens.iter().map(|token| &token["id"]).collect();
+        assert_eq!(ids, due["ids"].as_array().unwrap().iter().collect::<Vec<_>>());
+        let logprobs: Vec<f64> = tokens.iter().map(|token| token["logprob"].as_f64().unwrap()).collect();
+        let near = logprobs.iter().zip(numbers(&due["logprobs"])).all(|(a, b)| (a - b).abs() < 1e-4);
+        assert!(near, "{logprobs:?}");
+        assert!(tokens.iter().all(|token| token["likeliest"][0]["id"] == token["id"]));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("text.txt");
+    std::fs::write(&file, due["text"].as_str().unwrap()).unwrap();
+    for row in due["scores"].as_array().unwrap() {
+        let (window, stride) = (row["window"].to_string(), row["stride"].to_string());
+        let arguments = [file.to_str().unwrap(), "--window", &window, "--stride", &stride, "--json"];
+        let found = &lines(&on("generate", "perplexity", &arguments))[0];
+        assert_eq!((&found["tokens"], &found["window"]), (&row["tokens"], &row["window"]));
+        let (found, due) = (found["nll"].as_f64().unwrap(), row["nll"].as_f64().unwrap());
+        assert!((found / due - 1.0).abs() < 1e-5, "{found} is not {due}");
+    }
+    let prompts = folder.path().join("prompts.txt");
+    std::fs::write(&prompts, "The cats\nof the world\n").unwrap();
+    let found = lines(&on("generate", "run", &["-n", "24", "--prompts", prompts.to_str().unwrap()]));
+    for (found, due) in found.iter().zip(due["continuations"].as_array().unwrap()) {
+        assert_eq!((&found["ids"], &found["text"]), (&due["ids"], &due["text"]));
+    }
+    let ran = on("generate", "run", &["--prompt", &"the cats ".repeat(200)]);
+    assert!(ran.status == 1 && ran.err.contains("error[context-too-long]") && ran.err.contains("256"), "{}", ran.err);
 }

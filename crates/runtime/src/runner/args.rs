@@ -131,7 +131,7 @@ fn set(command: &str, name: &str, parser: &mut lexopt::Parser, options: &mut Opt
         }
         "verify" => matches!(name, "weights" | "hold" | "dtype" | "cache" | "input" | "tolerance" | "threads"),
         "quantize" => matches!(name, "weights" | "dtype" | "output" | "threads" | "json"),
-        "serve" => matches!(name, "weights" | "hold" | "dtype" | "cache" | "threads"),
+        "serve" => matches!(name, "weights" | "hold" | "dtype" | "cache" | "features" | "threads"),
         "score" => matches!(name, "weights" | "hold" | "dtype" | "cache" | "window" | "stride" | "threads"),
         "generate" => {
             !matches!(name, "input" | "output" | "greedy" | "hidden" | "tolerance" | "window" | "stride" | "json")

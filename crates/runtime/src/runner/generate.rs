@@ -61,7 +61,7 @@ pub(super) fn run<M: Model>(options: &Options) -> Result<()> {
 }
 
 /// The numbers `[1, P, width]` that a file holds under `features`.
-fn features<M: Model>(path: &Path, ctx: &Context) -> Result<Tensor> {
+pub(super) fn features<M: Model>(path: &Path, ctx: &Context) -> Result<Tensor> {
     if M::features().is_none() {
         return Err(usage(format!("`{}` reads ids alone, no --features", M::INFO.name)));
     }

@@ -34,8 +34,8 @@ commands:
   generate --beams N [--length-penalty P] [--early-stopping] ..   the best whole answer, as JSON
   score    --weights PATH [--window N] [--stride N] [--threads N]
            reads ids from standard input and prints how likely they are
-  serve    --weights PATH [--threads N]
-           reads texts from standard input, a JSON object a line, until it ends
+  serve    --weights PATH [--features FILE.safetensors] [--threads N]
+           answers requests from standard input, a JSON object a line, until it ends
   quantize --weights PATH --dtype F --output FILE [--threads N] [--json]
            writes weights in another format; reads ids to compare answers with from standard input
   bench    [--weights PATH] [--pp 512] [--tg 128] [--depth 0] [--batch 1] [--threads N] [--repeat 5]

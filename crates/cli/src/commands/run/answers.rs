@@ -8,16 +8,39 @@ use formwork_tokenizer::{Stream, Tokenizer};
 use serde_json::{Value, json};
 
 use super::super::forward::status_of;
-use super::{Texts, feed};
 use crate::args::Run;
 use crate::output::say;
 use crate::problem::{Outcome, Problem};
-use formwork_text::Stops;
+use crate::program::feed;
+use formwork_text::{Generator, Stops};
+
+/// The prompts as texts and as ids.
+pub(super) struct Texts<'a> {
+    pub(super) prompts: &'a [String],
+    pub(super) rows: &'a [Vec<u32>],
+    pub(super) generator: &'a Generator,
+}
+
+impl Texts<'_> {
+    /// The ids that an answer follows.
+    fn seen(&self, row: usize) -> &[u32] {
+        self.generator.decoder_start().unwrap_or(&self.rows[row])
+    }
+}
 
 /// Runs the program on every prompt: the text alone for one, a JSON line for each of many.
 pub(super) fn run(mut child: Command, texts: &Texts<'_>, options: &Run, executable: &Path) -> Outcome {
     let io = |error: std::io::Error| Problem::io(executable, &error);
     child.arg("--lines");
+    for id in texts.generator.ends() {
+        child.arg("--stop-id").arg(id.to_string());
+    }
+    for id in texts.generator.decoder_start().into_iter().flatten() {
+        child.arg("--decoder-start").arg(id.to_string());
+    }
+    if let Some(count) = options.logprobs {
+        child.arg("--logprobs").arg(count.to_string());
+    }
     if options.beams.is_none() {
         child.arg("--batch").arg(options.batch.to_string());
     }
@@ -38,8 +61,8 @@ pub(super) fn run(mut child: Command, texts: &Texts<'_>, options: &Run, executab
             }
         }
         if let Some(likelihoods) = answer.get("likelihoods").and_then(Value::as_array) {
-            let mut stream = texts.tokenizer.stream(texts.seen(row))?;
-            let told = likelihoods.iter().map(|it| told(it, texts.tokenizer, &mut stream));
+            let mut stream = texts.generator.tokenizer().stream(texts.seen(row))?;
+            let told = likelihoods.iter().map(|it| told(it, texts.generator.tokenizer(), &mut stream));
             out["tokens"] = told.collect::<Result<_, _>>()?;
         }
         say(&format!("{out}\n"))?;
@@ -48,13 +71,13 @@ pub(super) fn run(mut child: Command, texts: &Texts<'_>, options: &Run, executab
 }
 
 /// A line of the program as JSON.
-pub(super) fn object(line: &str) -> Result<Value, Problem> {
+fn object(line: &str) -> Result<Value, Problem> {
     serde_json::from_str(line)
         .map_err(|_| Problem::bug(format!("the model's program printed `{line}`, which is no JSON")))
 }
 
 /// A token with its text, and those that were likely in its place with theirs.
-pub(super) fn told(chosen: &Value, tokenizer: &Tokenizer, stream: &mut Stream<'_>) -> Result<Value, Problem> {
+fn told(chosen: &Value, tokenizer: &Tokenizer, stream: &mut Stream<'_>) -> Result<Value, Problem> {
     let entry = |text: String, id: &Value, logprob: &Value| json!({"text": text, "id": id, "logprob": logprob});
     let mut likeliest = Vec::new();
     for other in chosen["likeliest"].as_array().into_iter().flatten() {
@@ -69,7 +92,7 @@ pub(super) fn told(chosen: &Value, tokenizer: &Tokenizer, stream: &mut Stream<'_
 
 /// The text of an answer up to the first stop text.
 fn text(answer: &Value, texts: &Texts<'_>, row: usize, stop: &[String]) -> Result<String, Problem> {
-    let mut stream = texts.tokenizer.stream(texts.seen(row))?;
+    let mut stream = texts.generator.tokenizer().stream(texts.seen(row))?;
     let mut stops = Stops::new(stop);
     let mut out = String::new();
     for value in answer["ids"].as_array().into_iter().flatten() {
