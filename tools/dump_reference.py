@@ -172,8 +172,9 @@ def make_case(model, task, ids, generator, decoder_ids=None, steps=8):
     out = uncached(model, **main, output_hidden_states=True)
     case.update(outputs_of(model, out))
     for kind in ("hidden_states", "encoder_hidden_states", "decoder_hidden_states"):
+        of = decoder_ids if kind.startswith("decoder") else ids
         for i, state in enumerate(getattr(out, kind, None) or ()):
-            case[f"{kind}.{i}"] = state
+            case[f"{kind}.{i}"] = state[:, : of.shape[1]]  # some references leave in what they padded
 
     if task != "causal_lm" and ids.shape[1] > 1:
         mask = torch.ones_like(ids)

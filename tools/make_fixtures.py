@@ -474,6 +474,7 @@ FIXTURES |= {
         attention_type="original_full", block_size=3, use_bias=False, rescale_embeddings=True)),
     "big_bird_blocks": ("BigBirdForMaskedLM", BERT, dict(
         attention_type="block_sparse", block_size=4, num_random_blocks=1, max_position_embeddings=28, hidden_act="gelu_new")),
+    "big_bird_sparse": ("BigBirdForMaskedLM", BERT, dict(attention_type="block_sparse", block_size=2, num_random_blocks=1, SEQ=23)),
     "longt5": ("LongT5ForConditionalGeneration", T5, dict(local_radius=3, encoder_attention_type="local")),
     # No expert takes more than six tokens of a text.
     "switch_transformers": ("SwitchTransformersForConditionalGeneration", T5, dict(
@@ -483,6 +484,12 @@ FIXTURES |= {
 # The reference computes the scores of each pair of heads twice.
 FIXTURES |= {
     "diffllama": ("DiffLlamaForCausalLM", DECODER, dict(head_dim=8, attention_bias=True, num_hidden_layers=3, DISTINCT=3)),
+}
+
+# Heads are experts as well.
+FIXTURES |= {
+    "jetmoe": ("JetMoeForCausalLM", without(DECODER, "num_attention_heads"), dict(
+        kv_channels=8, num_local_experts=5, num_experts_per_tok=3, intermediate_size=24, tie_word_embeddings=True)),
 }
 
 # Parameters of a class that its outputs do not depend on, or that are no more than a formula.
@@ -549,7 +556,7 @@ def write_model(name, folder, attempt):
     class_name, defaults, changes = FIXTURES[name]
     values = defaults | changes
     dtype, shard = values.pop("DTYPE", torch.float32), values.pop("SHARD", "1GB")
-    untie, _ = values.pop("UNTIE", False), values.pop("DISTINCT", None)
+    untie, _, _ = values.pop("UNTIE", False), values.pop("DISTINCT", None), values.pop("SEQ", None)
     model_class = getattr(transformers, class_name)
     seed = zlib.crc32(name.encode()) + attempt
     torch.manual_seed(seed)
@@ -612,7 +619,7 @@ def describe(model, case):
         "params": sum(p.numel() for p in model.parameters()),
         "flops": work,
         "batch": BATCH,
-        "seq": SEQ,
+        "seq": case["input_ids"].shape[1],
     }
     # What the config alone says: a class may tie weights that this checkpoint keeps apart.
     by_config = sum(p.numel() for p in type(model)(model.config).parameters())
@@ -644,7 +651,7 @@ def make(name):
         folder.mkdir(parents=True)
         write_model(name, folder, attempt)
         model, task = dump_reference.load(folder)
-        case = dump_reference.build(model, task, SEQ, BATCH, seed=attempt)
+        case = dump_reference.build(model, task, FIXTURES[name][2].get("SEQ", SEQ), BATCH, seed=attempt)
         # Greedy decoding says most when it neither hangs on a near tie nor repeats one token.
         if "greedy.ids" not in case or (dump_reference.margin(case) > 0.02 and len(case["greedy.ids"].unique()) >= FIXTURES[name][2].get("DISTINCT", 5)):
             break

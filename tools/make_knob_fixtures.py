@@ -175,6 +175,12 @@ KNOBS = {
             n_experts=6, n_active=2, d_expert=16, renormalise="none", groups=dict(kind="max", groups=3, chosen=2))), "rope"),
     "moe_chosen_softmax": (
         {}, GQA, {}, dict(kind="geglu", moe=dict(n_experts=5, n_active=3, d_expert=16, score="chosen_softmax")), "rope"),
+    "moe_sparse_mixer": (
+        {}, GQA, {}, dict(kind="swiglu", moe=dict(
+            n_experts=5, n_active=2, d_expert=16, score=dict(kind="sparse_mixer", jitter=0.3), renormalise="none")), "rope"),
+    "moe_clamped_sum": (
+        {}, GQA, {}, dict(kind="swiglu", moe=dict(
+            n_experts=6, n_active=3, d_expert=12, score="sigmoid", renormalise=dict(kind="clamped_sum", least=1.9), factor=0.7)), "rope"),
 }
 
 

@@ -370,6 +370,18 @@ def feed(spec, w, name, x):
     return linear(w, f"{name}.down", unit(spec, linear(w, f"{name}.up", x), gate))
 
 
+def shares_of_near(logits, k, jitter):
+    """SparseMixer: each choice in turn, as a share of the experts left whose logits come near the best (arXiv:2310.00811, section 3)."""
+    left, weights, chosen = logits, [], []
+    for _ in range(k):
+        best = left.max(-1, keepdim=True)
+        far = (best.values - logits) / torch.maximum(logits.abs(), best.values) > 2 * jitter
+        weights.append(left.masked_fill(far, -torch.inf).softmax(-1).gather(-1, best.indices))
+        chosen.append(best.indices)
+        left = left.scatter(-1, best.indices, -torch.inf)
+    return torch.cat(weights, -1), torch.cat(chosen, -1)
+
+
 def mixture(spec, w, name, x):
     """A mixture of experts, token by token."""
     moe, gated = spec["ffn"]["moe"], FFN[spec["ffn"]["kind"]][1]
@@ -386,8 +398,11 @@ def mixture(spec, w, name, x):
         choice = inside.masked_fill(~kept[..., None], -torch.inf).flatten(-2)
     chosen = choice.topk(moe["n_active"], dim=-1).indices
     weights = scores.gather(-1, chosen)
-    if moe.get("renormalise", "sum") == "sum":
-        weights = weights / weights.sum(-1, keepdim=True)
+    if isinstance(moe.get("score"), dict):
+        weights, chosen = shares_of_near(logits, moe["n_active"], moe["score"]["jitter"])
+    by = moe.get("renormalise", "sum")
+    if by != "none":
+        weights = weights / weights.sum(-1, keepdim=True).clamp(min=0.0 if by == "sum" else by["least"])
     weights = weights * moe.get("factor", 1.0)
     part = lambda key, e: (w[f"{name}.experts.{key}"][e], w[f"{name}.experts.{key}_bias"][e] if spec["ffn"]["bias"] else None)
     y = torch.zeros_like(x)

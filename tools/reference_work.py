@@ -86,6 +86,7 @@ FORMULAS = {
     "KimiLinearDeltaAttention": lambda m, c, rows, _: 0,
     "LongformerSelfAttention": scores,
     "LEDEncoderSelfAttention": scores,
+    "BigBirdBlockSparseAttention": lambda m, c, rows, tokens: 4 * rows * tokens * m.num_attention_heads * m.attention_head_size,
     "LongT5LocalAttention": lambda m, c, rows, tokens: 4 * rows * tokens * m.n_heads * m.key_value_proj_dim,
     "Llama4TextExperts": lambda m, c, rows, _: 6 * rows * c.num_experts_per_tok * m.hidden_size * m.intermediate_size,
     # Choices of no expert count as experts: which they are is known at run time alone.
@@ -117,13 +118,15 @@ def second_scores(of, case):
 
 
 def unread_pooler(of, case):
-    """A pooler beside the masked-LM head."""
-    return -2 * len(case["input_ids"]) * of.config.hidden_size**2
+    """A pooler beside the masked-LM head, and what pads texts to whole blocks."""
+    padded = whole_windows(of, case) if of.modules("BigBirdBlockSparseAttention") else 0
+    return padded - 2 * len(case["input_ids"]) * of.config.hidden_size**2
 
 
 def whole_windows(of, case):
-    """Matrices of an encoder whose texts are padded to whole windows."""
-    tokens, window = case["input_ids"].shape[1], max(of.config.attention_window)
+    """Matrices of an encoder whose texts are padded to whole windows or blocks."""
+    tokens, config = case["input_ids"].shape[1], of.config
+    window = config.block_size if config.model_type == "big_bird" else max(config.attention_window)
     padded = math.ceil(tokens / window) * window
     matrices = [name for name in of.modules("Linear") if "encoder.layer" in name]
     return -sum(of.total(name) for name in matrices) * (padded - tokens) // padded

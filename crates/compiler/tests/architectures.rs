@@ -39,6 +39,7 @@ Written by a test (`UPDATE=1 cargo test -p formwork-compiler --test architecture
   (`cargo test -p formwork-tests --test reference`).
 - FLOPs are what torch's counter adds up. Where a reference multiplies more or less than its formula says (whole chunks of a scan, padding to
   windows, experts that no token chose, poolers that nothing reads), `tools/reference_work.py` puts the formula's count in its place.
+- [What is not covered, and why](../docs/not-covered.md).
 - **By hand** counts the lines that are neither blank nor a comment of each type's `modeling_*.py` in transformers 5.23.0.
 
 ";

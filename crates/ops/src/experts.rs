@@ -7,6 +7,8 @@ mod kernel;
 #[cfg(feature = "kernels")]
 mod matrices;
 #[cfg(feature = "kernels")]
+pub(crate) use kernel::{gather, groups, scatter};
+#[cfg(feature = "kernels")]
 pub use kernel::{Experts, ExpertsConfig};
 #[cfg(feature = "kernels")]
 pub use matrices::{ExpertActivation, ExpertKind, Stacked};

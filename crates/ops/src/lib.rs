@@ -59,6 +59,7 @@ catalogue! {
     clamp: CLAMP;
     embedding: EMBEDDING;
     gated_delta: GATED_DELTA, LOG_DECAY;
+    expert_heads: EXPERT_HEADS, MERGE_EXPERT_HEADS;
     experts: EXPERTS;
     layer_norm: LAYER_NORM;
     layout: FIRST_TOKEN, HEADS, MERGE_HEADS, SPLIT;

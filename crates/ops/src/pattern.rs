@@ -27,10 +27,19 @@ pub enum Pattern {
         /// Whether keys after the query stay unseen.
         causal: bool,
     },
+    /// Whole blocks of keys: those next to the query's own, the first and the last one, whose queries see everything. The first one
+    /// stands in for each block that chance would pick. Sequences of up to `5 + 2 stand_ins` blocks are seen whole.
+    Bordered {
+        /// Keys in a block.
+        size: usize,
+        /// How many times more than once the first block is seen.
+        stand_ins: usize,
+    },
 }
 
 impl Pattern {
-    /// Calls `see` with the ranges of keys that query `i` of a sequence of `len` tokens sees, disjoint and in order.
+    /// Calls `see` with the ranges of keys that query `i` of a sequence of `len` tokens sees, in order; disjoint but for stand-ins, which
+    /// come first.
     pub fn for_each(self, i: usize, len: usize, see: &mut dyn FnMut(Range<usize>)) {
         match self {
             Self::Strided { stride, causal } => {
@@ -57,6 +66,22 @@ impl Pattern {
                     });
                 }
                 open.into_iter().for_each(see);
+            }
+            Self::Bordered { size, stand_ins } => {
+                let (own, last) = (i / size, (len - 1) / size);
+                let short = stand_ins.saturating_mul(2).saturating_add(5).saturating_mul(size);
+                if len <= short || own == 0 || own == last {
+                    return see(0..len);
+                }
+                (0..stand_ins).for_each(|_| see(0..size));
+                let (from, to) = ((own - 1) * size, ((own + 2) * size).min(len));
+                if from > 0 {
+                    see(0..size);
+                }
+                see(from..to);
+                if own + 1 < last {
+                    see(last * size..len);
+                }
             }
         }
     }
@@ -120,6 +145,23 @@ mod tests {
             let expected: Vec<usize> = (0..20).filter(|j| i.abs_diff(*j) < 4 || i.abs_diff(*j) % 4 == 0).collect();
             assert_eq!(seen(both, i, 20), expected);
         }
+    }
+
+    #[test]
+    fn borders_and_stand_ins_are_seen_from_everywhere() {
+        let pattern = Pattern::Bordered { size: 2, stand_ins: 1 };
+        let seen = |i, len| {
+            let mut keys = Vec::new();
+            pattern.for_each(i, len, &mut |range| keys.extend(range));
+            assert_eq!(keys.len(), pattern.count(i, len));
+            keys
+        };
+        assert_eq!(seen(5, 14), (0..14).collect::<Vec<_>>(), "a short text is seen whole");
+        assert_eq!(seen(1, 17), (0..17).collect::<Vec<_>>(), "the first block sees everything");
+        assert_eq!(seen(16, 17), (0..17).collect::<Vec<_>>(), "so does the last one");
+        assert_eq!(seen(2, 17), [0, 1, 0, 1, 2, 3, 4, 5, 16]);
+        assert_eq!(seen(9, 17), [0, 1, 0, 1, 6, 7, 8, 9, 10, 11, 16]);
+        assert_eq!(seen(14, 17), [0, 1, 0, 1, 12, 13, 14, 15, 16]);
     }
 
     #[test]

@@ -73,6 +73,14 @@ fn pattern(value: &AttrValue, causal: bool) -> Result<(Pattern, Lit), OpError> {
         let fields = vec![("stride", literal), ("causal", Lit::Bool(causal))];
         return Ok((Pattern::Strided { stride, causal }, Lit::Struct("Pattern::Strided".into(), fields)));
     }
+    if name == "bordered" {
+        if causal {
+            return Err(OpError::new("pattern `bordered` sees later keys").help("`causal: false`"));
+        }
+        let ((block, size_lit), (stand_ins, literal)) = (size("size", 1)?, size("stand_ins", 0)?);
+        let fields = vec![("size", size_lit), ("stand_ins", literal)];
+        return Ok((Pattern::Bordered { size: block, stand_ins }, Lit::Struct("Pattern::Bordered".into(), fields)));
+    }
     let ((block, size_lit), (local, local_lit)) = (size("size", 1)?, size("local", 0)?);
     let ((global, global_lit), (random, random_lit)) = (size("global", 0)?, size("random", 0)?);
     let (seed, seed_lit) = size("seed", 0)?;

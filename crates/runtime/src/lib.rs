@@ -22,6 +22,7 @@ pub use formwork_ops::chosen_mla::ChosenMla;
 pub use formwork_ops::differential::Differential;
 pub use formwork_ops::disentangled::Distances;
 pub use formwork_ops::embedding::Embedding;
+pub use formwork_ops::expert_heads::{ExpertHeads, MergedExpertHeads};
 pub use formwork_ops::experts::{ExpertActivation, ExpertKind, Experts, ExpertsConfig};
 pub use formwork_ops::gated_delta::LogDecay;
 pub use formwork_ops::kept::{Keeps, Kept};

@@ -35,7 +35,7 @@ impl Embeddings {
     }
 }
 
-/// Multi-head attention over every token that the mask lets through; queries and keys are rotated where `rope` is given.
+/// Multi-head attention over every token that the mask, or a sparse pattern, lets through; queries and keys are rotated where `rope` is given.
 pub struct EncoderAttention {
     query: Linear,
     key: Linear,

@@ -49,7 +49,7 @@ impl Experts {
         assert_eq!(weights.data().len(), chosen.data().len(), "every chosen expert has a weight");
         assert_eq!(x.dims().rows(), weights.dims().rows(), "every token has chosen experts");
         let mut y = ctx.zeros(x.shape());
-        for (expert, uses) in self.groups(chosen.data()).iter().enumerate() {
+        for (expert, uses) in groups(chosen.data(), self.down.experts()).iter().enumerate() {
             if uses.is_empty() {
                 continue;
             }
@@ -66,16 +66,6 @@ impl Experts {
             scatter(&mut y, &output, uses, k, weight);
         }
         y
-    }
-
-    /// For each expert, the places in the list of choices that name it; last, those of the tokens themselves.
-    fn groups(&self, chosen: &[u32]) -> Vec<Vec<usize>> {
-        let experts = self.down.experts();
-        let mut groups = vec![Vec::new(); experts + 1];
-        for (at, expert) in chosen.iter().enumerate() {
-            groups[experts.min(*expert as usize)].push(at);
-        }
-        groups
     }
 
     fn hidden(&self, ctx: &Context, expert: usize, x: &Tensor) -> Tensor {
@@ -120,8 +110,17 @@ impl Experts {
     }
 }
 
+/// For each expert, the places in the list of choices that name it; last, those of no expert.
+pub(crate) fn groups(chosen: &[u32], experts: usize) -> Vec<Vec<usize>> {
+    let mut groups = vec![Vec::new(); experts + 1];
+    for (at, expert) in chosen.iter().enumerate() {
+        groups[experts.min(*expert as usize)].push(at);
+    }
+    groups
+}
+
 /// The rows of `x` that use one expert, scaled.
-fn gather(ctx: &Context, x: &Tensor, uses: &[usize], k: usize, scale: impl Fn(usize) -> f32) -> Tensor {
+pub(crate) fn gather(ctx: &Context, x: &Tensor, uses: &[usize], k: usize, scale: impl Fn(usize) -> f32) -> Tensor {
     let d = x.dims().width();
     let mut rows = ctx.tensor(&[uses.len(), d]);
     for (row, at) in rows.data_mut().chunks_exact_mut(d).zip(uses) {
@@ -132,7 +131,7 @@ fn gather(ctx: &Context, x: &Tensor, uses: &[usize], k: usize, scale: impl Fn(us
 }
 
 /// Adds one expert's rows, weighted, to those of `y`.
-fn scatter(y: &mut Tensor, rows: &Tensor, uses: &[usize], k: usize, weight: impl Fn(usize) -> f32) {
+pub(crate) fn scatter(y: &mut Tensor, rows: &Tensor, uses: &[usize], k: usize, weight: impl Fn(usize) -> f32) {
     let d = rows.dims().width();
     let y = y.data_mut();
     for (row, at) in rows.data().chunks_exact(d).zip(uses) {

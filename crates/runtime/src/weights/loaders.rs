@@ -3,6 +3,7 @@
 use formwork_ops::batch_norm::BatchNorm;
 use formwork_ops::differential::Differential;
 use formwork_ops::embedding::Embedding;
+use formwork_ops::expert_heads::{ExpertHeads, MergedExpertHeads};
 use formwork_ops::experts::{ExpertKind, Experts, ExpertsConfig, Stacked};
 use formwork_ops::layer_norm::LayerNorm;
 use formwork_ops::linear::Linear;
@@ -112,13 +113,10 @@ impl Weights {
     pub fn experts(&self, name: &str, config: ExpertsConfig) -> Experts {
         let (d, d_ff) = (config.d, config.d_ff);
         let stacked = |matrix: &str, d_in: usize, d_out: usize| {
-            let full = self.full(&format!("{name}.{matrix}"));
-            let dims = [config.experts, d_out, d_in];
-            let pieces = self.pieces(&full, &dims).into_iter();
-            let matrices = pieces.map(|piece| self.held(&full, &dims, piece)).collect();
-            let bias = || self.table(&format!("{full}_bias"), &[config.experts, d_out]);
+            let matrix = format!("{name}.{matrix}");
+            let bias = || self.table(&self.full(&format!("{matrix}_bias")), &[config.experts, d_out]);
             let bias = config.bias.then(|| bias().map_or_else(Vec::new, |bias| bias.to_f32().into_owned()));
-            Stacked::new(matrices, bias)
+            Stacked::new(self.stack(&matrix, &[config.experts, d_out, d_in]), bias)
         };
         let first = match config.kind {
             ExpertKind::Plain => vec![stacked("up_proj", d, d_ff)],
@@ -126,6 +124,31 @@ impl Weights {
             ExpertKind::Fused | ExpertKind::Interleaved => vec![stacked("gate_up_proj", d, 2 * d_ff)],
         };
         Experts::new(config, first, stacked("down_proj", d_ff, d))
+    }
+
+    /// `name.weight` `[experts, groups·d_head, d]`.
+    pub fn expert_heads(&self, name: &str, experts: usize, groups: usize, d_head: usize, d: usize) -> ExpertHeads {
+        let weight = self.stack(&format!("{name}.weight"), &[experts, groups * d_head, d]);
+        ExpertHeads::new(Stacked::new(weight, None), groups, d_head)
+    }
+
+    /// `name.weight` `[experts, d_out, groups·d_head]`.
+    pub fn merge_expert_heads(
+        &self,
+        name: &str,
+        experts: usize,
+        groups: usize,
+        d_head: usize,
+        d_out: usize,
+    ) -> MergedExpertHeads {
+        let weight = self.stack(&format!("{name}.weight"), &[experts, d_out, groups * d_head]);
+        MergedExpertHeads::new(Stacked::new(weight, None), groups, d_head, d_out)
+    }
+
+    /// A matrix for each expert, from the tensor `name` `[experts, d_out, d_in]`.
+    fn stack(&self, name: &str, dims: &[usize; 3]) -> Vec<Matrix> {
+        let full = self.full(name);
+        self.pieces(&full, dims).into_iter().map(|piece| self.held(&full, dims, piece)).collect()
     }
 
     /// The tensor of exactly this name.
