@@ -23,6 +23,12 @@ CORPUS = ROOT / "crates/tokenizer/tests/fixtures/corpus.txt"
 OUT = ROOT / "tests/fixtures/texts"
 TEXTS = ["the cats", "the things of the world and the cats of the things", "a", "the world and the things"]
 PAIRS = [("the cats", "the things of the world"), ("a", "and")]
+TEMPLATE = """{{ bos_token }}{% for message in messages %}
+{% if message.role == 'user' %}<|user|>{{ message.content }}<|end|>
+{%- elif message.role == 'system' %}{{ message.content + '\\n' }}
+{%- else %}{{ message.content }}<|end|>
+{%- endif %}
+{% endfor %}"""
 MASKED = ["the [MASK] of the world", "[MASK] and the [MASK]", "the cats of the things and the [MASK]"]
 
 
@@ -85,7 +91,9 @@ def make_generate():
     model.generation_config = transformers.GenerationConfig(bos_token_id=0, eos_token_id=[1, 3])
     model.save_pretrained(folder)
     byte_pairs().save(str(folder / "tokenizer.json"), pretty=False)
-    settings = {"tokenizer_class": "PreTrainedTokenizerFast", "bos_token": "<s>", "eos_token": "</s>"}
+    settings = {
+        "tokenizer_class": "PreTrainedTokenizerFast", "bos_token": "<s>", "eos_token": "</s>", "chat_template": TEMPLATE
+    }
     (folder / "tokenizer_config.json").write_text(json.dumps(settings, indent=2) + "\n")
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
     answers = []
@@ -96,10 +104,19 @@ def make_generate():
         logprobs = [row[0].double().log_softmax(-1)[id].item() for row, id in zip(out.logits, new)]
         text = tokenizer.decode(new, skip_special_tokens=True, clean_up_tokenization_spaces=False)
         answers.append({"prompt": prompt, "ids": new, "logprobs": logprobs, "text": text})
+    messages = [{"role": "system", "content": "Be kind."}]
+    chat = []
+    for turn in ["Who are the cats?", "And the things of the world?", "é"]:
+        messages.append({"role": "user", "content": turn})
+        prompt = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_tensors="pt", return_dict=False)
+        new = model.generate(prompt, max_new_tokens=10, do_sample=False)[0, prompt.shape[1]:].tolist()
+        answer = tokenizer.decode(new, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        messages.append({"role": "assistant", "content": answer})
+        chat.append({"user": turn, "prompt": prompt[0].tolist(), "answer": answer})
     text = CORPUS.read_text()[:600]
     ids = tokenizer(text).input_ids
     scores = [windows(model, ids, window, stride) for window, stride in [(256, 256), (64, 64), (64, 16)]]
-    write(folder, {"continuations": answers, "text": text, "scores": scores})
+    write(folder, {"continuations": answers, "chat": chat, "text": text, "scores": scores})
 
 
 def write(folder, answers):

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::text_args::{Classify, Embed, FillMask};
+use crate::text_args::{Chat, Classify, Embed, FillMask};
 
 /// A compiler for Transformer architectures: a short spec in; exact figures and a readable Rust crate out.
 #[derive(Debug, Parser)]
@@ -109,6 +109,8 @@ pub(crate) enum Command {
     Verify(Verify),
     /// Continue a text
     Run(Run),
+    /// Answer the lines of standard input as a conversation
+    Chat(Chat),
     /// Turn texts into vectors
     Embed(Embed),
     /// Label texts, or pairs of texts

@@ -124,7 +124,6 @@ impl Engine for Program {
             "seed": sampling.seed,
             "stop": asked.stop,
             "alternatives": asked.alternatives,
-            "room": asked.room,
         }}))?;
         size(&answer["reused"])
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::args::Target;
+use crate::args::{Choice, Target};
 
 /// Texts: given one by one, in a file, or on standard input.
 #[derive(Debug, Args)]
@@ -26,6 +26,26 @@ pub(crate) struct Reading {
     /// Cut texts that are longer than the model reads
     #[arg(long)]
     pub(crate) truncate: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Chat {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// What the model is told before the conversation
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    pub(crate) system: Option<String>,
+    /// End an answer before this text; may be given several times
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    pub(crate) stop: Vec<String>,
+    /// Print tokens read, tokens kept from earlier turns, and the speed of each answer on standard error
+    #[arg(long)]
+    pub(crate) stats: bool,
+    /// The most tokens of an answer [default: 512, or as many as the model has room for]
+    #[arg(short = 'n', value_name = "N")]
+    pub(crate) count: Option<usize>,
+    #[command(flatten)]
+    pub(crate) choice: Choice,
 }
 
 #[derive(Debug, Args)]

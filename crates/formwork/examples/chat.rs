@@ -1,4 +1,4 @@
-//! A conversation, in a notation of its own: `cargo run --release --features text --example chat -- CHECKPOINT`
+//! A conversation: `cargo run --release --features text --example chat -- CHECKPOINT`
 
 use std::io::{BufRead, Write};
 use std::path::Path;
@@ -17,22 +17,22 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Answers every line of `turns`. The whole conversation is given to the model each time, which reads only what is new.
+/// Answers every line of `turns`. Of the whole conversation the model reads only what is new.
 fn chat(checkpoint: &Path, turns: impl BufRead, mut out: impl Write) -> Result<(), Box<dyn std::error::Error>> {
     let mut model = Model::open(checkpoint)?;
+    let mut chat = model.chat(Some("You answer briefly."))?;
     let sampling = Sampling { temperature: 0.8, top_p: 0.95, ..Sampling::default() };
-    let options = Generate { count: Some(16), sampling, stop: vec!["\n".into()], ..Generate::default() };
-    let mut conversation = String::new();
+    let options = Generate { count: Some(16), sampling, ..Generate::default() };
     for turn in turns.lines() {
-        conversation += &format!("Q: {}\nA:", turn?);
-        for piece in model.generate(&conversation, &options)? {
+        let mut answer = String::new();
+        for piece in model.answer(&mut chat, &turn?, &options)? {
             let piece = piece?.text;
             write!(out, "{piece}")?;
             out.flush()?;
-            conversation += &piece;
+            answer += &piece;
         }
         writeln!(out)?;
-        conversation += "\n";
+        chat.answered(&answer);
     }
     Ok(())
 }

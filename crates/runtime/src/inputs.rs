@@ -157,7 +157,7 @@ fn check_ids(info: &Info, ids: &Ids) -> Result<()> {
 }
 
 /// The largest number of tokens that a cache makes room for.
-const MAX_ROOM: usize = 1 << 24;
+pub(crate) const MAX_ROOM: usize = 1 << 24;
 
 /// Fails if a cache for a sequence of `len` tokens is not to be made.
 pub(crate) fn check_room(info: &Info, len: usize) -> Result<()> {

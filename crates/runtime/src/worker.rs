@@ -4,7 +4,7 @@ use formwork_ops::{CacheFormat, Room};
 use formwork_tensor::{Context, Error, Result, Tensor};
 
 use crate::batch::Chosen;
-use crate::inputs::check_room;
+use crate::inputs::{MAX_ROOM, check_room};
 use crate::model::Model;
 use crate::sampling::Sampling;
 use crate::scoring::{Score, Windows, score};
@@ -26,9 +26,10 @@ pub struct Continuation {
     pub stop: Vec<u32>,
     /// How many of the likeliest ids are told with each chosen one; `None`: not even its own probability.
     pub alternatives: Option<usize>,
-    /// Tokens that a new cache has room for, where the sequence will grow; at least the prompt's and those added.
-    pub room: usize,
 }
+
+/// Tokens that a cache has room for at least, so that a sequence can grow in it. Its memory is taken as it fills.
+const ROOM: usize = 4096;
 
 /// A model, and what it keeps of the sequence that it continued last.
 pub struct Worker<M: Model> {
@@ -102,7 +103,8 @@ impl<M: Model> Worker<M> {
         let mut session = match self.past.take().filter(keeps) {
             Some(past) => Session::resume(&self.model, &self.ctx, past),
             None => {
-                let tokens = M::INFO.max_positions.map_or(asked.room, |max| asked.room.min(max)).max(needed);
+                let tokens =
+                    needed.saturating_mul(2).max(ROOM).min(M::INFO.max_positions.unwrap_or(MAX_ROOM)).max(needed);
                 let session = Session::new(&self.model, &self.ctx, Room { tokens, format: self.format })?;
                 match &self.features {
                     Some(features) => session.with_features(features.clone()),

@@ -5,6 +5,12 @@ pub use formwork_runtime::{Error, Result};
 /// The codes that only texts have, sorted, with what each means.
 pub const CODES: &[(&str, &str)] = &[
     (
+        "bad-chat-template",
+        "A checkpoint's chat template writes its conversations, and this one does not parse, asks for what templates do not have \
+         here, refuses the conversation (many know no system turn, or want turns to alternate), or asks for more work than a \
+         conversation needs. The message gives its line.",
+    ),
+    (
         "bad-labels",
         "The checkpoint's `config.json` names some labels and not others, or says a `problem_type` that is none of \
          `single_label_classification`, `multi_label_classification` and `regression`.",
@@ -13,6 +19,11 @@ pub const CODES: &[(&str, &str)] = &[
         "bad-text",
         "A file of texts is not UTF-8, or a line of a `.jsonl` file is not an object with a text under `text` and, where there \
          are pairs, under `pair`.",
+    ),
+    (
+        "no-chat-template",
+        "`chat` writes a conversation as the model was trained to read it, by `chat_template.jinja` or by `chat_template` in \
+         `tokenizer_config.json`; of several templates the one called `default` counts. Models that only continue texts have none.",
     ),
     (
         "no-mask",

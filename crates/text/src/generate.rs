@@ -3,6 +3,7 @@
 use formwork_runtime::{Chosen, Continuation, Next, Sampling, Score, Windows};
 use formwork_tokenizer::{Stream, Tokenizer};
 
+use crate::chat::Chat;
 use crate::engine::{Engine, Facts};
 use crate::error::{Error, Result, told};
 use crate::folder::Folder;
@@ -128,10 +129,43 @@ impl Generator {
         };
         let stream = self.tokenizer.stream(&prompt).map_err(told)?;
         let (sampling, alternatives) = (options.sampling, options.likeliest);
-        let asked = Continuation { prompt, source, count, sampling, stop: self.ends.clone(), alternatives, room: 0 };
+        let asked = Continuation { prompt, source, count, sampling, stop: self.ends.clone(), alternatives };
         let reused = engine.begin(&asked)?;
+        let read = asked.prompt.len() - reused;
         let stops = Stops::new(&options.stop);
-        Ok(Generation { engine, tokenizer: &self.tokenizer, stream: Some(stream), stops, reused })
+        Ok(Generation { engine, tokenizer: &self.tokenizer, stream: Some(stream), stops, reused, read })
+    }
+
+    /// Continues a conversation with the model's answer to what the user says. [`Chat::answered`] is told of it afterwards.
+    ///
+    /// # Errors
+    /// As [`Chat::ask`] and [`Generator::generate`].
+    pub fn answer<'a, E: Engine>(
+        &'a self,
+        engine: &'a mut E,
+        chat: &mut Chat,
+        text: &str,
+        options: &Generate,
+    ) -> Result<Generation<'a, E>> {
+        let ids = self.asked(chat, text)?;
+        self.generate(engine, &ids, options)
+    }
+
+    /// Adds what the user says to a conversation; gives the ids that the model continues with its answer.
+    ///
+    /// # Errors
+    /// As [`Chat::ask`].
+    pub fn asked(&self, chat: &mut Chat, text: &str) -> Result<Vec<u32>> {
+        // The template has written every special token itself.
+        Ok(self.tokenizer.tokens(&chat.ask(text)?, false).map_err(told)?.ids)
+    }
+
+    /// The new tokens that there is room for after a prompt; `None`: as many as one likes.
+    ///
+    /// # Errors
+    /// `context-too-long` for a prompt that leaves none.
+    pub fn room(&self, prompt: usize) -> Result<Option<usize>> {
+        self.prompts.room(prompt)
     }
 
     /// How likely the model finds a text; `window` tokens are read at once, `stride` lie between the starts of two windows.
@@ -151,12 +185,18 @@ pub struct Generation<'a, E> {
     stream: Option<Stream<'a>>,
     stops: Stops,
     reused: usize,
+    read: usize,
 }
 
 impl<E: Engine> Generation<'_, E> {
     /// Tokens of the prompt that the engine had read before.
     pub fn reused(&self) -> usize {
         self.reused
+    }
+
+    /// Tokens of the prompt that the engine reads now.
+    pub fn read(&self) -> usize {
+        self.read
     }
 
     /// The text that is still to come, whole.

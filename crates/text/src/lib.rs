@@ -3,7 +3,9 @@
 //! What is done with a text stands here once; who computes is an [`Engine`], e.g. the program of a model.
 
 mod batches;
+mod chat;
 mod classify;
+mod dumps;
 mod embed;
 mod engine;
 mod error;
@@ -15,9 +17,11 @@ mod pooling;
 mod prompts;
 mod sources;
 mod stops;
+mod template;
 mod unapplied;
 mod vectors;
 
+pub use chat::Chat;
 pub use classify::{Classifier, Classify, Label};
 pub use embed::{Embed, Embedder};
 pub use engine::{Engine, Facts};
@@ -30,4 +34,5 @@ pub use pooling::{Mode, Pooling};
 pub use prompts::Start;
 pub use sources::Input;
 pub use stops::Stops;
+pub use template::{Message, Template};
 pub use vectors::Vectors;

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use formwork_runtime::{CacheFormat, Context, Model, Score, Windows, Worker};
 
+use crate::chat::Chat;
 use crate::classify::{Classifier, Classify, Label};
 use crate::embed::{Embed, Embedder};
 use crate::engine::Facts;
@@ -52,6 +53,23 @@ impl<M: Model> TextModel<M> {
     pub fn generate(&mut self, prompt: &str, options: &Generate) -> Result<Generation<'_, Worker<M>>> {
         let generator = kept(&mut self.generator, || Generator::new(&self.folder, &self.facts))?;
         generator.generate(&mut self.worker, &generator.ids(prompt)?, options)
+    }
+
+    /// A conversation in the way of the model, perhaps with something that the system is told first.
+    ///
+    /// # Errors
+    /// `no-chat-template`; `bad-chat-template`.
+    pub fn chat(&self, system: Option<&str>) -> Result<Chat> {
+        Chat::new(&self.folder, system)
+    }
+
+    /// The model's answer to what the user says next. Tell [`Chat::answered`] of it; the next answer reads only what is new.
+    ///
+    /// # Errors
+    /// As [`generate`](Self::generate); `bad-chat-template`.
+    pub fn answer(&mut self, chat: &mut Chat, text: &str, options: &Generate) -> Result<Generation<'_, Worker<M>>> {
+        let generator = kept(&mut self.generator, || Generator::new(&self.folder, &self.facts))?;
+        generator.answer(&mut self.worker, chat, text, options)
     }
 
     /// A vector for each text, pooled and scaled as the folder's sentence-transformers files say.

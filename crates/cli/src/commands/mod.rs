@@ -2,6 +2,7 @@
 
 mod analyze;
 mod bench;
+mod chat;
 mod check;
 mod classify;
 mod compile;
@@ -42,6 +43,7 @@ pub(crate) fn run(cli: &Cli) -> Outcome {
         Command::Verify(options) => verify::run(options, global),
         Command::Run(options) => run::run(options, global),
         Command::Bench(options) => bench::run(options, global),
+        Command::Chat(options) => chat::run(options, global),
         Command::Embed(options) => embed::run(options, global),
         Command::Classify(options) => classify::run(options, global),
         Command::FillMask(options) => fill_mask::run(options, global),

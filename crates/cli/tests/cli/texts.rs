@@ -1,7 +1,8 @@
-//! `run`, `perplexity`, `embed`, `classify` and `fill-mask` on checkpoints whose answers transformers gave.
+//! `run`, `chat`, `perplexity`, `embed`, `classify` and `fill-mask` on checkpoints whose answers transformers gave.
 
+use std::io::Write as _;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
@@ -158,4 +159,61 @@ fn a_text_is_continued_and_scored() {
     }
     let ran = on("generate", "run", &["--prompt", &"the cats ".repeat(200)]);
     assert!(ran.status == 1 && ran.err.contains("error[context-too-long]") && ran.err.contains("256"), "{}", ran.err);
+}
+
+/// `chat` on the decoder, with lines on standard input.
+fn chat(arguments: &[&str], input: &[u8]) -> Ran {
+    let folder = fixture("texts/generate");
+    let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("texts");
+    let mut tool = Command::new(env!("CARGO_BIN_EXE_formwork"));
+    tool.args(["chat", &folder, "--weights", &folder]).args(arguments).env("FORMWORK_CACHE", cache);
+    let mut child = tool.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input).unwrap();
+    let done = child.wait_with_output().unwrap();
+    Ran {
+        status: done.status.code().unwrap(),
+        out: String::from_utf8(done.stdout).unwrap(),
+        err: String::from_utf8(done.stderr).unwrap(),
+    }
+}
+
+#[test]
+fn a_conversation_goes_on_and_only_what_is_new_is_read() {
+    let due = answers("generate");
+    let turns = due["chat"].as_array().unwrap();
+    let input: String = turns.iter().map(|turn| format!("{}\n\n", turn["user"].as_str().unwrap())).collect();
+    let ran = chat(&["--system", "Be kind.", "-n", "10", "--stats"], input.as_bytes());
+    let said: String = turns.iter().map(|turn| format!("{}\n", turn["answer"].as_str().unwrap())).collect();
+    assert_eq!((ran.status, ran.out.as_str()), (0, said.as_str()), "{}", ran.err);
+    let number = |text: &str| text.split_whitespace().next_back().unwrap().parse::<usize>().unwrap();
+    let stats = ran.err.lines().filter(|line| line.starts_with("first token after"));
+    let counts: Vec<[usize; 2]> = stats
+        .map(|line| {
+            let (read, rest) = line.split_once(" tokens read and ").unwrap();
+            [number(read), number(rest.split_once(" kept").unwrap().0)]
+        })
+        .collect();
+    assert_eq!(counts.len(), turns.len());
+    for (at, ([read, kept], turn)) in counts.iter().zip(turns).enumerate() {
+        let prompt = turn["prompt"].as_array().unwrap();
+        assert_eq!(read + kept, prompt.len());
+        if at == 0 {
+            assert_eq!(*kept, 0);
+            continue;
+        }
+        // All of the turn before is kept.
+        let before = turns[at - 1]["prompt"].as_array().unwrap();
+        assert!(prompt.starts_with(before) && *kept >= before.len(), "{counts:?}");
+    }
+}
+
+#[test]
+fn a_conversation_that_cannot_be_is_an_error() {
+    let long = "the cats ".repeat(200);
+    let ran = chat(&[], long.as_bytes());
+    assert!(ran.status == 1 && ran.err.contains("error[context-too-long]"), "{}", ran.err);
+    let ran = chat(&[], b"\xff\n");
+    assert!(ran.status == 1 && ran.err.contains("error[bad-text]"), "{}", ran.err);
+    let ran = on("embed", "chat", &[]);
+    assert!(ran.status == 1 && ran.err.contains("error[no-chat-template]"), "{}", ran.err);
 }

@@ -47,7 +47,6 @@ struct Begin {
     seed: u64,
     stop: Vec<u32>,
     alternatives: Option<usize>,
-    room: usize,
 }
 
 pub(super) fn run<M: Model>(options: &Options) -> Result<()> {
@@ -107,8 +106,8 @@ impl Begin {
     fn continuation(self) -> Continuation {
         let Self { temperature, top_k, top_p, min_p, repetition_penalty, seed, .. } = self;
         let sampling = Sampling { temperature, top_k, top_p, min_p, repetition_penalty, seed };
-        let Self { prompt, source, count, stop, alternatives, room, .. } = self;
-        Continuation { prompt, source, count, sampling, stop, alternatives, room }
+        let Self { prompt, source, count, stop, alternatives, .. } = self;
+        Continuation { prompt, source, count, sampling, stop, alternatives }
     }
 }
 

@@ -2,7 +2,7 @@
 
 mod answers;
 mod prompts;
-mod settings;
+pub(super) mod settings;
 
 use std::time::Instant;
 
@@ -24,9 +24,7 @@ pub(super) fn run(options: &Run, global: &Global) -> Outcome {
     let rows = prompts.iter().map(|prompt| generator.ids(prompt)).collect::<Result<Vec<_>, _>>()?;
     let longest = rows.iter().map(Vec::len).max().unwrap_or_default();
     let count = generator.count(options.count, longest)?;
-    for (key, value) in folder.unapplied()? {
-        note(&format!("note: the checkpoint asks for `{key}` = {value}, which is not applied"));
-    }
+    settings::note_unapplied(&folder)?;
     if options.prompts.is_some() || options.beams.is_some() {
         let mut child = command(&executable, "generate", &options.target);
         child.arg("-n").arg(count.to_string());
@@ -49,7 +47,8 @@ pub(super) fn run(options: &Run, global: &Global) -> Outcome {
         stop: options.stop.clone(),
         likeliest: options.logprobs,
     };
-    let times = print(generator.generate(&mut engine, &rows[0], &asked)?, options.logprobs.is_some())?;
+    let mut pieces = generator.generate(&mut engine, &rows[0], &asked)?;
+    let times = print(&mut pieces, options.logprobs.is_some(), |_| {})?;
     if options.stats {
         note(&stats(begin, &times, &format!("loading and {longest} tokens of prompt included")));
     }
@@ -70,13 +69,15 @@ pub(super) fn sampling(choice: &Choice) -> Sampling {
 }
 
 /// Shows the text as it comes, or a JSON line for each token; gives the time of every token.
-fn print(
-    pieces: impl Iterator<Item = formwork_text::Result<formwork_text::Piece>>,
+pub(super) fn print(
+    pieces: &mut impl Iterator<Item = formwork_text::Result<formwork_text::Piece>>,
     lines: bool,
+    mut hears: impl FnMut(&str),
 ) -> Result<Vec<Instant>, Problem> {
     let mut times = Vec::new();
     for piece in pieces {
         let piece = piece?;
+        hears(&piece.text);
         if piece.token.is_some() {
             times.push(Instant::now());
         }

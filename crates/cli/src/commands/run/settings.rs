@@ -5,8 +5,17 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::args::Choice;
+use crate::output::note;
 use crate::problem::Problem;
 use formwork_text::Folder;
+
+/// Says on standard error what the checkpoint asks for in vain.
+pub(in crate::commands) fn note_unapplied(folder: &Folder) -> Result<(), Problem> {
+    for (key, value) in folder.unapplied()? {
+        note(&format!("note: the checkpoint asks for `{key}` = {value}, which is not applied"));
+    }
+    Ok(())
+}
 
 /// Options of sampling.
 pub(super) fn sampling(child: &mut Command, options: &Choice) {
