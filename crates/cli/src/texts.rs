@@ -19,9 +19,12 @@ pub(crate) fn of(options: &Texts) -> Result<Vec<Input>, Problem> {
 
 /// The text in a file; `-` is standard input.
 pub(crate) fn text(path: &Path) -> Result<String, Problem> {
-    let bytes = if path == Path::new("-") { standard_input() } else { std::fs::read(path) };
-    let bytes = bytes.map_err(|e| Problem::io(path, &e))?;
-    String::from_utf8(bytes).map_err(|_| Problem::wrong("bad-text", format!("`{}` is not UTF-8 text", path.display())))
+    let (bytes, name) = match path == Path::new("-") {
+        true => (standard_input(), Path::new("standard input")),
+        false => (std::fs::read(path), path),
+    };
+    let bytes = bytes.map_err(|e| Problem::io(name, &e))?;
+    String::from_utf8(bytes).map_err(|_| Problem::wrong("bad-text", format!("`{}` is not UTF-8 text", name.display())))
 }
 
 fn standard_input() -> std::io::Result<Vec<u8>> {

@@ -86,6 +86,14 @@ pub enum Runtime {
     Version(String),
 }
 
+/// What a crate offers beside its arithmetic.
+const FEATURES: &str =
+    "[features]\n# Tokenizers, and what is done with whole texts.\ntext = [\"dep:formwork-text\"]\n\n";
+
+/// How a crate names its model with a tokenizer.
+const TEXT: &str =
+    "\n/// The model with the tokenizer of its checkpoint's folder: text in, text out.\n#[cfg(feature = \"text\")]\n";
+
 /// How a crate is written.
 #[derive(Clone, Debug)]
 pub struct CrateOptions {
@@ -95,6 +103,8 @@ pub struct CrateOptions {
     pub spec: String,
     /// Where it finds the runtime.
     pub runtime: Runtime,
+    /// Where it finds what is done with texts, for its feature `text`; `None` leaves the feature out.
+    pub text: Option<Runtime>,
     /// Whether it is a workspace of its own.
     pub standalone: bool,
     /// Whether Cargo may set package fields from the workspace's.
@@ -200,10 +210,16 @@ impl Generated {
             Runtime::Path(path) => format!("{{ path = {path:?} }}"),
             Runtime::Version(version) => format!("{version:?}"),
         };
+        let text = options.text.as_ref().map(|text| match text {
+            Runtime::Path(path) => format!("formwork-text = {{ path = {path:?}, optional = true }}\n"),
+            Runtime::Version(version) => format!("formwork-text = {{ version = {version:?}, optional = true }}\n"),
+        });
+        let features = if text.is_some() { FEATURES } else { "" };
+        let text = text.unwrap_or_default();
         let workspace = if options.standalone { "\n[workspace]\n" } else { "" };
         let lints = if options.member { "\n[lints]\nworkspace = true\n" } else { "" };
         format!(
-            "[package]\nname = {:?}\nversion = \"0.1.0\"\nedition = \"2024\"\nrust-version = \"1.89\"\ndescription = {:?}\npublish = false\n\n[dependencies]\nformwork-runtime = {runtime}\n{lints}{workspace}",
+            "[package]\nname = {:?}\nversion = \"0.1.0\"\nedition = \"2024\"\nrust-version = \"1.89\"\ndescription = {:?}\npublish = false\n\n{features}[dependencies]\nformwork-runtime = {runtime}\n{text}{lints}{workspace}",
             options.name,
             format!("{}, compiled by Formwork", self.model_name),
         )
@@ -238,6 +254,9 @@ impl Generated {
         }
         out.push_str("pub mod model;\npub mod weights;\n\n");
         out.push_str(&format!("pub use config::PARAMETERS;\npub use model::{};\n", self.entry));
+        if options.text.is_some() {
+            out.push_str(&format!("{TEXT}pub type Text = formwork_text::TextModel<{}>;\n", self.entry));
+        }
         out
     }
 

@@ -61,6 +61,7 @@ fn code(model: &Model) -> String {
         name: crate_name(&model.name),
         spec: model.name.clone(),
         runtime: Runtime::Version("0.1.0".to_string()),
+        text: None,
         standalone: true,
         member: false,
     };

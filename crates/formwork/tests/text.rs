@@ -132,3 +132,8 @@ fn what_a_model_is_not_made_for_is_an_error() {
     assert_eq!(decoder.generate(&long, &options).err().unwrap().code, "context-too-long");
     assert_eq!(Decoder::open("no/such/folder").err().unwrap().code, "io");
 }
+
+#[test]
+fn a_generated_crate_opens_its_model_with_text() {
+    assert_eq!(stories_260k::Text::open("no/such/folder").err().unwrap().code, "io");
+}

@@ -94,8 +94,14 @@ mod tests {
     /// The files that the command line writes, as text without their heads.
     fn files(generated: &Generated) -> Vec<(String, String)> {
         let runtime = Runtime::Version("0.1.0".into());
-        let options =
-            CrateOptions { name: "m".into(), spec: "m.toml".into(), runtime, standalone: false, member: false };
+        let options = CrateOptions {
+            name: "m".into(),
+            spec: "m.toml".into(),
+            runtime,
+            text: None,
+            standalone: false,
+            member: false,
+        };
         let files = generated.files(&options).into_iter().filter_map(|(path, text)| {
             let name = path.strip_prefix("src/")?.strip_suffix(".rs")?.to_string();
             (name != "lib" && name != "main").then(|| (name, printed(syn::parse_file(&text).unwrap().items)))

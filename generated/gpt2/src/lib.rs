@@ -18,3 +18,7 @@ pub mod weights;
 
 pub use config::PARAMETERS;
 pub use model::CausalLm;
+
+/// The model with the tokenizer of its checkpoint's folder: text in, text out.
+#[cfg(feature = "text")]
+pub type Text = formwork_text::TextModel<CausalLm>;

@@ -18,3 +18,7 @@ pub mod weights;
 
 pub use config::PARAMETERS;
 pub use model::Seq2seq;
+
+/// The model with the tokenizer of its checkpoint's folder: text in, text out.
+#[cfg(feature = "text")]
+pub type Text = formwork_text::TextModel<Seq2seq>;

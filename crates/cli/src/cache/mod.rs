@@ -36,6 +36,7 @@ pub(crate) fn executable(model: &Model, runtime: &Source, verbose: bool) -> Resu
         name: crate_name(&model.name),
         spec: model.name.clone(),
         runtime: runtime.dependency(),
+        text: None,
         standalone: true,
         member: false,
     };

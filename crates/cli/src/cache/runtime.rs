@@ -59,6 +59,17 @@ impl Source {
         }
     }
 
+    /// Another crate of ours, where the runtime comes from.
+    pub(crate) fn beside(&self, name: &str) -> Option<Self> {
+        match self {
+            Self::Path(path) => {
+                let path = path.with_file_name(name);
+                path.join("Cargo.toml").is_file().then_some(Self::Path(path))
+            }
+            Self::Version(version) => Some(Self::Version(version)),
+        }
+    }
+
     /// The lock file of the runtime's workspace, so that builds use the versions that it was tested with.
     pub(crate) fn lock_file(&self) -> Option<PathBuf> {
         let Self::Path(path) = self else { return None };

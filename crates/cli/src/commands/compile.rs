@@ -49,6 +49,7 @@ fn make(spec: &Path, options: &Compile, global: &Global, runtime: &Source) -> Re
         name,
         spec: spec.display().to_string(),
         runtime: dependency,
+        text: runtime.beside("text").map(|text| text.dependency_from(&folder)),
         standalone: options.standalone,
         member: in_workspace && !options.standalone,
     });

@@ -56,10 +56,12 @@ fn passes(model: &Model) -> String {
 
 fn code(spec: &Path, global: &Global) -> Result<String, Problem> {
     let model = specs::load(spec, global)?.model;
+    let runtime = Source::find(None)?;
     let files = formwork_codegen::generate(&model).files(&CrateOptions {
         name: crate_name(&model.name),
         spec: spec.display().to_string(),
-        runtime: Source::find(None)?.dependency(),
+        runtime: runtime.dependency(),
+        text: runtime.beside("text").map(|text| text.dependency()),
         standalone: false,
         member: false,
     });

@@ -157,6 +157,9 @@ fn a_text_is_continued_and_scored() {
     for (found, due) in found.iter().zip(due["continuations"].as_array().unwrap()) {
         assert_eq!((&found["ids"], &found["text"]), (&due["ids"], &due["text"]));
     }
+    std::fs::write(&prompts, b"\xff\n").unwrap();
+    let ran = on("generate", "run", &["--prompts", prompts.to_str().unwrap()]);
+    assert!(ran.status == 1 && ran.err.contains("error[bad-text]"), "{}", ran.err);
     let ran = on("generate", "run", &["--prompt", &"the cats ".repeat(200)]);
     assert!(ran.status == 1 && ran.err.contains("error[context-too-long]") && ran.err.contains("256"), "{}", ran.err);
 }

@@ -6,27 +6,20 @@ use serde_json::Value;
 
 use crate::args::Run;
 use crate::problem::Problem;
+use crate::texts;
 
 /// The prompt, or those of a file.
 pub(super) fn of(options: &Run) -> Result<Vec<String>, Problem> {
     if let Some(prompt) = &options.prompt {
-        return if prompt == "-" { Ok(vec![standard_input()?]) } else { Ok(vec![prompt.clone()]) };
+        return if prompt == "-" { Ok(vec![texts::text(Path::new("-"))?]) } else { Ok(vec![prompt.clone()]) };
     }
     let path = options.prompts.as_deref().unwrap_or(Path::new("-"));
-    let text = if path == Path::new("-") { standard_input()? } else { read(path)? };
+    let text = texts::text(path)?;
     let prompts = if path.extension().is_some_and(|e| e == "jsonl") { objects(&text, path)? } else { lines(&text) };
     if prompts.is_empty() {
         return Err(Problem::wrong("empty-input", format!("`{}` holds no prompt", path.display())));
     }
     Ok(prompts)
-}
-
-fn standard_input() -> Result<String, Problem> {
-    std::io::read_to_string(std::io::stdin()).map_err(|e| Problem::io(Path::new("standard input"), &e))
-}
-
-fn read(path: &Path) -> Result<String, Problem> {
-    std::fs::read_to_string(path).map_err(|e| Problem::io(path, &e))
 }
 
 /// Lines with something on them.

@@ -8,7 +8,6 @@ pub(super) mod spec;
 mod text;
 mod train;
 
-use std::io::Read as _;
 use std::path::Path;
 
 use bar::Bar;
@@ -30,7 +29,5 @@ pub(super) fn run(command: &Tokenizer, global: &Global) -> Outcome {
 
 /// Standard input as text.
 fn standard_input() -> Result<String, Problem> {
-    let mut text = String::new();
-    std::io::stdin().read_to_string(&mut text).map_err(|error| Problem::io(Path::new("standard input"), &error))?;
-    Ok(text)
+    crate::texts::text(Path::new("-"))
 }
