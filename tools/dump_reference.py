@@ -40,6 +40,8 @@ AUTO_CLASSES = {
     "causal_lm": "AutoModelForCausalLM",
     "masked_lm": "AutoModelForMaskedLM",
     "seq2seq": "AutoModelForSeq2SeqLM",
+    "classifier": "AutoModelForSequenceClassification",
+    "token_classifier": "AutoModelForTokenClassification",
     "base": "AutoModel",
 }
 
@@ -59,6 +61,10 @@ def task_of(config):
         return "seq2seq" if name.endswith(("ForConditionalGeneration", "LMHeadModel", "MTModel")) else "base"
     if name.endswith(("ForCausalLM", "LMHeadModel")):
         return "causal_lm"
+    if name.endswith("ForSequenceClassification"):
+        return "classifier"
+    if name.endswith("ForTokenClassification"):
+        return "token_classifier"
     return "masked_lm" if name.endswith(("ForMaskedLM", "ForPreTraining")) else "base"
 
 

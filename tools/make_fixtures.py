@@ -140,6 +140,8 @@ FIXTURES = {
     "qwen3_tied": ("Qwen3ForCausalLM", DECODER, dict(
         head_dim=16, tie_word_embeddings=True, attention_bias=True)),
     "ministral": ("MinistralForCausalLM", DECODER, dict(MIXED, head_dim=12)),
+    "cwm": ("CwmForCausalLM", DECODER, dict(MIXED, head_dim=12, rope_parameters=dict(
+        rope_type="llama3", rope_theta=100.0, factor=4.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_position_embeddings=16))),
     "smollm3": ("SmolLM3ForCausalLM", DECODER, dict(no_rope_layers=[1, 0], tie_word_embeddings=True)),
     "seed_oss": ("SeedOssForCausalLM", DECODER, dict(head_dim=12, attention_out_bias=True)),
     "helium": ("HeliumForCausalLM", DECODER, dict(head_dim=8)),
@@ -205,6 +207,12 @@ FIXTURES = {
     "ernie_mlm": ("ErnieForMaskedLM", BERT, dict(intermediate_size=40)),
     "roberta_mlm": ("RobertaForMaskedLM", AFTER_PADDING, dict(type_vocab_size=2)),
     "xlm_roberta_base": ("XLMRobertaModel", AFTER_PADDING, dict(type_vocab_size=1, pad_token_id=3)),
+    "camembert_mlm": ("CamembertForMaskedLM", AFTER_PADDING, dict(type_vocab_size=1)),
+    "albert_tokens": ("AlbertForTokenClassification", NARROW, dict(num_labels=3)),
+    "megatron_bert_classes": ("MegatronBertForSequenceClassification", BERT, dict(num_labels=3)),
+    "roberta_classes": ("RobertaForSequenceClassification", AFTER_PADDING, dict(num_labels=4)),
+    "distilbert_classes": ("DistilBertForSequenceClassification", TOKENS, dict(
+        dim=32, hidden_dim=40, n_layers=2, n_heads=4, max_position_embeddings=40, num_labels=3)),
     "distilbert_mlm": ("DistilBertForMaskedLM", TOKENS, dict(
         dim=32, hidden_dim=40, n_layers=2, n_heads=4, max_position_embeddings=40, dropout=0.0,
         attention_dropout=0.0, activation="relu")),
@@ -567,7 +575,7 @@ def write_model(name, folder, attempt):
     model.to(dtype).save_pretrained(folder, max_shard_size=shard)
     (folder / "generation_config.json").unlink(missing_ok=True)
     config = json.loads((folder / "config.json").read_text())
-    if dump_reference.task_of(model.config) in ("base", "masked_lm") and "rope_parameters" not in config:
+    if dump_reference.task_of(model.config) not in ("causal_lm", "seq2seq") and "rope_parameters" not in config:
         return
     if config["model_type"] in NO_LEGACY:
         return

@@ -47,7 +47,8 @@ pub(super) fn run<M: Model>(options: &Options) -> Result<()> {
 
 /// Compares one output with the one of its name in the case, if there is one.
 fn check<M: Model>(file: &SafeTensors, case: &Case, output: &Output, tolerance: f32) -> Result<Option<Line>> {
-    let Some((dtype, dims)) = file.describe(&output.name) else {
+    let name = name_in(file, output);
+    let Some((dtype, dims)) = file.describe(&name) else {
         return Ok(None);
     };
     match &output.numbers {
@@ -61,12 +62,12 @@ fn check<M: Model>(file: &SafeTensors, case: &Case, output: &Output, tolerance: 
         }
         Numbers::Floats(_) if output.name == "greedy.logits" && cache_at_fault(file) => Ok(None),
         Numbers::Floats(floats) => {
-            let Some(reference) = file.param(&output.name) else {
-                let message = format!("`{}` is {dtype}; outputs are F32", output.name);
+            let Some(reference) = file.param(&name) else {
+                let message = format!("`{name}` is {dtype}; outputs are F32");
                 return Err(Error::new("input-dtype", message));
             };
             if dims != output.dims {
-                let message = format!("`{}` is {dims:?}, not {:?}", output.name, output.dims);
+                let message = format!("`{name}` is {dims:?}, not {:?}", output.dims);
                 return Err(Error::verification("diverges", message));
             }
             let own = output.name.strip_prefix(&case.prefix).unwrap_or(&output.name);
@@ -74,9 +75,16 @@ fn check<M: Model>(file: &SafeTensors, case: &Case, output: &Output, tolerance: 
             let mask = case.mask.as_deref().filter(|_| follows);
             let width = dims.last().copied().unwrap_or(1);
             let reference = reference.to_f32();
-            Ok(Some(compare(&output.name, floats, &reference, mask, width, tolerance)))
+            Ok(Some(compare(&name, floats, &reference, mask, width, tolerance)))
         }
     }
+}
+
+/// What a file calls an output: a classifier's scores stand there as logits.
+fn name_in(file: &SafeTensors, output: &Output) -> String {
+    let scores = output.name.strip_suffix("last_hidden_state").map(|prefix| format!("{prefix}logits"));
+    let fits = |name: &String| file.describe(name).is_some_and(|(_, dims)| dims == output.dims);
+    scores.filter(|name| file.describe(&output.name).is_none() && fits(name)).unwrap_or_else(|| output.name.clone())
 }
 
 /// Whether the reference gives other ids with its cache than without.
