@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-/// FILE is a tokenizer.json, a SentencePiece .model, a vocab.json beside its merges.txt, a vocab.txt, or a folder that holds one.
+/// FILE is a tokenizer.json, a GGUF file, a SentencePiece .model, a vocab.json beside its merges.txt, a vocab.txt, or a folder that holds one.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Tokenizer {
     /// Print the ids of a text

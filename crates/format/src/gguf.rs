@@ -4,9 +4,11 @@
 //! The format is that of ggml's `docs/gguf.md`, versions 2 and 3, little-endian.
 
 use std::collections::{BTreeMap, HashSet};
+use std::io::Read as _;
 use std::ops::Range;
+use std::path::Path;
 
-use crate::Error;
+use crate::{Error, file};
 
 type Result<T> = std::result::Result<T, Error>;
 
@@ -99,9 +101,12 @@ pub struct Header {
     pub base: usize,
 }
 
-/// Whether a file begins as GGUF files do.
-pub fn is_one(start: &[u8]) -> bool {
-    start.starts_with(b"GGUF")
+const MAGIC: [u8; 4] = *b"GGUF";
+
+/// Whether there is a file that begins as GGUF files do.
+pub fn is_at(path: &Path) -> bool {
+    let mut start = [0; MAGIC.len()];
+    file::open(path).is_ok_and(|mut file| file.read_exact(&mut start).is_ok()) && start == MAGIC
 }
 
 /// Reads and checks everything but the numbers of tensors.
@@ -170,7 +175,7 @@ impl Reader<'_> {
     }
 
     fn magic(&mut self) -> Result<()> {
-        if self.bytes("the magic")? != *b"GGUF" {
+        if self.bytes("the magic")? != MAGIC {
             return Err(self.malformed("this is no GGUF file"));
         }
         match self.u32("the version")? {

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::Path;
 
+use formwork_format::file::Fault;
+
 /// A tokenizer that cannot be used, or a text that it cannot handle.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
@@ -41,6 +43,17 @@ impl Error {
 
     pub(crate) fn io(path: &Path, error: &std::io::Error) -> Self {
         Self { code: "io", message: format!("`{}`: {error}", path.display()), exit: 4 }
+    }
+
+    /// Why a file was not read.
+    pub(crate) fn unread(path: &Path, fault: &Fault) -> Self {
+        let what = match fault {
+            Fault::Io(error) => return Self::io(path, error),
+            Fault::NotRegular => "not a regular file".to_string(),
+            Fault::TooLarge(limit) => format!("more than {limit} bytes"),
+            Fault::Empty => "empty".to_string(),
+        };
+        Self::bad(what).in_file(path)
     }
 
     fn of(code: &'static str, message: impl Into<String>) -> Self {

@@ -8,6 +8,7 @@ mod encoding;
 mod engine;
 mod error;
 mod explain;
+mod gguf;
 mod guard;
 mod json;
 mod kind;
@@ -34,6 +35,9 @@ pub struct Tokenizer {
     engine: Box<dyn Engine>,
     /// Distinct tokens, and one more than the greatest id.
     vocab: (usize, usize),
+    /// Ids that a text begins and ends with.
+    start: Option<u32>,
+    ends: Vec<u32>,
 }
 
 impl Tokenizer {
@@ -48,7 +52,7 @@ impl Tokenizer {
     fn of(engine: impl Engine + 'static) -> Self {
         let tokens = engine.vocabulary();
         let vocab = (tokens.len(), tokens.iter().map(|(_, id)| *id as usize + 1).max().unwrap_or_default());
-        Self { engine: Box::new(engine), vocab }
+        Self { engine: Box::new(engine), vocab, start: None, ends: Vec::new() }
     }
 
     /// How it splits words.
@@ -64,6 +68,16 @@ impl Tokenizer {
     /// One more than the greatest id: the least number of rows of an embedding that serves every token.
     pub fn id_limit(&self) -> usize {
         self.vocab.1
+    }
+
+    /// The id of the token that begins texts, where the vocabulary's own file says so, as GGUF files do.
+    pub fn start_id(&self) -> Option<u32> {
+        self.start
+    }
+
+    /// The ids of the tokens that end texts, where the vocabulary's own file says so, as GGUF files do.
+    pub fn end_ids(&self) -> &[u32] {
+        &self.ends
     }
 
     /// The number of merges, where the tokenizer has a list of them.

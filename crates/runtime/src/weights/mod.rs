@@ -77,7 +77,7 @@ struct State {
 impl Weights {
     /// Opens a folder with `model.safetensors` or an index of shards, an index, or a single file, which may be a GGUF file.
     pub fn open(path: impl AsRef<Path>, mapping: &Mapping) -> Result<Self> {
-        if GgufFile::is_one(path.as_ref()) {
+        if formwork_format::gguf::is_at(path.as_ref()) {
             return Self::open_gguf(path.as_ref(), mapping);
         }
         let checkpoint = Checkpoint::open(path.as_ref())?;

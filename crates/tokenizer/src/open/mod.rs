@@ -7,6 +7,8 @@ mod word_merges;
 
 use std::path::{Path, PathBuf};
 
+use formwork_format::{file, gguf};
+
 use crate::{Error, Tokenizer};
 
 /// The largest file that is read.
@@ -17,27 +19,41 @@ const NAMES: [&str; 6] =
     ["tokenizer.json", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "vocab.json", "vocab.txt"];
 
 impl Tokenizer {
-    /// Reads a tokenizer: a `tokenizer.json`, a SentencePiece `.model`, a `vocab.json` with its `merges.txt`, a `vocab.txt`,
-    /// or a folder that holds one of them.
+    /// Reads a tokenizer: a `tokenizer.json`, a GGUF file, a SentencePiece `.model`, a `vocab.json` with its `merges.txt`, a
+    /// `vocab.txt`, or a folder that holds one of them, but for a GGUF file.
     ///
     /// Settings beside the last three are taken from `tokenizer_config.json` and `special_tokens_map.json`.
     ///
     /// # Errors
     /// If a file cannot be read, or is no tokenizer that works.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        let path = &file(path)?;
+        let path = &in_folder(path)?;
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         match name.as_str() {
+            _ if gguf::is_at(path) => crate::gguf::read(path),
             "vocab.json" | "merges.txt" => word_merges::read(&folder_of(path)),
             name if name.ends_with(".txt") => word_list::read(path),
             name if name.ends_with(".model") => scored_pieces::read(path),
             _ => Self::from_bytes(&bytes(path)?).map_err(|error| error.in_file(path)),
         }
     }
+
+    /// The tokenizer of a checkpoint: the one in its folder, as [`Tokenizer::open`] finds it, else the vocabulary of the GGUF file
+    /// that `weights` is.
+    ///
+    /// # Errors
+    /// If there is none, or the one that there is does not work.
+    pub fn of_weights(weights: &Path) -> Result<Self, Error> {
+        let folder = if weights.is_dir() { weights.to_path_buf() } else { folder_of(weights) };
+        match NAMES.iter().any(|name| folder.join(name).is_file()) || !gguf::is_at(weights) {
+            true => Self::open(&folder),
+            false => Self::open(weights),
+        }
+    }
 }
 
 /// The file itself, or the one in a folder.
-fn file(path: &Path) -> Result<PathBuf, Error> {
+fn in_folder(path: &Path) -> Result<PathBuf, Error> {
     if !path.is_dir() {
         return Ok(path.to_path_buf());
     }
@@ -50,19 +66,15 @@ fn file(path: &Path) -> Result<PathBuf, Error> {
 }
 
 fn folder_of(file: &Path) -> PathBuf {
-    file.parent().map(Path::to_path_buf).unwrap_or_default()
+    match file.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
+        _ => PathBuf::from("."),
+    }
 }
 
 /// The content of a file of a sensible size.
 fn bytes(path: &Path) -> Result<Vec<u8>, Error> {
-    let meta = std::fs::metadata(path).map_err(|error| Error::io(path, &error))?;
-    if !meta.is_file() {
-        return Err(Error::bad("not a file").in_file(path));
-    }
-    if meta.len() > MAX_FILE_BYTES {
-        return Err(Error::bad(format!("{} bytes; {MAX_FILE_BYTES} are allowed", meta.len())).in_file(path));
-    }
-    std::fs::read(path).map_err(|error| Error::io(path, &error))
+    file::read(path, MAX_FILE_BYTES).map_err(|fault| Error::unread(path, &fault))
 }
 
 /// The content of a text file, without a mark of its byte order.

@@ -69,6 +69,9 @@ pub(crate) struct ModelFile {
 }
 
 impl ModelFile {
+    /// What an unknown piece is decoded to unless a file says otherwise.
+    pub(crate) const UNKNOWN_SURFACE: &str = " \u{2047} ";
+
     /// Reads a file's content.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Error> {
         let mut file = Self {
@@ -77,7 +80,7 @@ impl ModelFile {
             byte_fallback: false,
             spacing: Spacing::default(),
             charsmap: Vec::new(),
-            unknown_surface: " \u{2047} ".to_string(),
+            unknown_surface: Self::UNKNOWN_SURFACE.to_string(),
             ends: [Some(1), Some(2)],
         };
         for field in Fields::new(bytes, "model") {

@@ -3,6 +3,8 @@
 mod behaviour;
 mod broken;
 mod explain;
+mod gguf;
+mod keys;
 mod loaders;
 mod prepare;
 mod reference;

@@ -15,7 +15,7 @@ pub(crate) fn read(name: &str) -> String {
 }
 
 /// The upper half of 64-bit FNV-1a.
-fn hash(bytes: impl Iterator<Item = u8>) -> String {
+pub(crate) fn hash(bytes: impl Iterator<Item = u8>) -> String {
     let hash =
         bytes.fold(0xCBF2_9CE4_8422_2325, |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01B3));
     format!("{:08x}", hash >> 32)
@@ -27,7 +27,7 @@ const TIES: [(&str, [usize; 2]); 1] = [("unigram", [513, 2213])];
 
 /// Holds every line's ids, and the text that they become, to the reference.
 #[track_caller]
-fn compare(name: &str, mut tokenizer: Tokenizer) {
+pub(crate) fn compare(name: &str, mut tokenizer: Tokenizer) {
     tokenizer.treat_special_as_text();
     let (corpus, reference) = (read("corpus.txt"), read(&format!("{name}.ref")));
     let (mut lines, mut wrong) = (0, Vec::new());

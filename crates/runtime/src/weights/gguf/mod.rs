@@ -4,7 +4,6 @@ mod blocks;
 mod entries;
 
 use std::collections::BTreeMap;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -55,13 +54,6 @@ impl Weights {
 }
 
 impl GgufFile {
-    /// Whether a file begins as GGUF files do.
-    pub(crate) fn is_one(path: &Path) -> bool {
-        let mut magic = [0; 4];
-        let mut read = |path| std::fs::File::open(path)?.read_exact(&mut magic);
-        path.is_file() && read(path).is_ok() && gguf::is_one(&magic)
-    }
-
     /// Maps and checks a file, which must not shrink while it is in use.
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let data = map(path)?;

@@ -1,0 +1,47 @@
+//! WordPiece. A file marks the beginnings of words, where the published vocabularies mark what goes on inside them.
+
+use serde_json::{Map, Value, json};
+
+use super::Tokens;
+use super::keys::{Keys, fault, needed};
+use crate::Error;
+use crate::open::settings::segment_template;
+use crate::pieces::{Role, SPACE};
+
+/// The vocabulary as a `tokenizer.json`.
+pub(super) fn json(keys: &Keys, tokens: &Tokens) -> Result<Value, Error> {
+    let id = |key: &str| keys.id(key, tokens.texts.len());
+    let first = id("bos_token_id")?.map_or_else(|| id("cls_token_id"), |id| Ok(Some(id)))?;
+    let first = needed("cls_token_id", first)?;
+    let (last, unknown) = (
+        needed("seperator_token_id", id("seperator_token_id")?)?,
+        needed("unknown_token_id", id("unknown_token_id")?)?,
+    );
+    let special: Vec<u32> = [Some(first), Some(last), Some(unknown), id("padding_token_id")?, id("mask_token_id")?]
+        .into_iter()
+        .flatten()
+        .collect();
+    let lower = keys.flag("normalizer.lowercase")?.unwrap_or(true);
+    let mut vocab = Map::new();
+    for ((text, role), id) in tokens.texts.iter().zip(&tokens.roles).zip(0_u32..) {
+        let bracketed = text.starts_with('[') && text.ends_with(']');
+        let text = match text.strip_prefix(SPACE).filter(|word| !word.is_empty()) {
+            _ if bracketed || *role != Role::Normal || special.contains(&id) => text.to_string(),
+            Some(word) => word.to_string(),
+            None => format!("##{text}"),
+        };
+        if let Some(first) = vocab.insert(text.clone(), json!(id)) {
+            return Err(fault(&format!("tokens[{id}]"), format!("`{text}` again, after {first}")));
+        }
+    }
+    Ok(json!({
+        "version": "1.0", "truncation": null, "padding": null, "added_tokens": tokens.added(&special),
+        "normalizer": {"type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true,
+            "strip_accents": keys.flag("normalizer.strip_accents")?.unwrap_or(lower), "lowercase": lower},
+        "pre_tokenizer": {"type": "BertPreTokenizer"},
+        "post_processor": segment_template(&tokens.named(first), &tokens.named(last)),
+        "decoder": {"type": "WordPiece", "prefix": "##", "cleanup": true},
+        "model": {"type": "WordPiece", "unk_token": tokens.texts[unknown as usize], "continuing_subword_prefix": "##",
+            "max_input_chars_per_word": 100, "vocab": vocab},
+    }))
+}
