@@ -22,6 +22,7 @@ pub use encoding::Encoding;
 pub use engine::Added;
 pub use error::Error;
 pub use explain::{Explanation, Step, Word};
+pub use gguf::Ends;
 pub use kind::Kind;
 pub use prepare::{Corpus, Documents, Part, Preparation, Prepared};
 pub use stream::Stream;
@@ -35,9 +36,6 @@ pub struct Tokenizer {
     engine: Box<dyn Engine>,
     /// Distinct tokens, and one more than the greatest id.
     vocab: (usize, usize),
-    /// Ids that a text begins and ends with.
-    start: Option<u32>,
-    ends: Vec<u32>,
 }
 
 impl Tokenizer {
@@ -52,7 +50,7 @@ impl Tokenizer {
     fn of(engine: impl Engine + 'static) -> Self {
         let tokens = engine.vocabulary();
         let vocab = (tokens.len(), tokens.iter().map(|(_, id)| *id as usize + 1).max().unwrap_or_default());
-        Self { engine: Box::new(engine), vocab, start: None, ends: Vec::new() }
+        Self { engine: Box::new(engine), vocab }
     }
 
     /// How it splits words.
@@ -68,16 +66,6 @@ impl Tokenizer {
     /// One more than the greatest id: the least number of rows of an embedding that serves every token.
     pub fn id_limit(&self) -> usize {
         self.vocab.1
-    }
-
-    /// The id of the token that begins texts, where the vocabulary's own file says so, as GGUF files do.
-    pub fn start_id(&self) -> Option<u32> {
-        self.start
-    }
-
-    /// The ids of the tokens that end texts, where the vocabulary's own file says so, as GGUF files do.
-    pub fn end_ids(&self) -> &[u32] {
-        &self.ends
     }
 
     /// The number of merges, where the tokenizer has a list of them.

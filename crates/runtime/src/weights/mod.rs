@@ -27,7 +27,6 @@ use formwork_tensor::Result;
 
 use checkpoint::Checkpoint;
 pub use file::SafeTensors;
-use gguf::GgufFile;
 pub use holding::Holding;
 pub(crate) use holding::format_name;
 use mapping::{Mapping, Rule, Source};

@@ -11,7 +11,7 @@ mod words;
 use std::collections::HashMap;
 use std::path::Path;
 
-use formwork_format::file;
+use formwork_format::{file, gguf};
 use serde_json::{Value, json};
 
 use crate::pieces::Role;
@@ -24,20 +24,48 @@ pub(crate) fn read(path: &Path) -> Result<Tokenizer, Error> {
     made(&mapped).map_err(|error| error.in_file(path))
 }
 
+/// The tokens that a GGUF file says texts begin and end with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ends {
+    /// The id of the first token.
+    pub start: Option<u32>,
+    /// The ids that end a text, or a turn of a conversation.
+    pub ends: Vec<u32>,
+}
+
+impl Ends {
+    /// What a checkpoint says; nothing, unless it is a GGUF file.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or gives what is none of its tokens.
+    pub fn of_weights(weights: &Path) -> Result<Self, Error> {
+        if !gguf::is_at(weights) {
+            return Ok(Self::default());
+        }
+        let mapped = file::map(weights).map_err(|unread| Error::unread(weights, &unread))?;
+        Self::of(&mapped).map_err(|error| error.in_file(weights))
+    }
+
+    fn of(file: &[u8]) -> Result<Self, Error> {
+        let keys = Keys::of(file)?;
+        let count = keys.texts("tokens")?.map_or(0, |tokens| tokens.len());
+        let mut ends = Vec::new();
+        for key in ["eos_token_id", "eot_token_id", "eom_token_id"] {
+            ends.extend(keys.id(key, count)?.filter(|id| !ends.contains(id)));
+        }
+        Ok(Self { start: keys.id("bos_token_id", count)?, ends })
+    }
+}
+
 fn made(file: &[u8]) -> Result<Tokenizer, Error> {
     let keys = Keys::of(file)?;
     let kind = known::kind(needed("model", keys.text("model")?)?)?;
     let tokens = Tokens::of(&keys)?;
-    let ends = ["eos_token_id", "eot_token_id", "eom_token_id"].map(|key| keys.id(key, tokens.texts.len()));
-    let start = keys.id("bos_token_id", tokens.texts.len())?;
-    let tokenizer = match kind {
-        Kind::WordPiece => Tokenizer::from_bytes(words::json(&keys, &tokens)?.to_string().as_bytes())?,
-        Kind::ByteLevelBpe => Tokenizer::from_bytes(merges::json(&keys, &tokens)?.to_string().as_bytes())?,
-        _ => Tokenizer::of(pieces::pieces(&keys, &tokens, kind)?),
-    };
-    let mut ends = ends.into_iter().filter_map(Result::transpose).collect::<Result<Vec<_>, _>>()?;
-    ends.dedup();
-    Ok(Tokenizer { start, ends, ..tokenizer })
+    match kind {
+        Kind::WordPiece => Tokenizer::from_bytes(words::json(&keys, &tokens)?.to_string().as_bytes()),
+        Kind::ByteLevelBpe => Tokenizer::from_bytes(merges::json(&keys, &tokens)?.to_string().as_bytes()),
+        _ => Ok(Tokenizer::of(pieces::pieces(&keys, &tokens, kind)?)),
+    }
 }
 
 /// The tokens of a file; the place of each is its id.

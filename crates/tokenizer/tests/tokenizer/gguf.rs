@@ -1,6 +1,6 @@
 //! Vocabularies of GGUF files. `tools/make_gguf_vocabularies.py` made the fixtures.
 
-use formwork_tokenizer::{Kind, Tokenizer};
+use formwork_tokenizer::{Ends, Kind, Tokenizer};
 use serde_json::Value;
 
 use crate::keys::{self, List, Text, Word};
@@ -32,7 +32,8 @@ fn files_say_what_stands_around_a_text() {
         let ids = tokenizer.encode("the cats").unwrap();
         let plain = tokenizer.tokens("the cats", false).unwrap().ids;
         let at = ids.windows(plain.len()).position(|part| part == plain).unwrap();
-        (ids[..at].to_vec(), ids[at + plain.len()..].to_vec(), tokenizer.start_id(), tokenizer.end_ids().to_vec())
+        let Ends { start, ends } = Ends::of_weights(&fixture(&format!("gguf/{name}.gguf"))).unwrap();
+        (ids[..at].to_vec(), ids[at + plain.len()..].to_vec(), start, ends)
     };
     assert_eq!(around("bpe_bytes"), (vec![], vec![2], Some(1), vec![2]));
     assert_eq!(around("word_list"), (vec![2], vec![3], Some(2), vec![]));
