@@ -21,11 +21,21 @@ pub(crate) enum Tokenizer {
     Prepare(Prepare),
 }
 
+/// Which tokenizer.
+#[derive(Debug, Args)]
+pub(crate) struct Source {
+    /// The tokenizer; without it, the one beside the spec
+    #[arg(long, value_name = "FILE", required_unless_present = "spec")]
+    pub(crate) tokenizer: Option<PathBuf>,
+    /// A spec whose `tokenizer` it must be
+    #[arg(long, value_name = "SPEC")]
+    pub(crate) spec: Option<PathBuf>,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Encode {
-    /// The tokenizer
-    #[arg(long, value_name = "FILE")]
-    pub(crate) tokenizer: PathBuf,
+    #[command(flatten)]
+    pub(crate) source: Source,
     /// The text; without it, standard input
     #[arg(long, allow_hyphen_values = true)]
     pub(crate) text: Option<String>,
@@ -42,9 +52,8 @@ pub(crate) struct Encode {
 
 #[derive(Debug, Args)]
 pub(crate) struct Decode {
-    /// The tokenizer
-    #[arg(long, value_name = "FILE")]
-    pub(crate) tokenizer: PathBuf,
+    #[command(flatten)]
+    pub(crate) source: Source,
     /// Ids; without them, those on standard input
     #[arg(value_name = "ID")]
     pub(crate) ids: Vec<u32>,
@@ -55,9 +64,12 @@ pub(crate) struct Decode {
 
 #[derive(Debug, Args)]
 pub(crate) struct Inspect {
-    /// The tokenizers
-    #[arg(required = true, value_name = "FILE")]
+    /// The tokenizers; without any, the one beside the spec
+    #[arg(value_name = "FILE", required_unless_present = "spec")]
     pub(crate) tokenizers: Vec<PathBuf>,
+    /// A spec whose `tokenizer` each must be
+    #[arg(long, value_name = "SPEC")]
+    pub(crate) spec: Option<PathBuf>,
     /// A text to count the tokens of
     #[arg(long, value_name = "TEXT FILE")]
     pub(crate) on: Option<PathBuf>,
@@ -68,9 +80,12 @@ pub(crate) struct Inspect {
 
 #[derive(Debug, Args)]
 pub(crate) struct Explain {
-    /// The tokenizer; several are shown one after the other
-    #[arg(long, required = true, value_name = "FILE")]
+    /// The tokenizer; several are shown one after the other; without any, the one beside the spec
+    #[arg(long, value_name = "FILE", required_unless_present = "spec")]
     pub(crate) tokenizer: Vec<PathBuf>,
+    /// A spec whose `tokenizer` each must be
+    #[arg(long, value_name = "SPEC")]
+    pub(crate) spec: Option<PathBuf>,
     /// The text
     #[arg(allow_hyphen_values = true)]
     pub(crate) text: String,
@@ -120,12 +135,8 @@ pub(crate) struct Train {
 
 #[derive(Debug, Args)]
 pub(crate) struct Prepare {
-    /// The tokenizer
-    #[arg(long, value_name = "FILE")]
-    pub(crate) tokenizer: PathBuf,
-    /// A spec whose `tokenizer` it must be
-    #[arg(long, value_name = "SPEC")]
-    pub(crate) spec: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) source: Source,
     /// Ids of a row
     #[arg(long, value_name = "N")]
     pub(crate) length: usize,

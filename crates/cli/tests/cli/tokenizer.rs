@@ -122,4 +122,38 @@ fn a_spec_drives_training_and_is_held_against_the_result() {
     assert_eq!(prepare(&out).status, 0);
     let ran = prepare(&fixture("word_list"));
     assert!(ran.status == 1 && ran.err.contains("error[vocabulary-mismatch]"), "{}", ran.err);
+
+    // Without a tokenizer, the one beside the spec is meant.
+    let words = fixture("word_list");
+    for (command, rest, other) in [
+        ("encode", &["--text", "the"][..], &["--tokenizer", &words][..]),
+        ("decode", &["300"], &["--tokenizer", &words]),
+        ("inspect", &[], &[&words]),
+        ("explain", &["the"], &["--tokenizer", &words]),
+    ] {
+        let asked = [&["tokenizer", command, "--spec", &spec], rest].concat();
+        let ran = formwork(&asked);
+        assert!(ran.status == 0 && !ran.out.is_empty(), "{command}: {}", ran.err);
+        let ran = formwork(&[&asked, other].concat());
+        assert!(ran.status == 1 && ran.err.contains("error[vocabulary-mismatch]"), "{command}: {}", ran.err);
+        let ran = formwork(&[&["tokenizer", command], rest].concat());
+        assert!(ran.status == 2, "{command}: {}", ran.err);
+    }
+}
+
+#[test]
+fn a_gguf_file_is_a_tokenizer() {
+    let (own, original) = (fixture("gguf/byte_level.gguf"), fixture("byte_level"));
+    let encode = |path: &str| formwork(&["tokenizer", "encode", "--tokenizer", path, "--text", "the cats, 42"]);
+    let (ran, expected) = (encode(&own), encode(&original));
+    assert_eq!((ran.status, &ran.out), (0, &expected.out), "{}", ran.err);
+    let ids: Vec<&str> = ran.out.split_whitespace().collect();
+    let back = formwork(&[&["tokenizer", "decode", "--tokenizer", &own], &ids[..]].concat());
+    assert_eq!(back.out, "the cats, 42\n", "{}", back.err);
+    let ran = formwork(&["tokenizer", "inspect", &own, &fixture("gguf/word_list.gguf")]);
+    assert!(ran.status == 0 && ran.out.contains("byte-bpe") && ran.out.contains("wordpiece"), "{}{}", ran.out, ran.err);
+    let ran = formwork(&["tokenizer", "explain", "--tokenizer", &own, "the"]);
+    assert!(ran.status == 0 && ran.out.contains("merge 1"), "{}{}", ran.out, ran.err);
+    let ran = encode(&root().join("tests/fixtures/gguf/blocks.gguf").display().to_string());
+    assert!(ran.status == 1 && ran.err.contains("`tokenizer.ggml.model`: it is missing"), "{}", ran.err);
 }

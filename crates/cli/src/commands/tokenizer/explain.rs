@@ -5,18 +5,19 @@ use std::path::Path;
 use formwork_tokenizer::{Explanation, Tokenizer, Word};
 use serde_json::{Value, json};
 
+use super::spec;
+use crate::args::Global;
 use crate::output::say;
 use crate::problem::Outcome;
 use crate::tokenizer_args::Explain;
 
-pub(super) fn run(options: &Explain) -> Outcome {
+pub(super) fn run(options: &Explain, global: &Global) -> Outcome {
     let mut shown = Vec::new();
-    for path in &options.tokenizer {
-        let tokenizer = Tokenizer::open(path)?;
+    for (path, tokenizer) in spec::opened(&options.tokenizer, options.spec.as_deref(), global)? {
         let explanation = tokenizer.explain(&options.text)?;
         shown.push(match options.json {
-            true => as_json(path, &tokenizer, &explanation).to_string(),
-            false => as_text(path, &tokenizer, &explanation),
+            true => as_json(&path, &tokenizer, &explanation).to_string(),
+            false => as_text(&path, &tokenizer, &explanation),
         });
     }
     say(&format!("{}\n", shown.join("\n")))?;

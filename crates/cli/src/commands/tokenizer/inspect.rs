@@ -5,6 +5,8 @@ use std::path::Path;
 use formwork_tokenizer::Tokenizer;
 use serde_json::{Map, Value, json};
 
+use super::spec;
+use crate::args::Global;
 use crate::output::say;
 use crate::problem::{Outcome, Problem};
 use crate::tokenizer_args::Inspect;
@@ -12,12 +14,11 @@ use crate::tokenizer_args::Inspect;
 /// Figures of a tokenizer, in the order in which they are shown.
 type Figures = Vec<(&'static str, Value)>;
 
-pub(super) fn run(options: &Inspect) -> Outcome {
+pub(super) fn run(options: &Inspect, global: &Global) -> Outcome {
     let text = options.on.as_deref().map(read).transpose()?;
     let mut columns = Vec::new();
-    for path in &options.tokenizers {
-        let tokenizer = Tokenizer::open(path)?;
-        let mut figures = held(path, &tokenizer);
+    for (path, tokenizer) in spec::opened(&options.tokenizers, options.spec.as_deref(), global)? {
+        let mut figures = held(&path, &tokenizer);
         if let Some(text) = &text {
             figures.extend(fertility(&tokenizer, text)?);
         }

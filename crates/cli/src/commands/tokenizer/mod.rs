@@ -18,10 +18,10 @@ use crate::tokenizer_args::Tokenizer;
 
 pub(super) fn run(command: &Tokenizer, global: &Global) -> Outcome {
     match command {
-        Tokenizer::Encode(options) => text::encode(options),
-        Tokenizer::Decode(options) => text::decode(options),
-        Tokenizer::Inspect(options) => inspect::run(options),
-        Tokenizer::Explain(options) => explain::run(options),
+        Tokenizer::Encode(options) => text::encode(options, global),
+        Tokenizer::Decode(options) => text::decode(options, global),
+        Tokenizer::Inspect(options) => inspect::run(options, global),
+        Tokenizer::Explain(options) => explain::run(options, global),
         Tokenizer::Train(options) => train::run(options, global),
         Tokenizer::Prepare(options) => prepare::run(options, global),
     }

@@ -3,8 +3,7 @@
 use formwork_tokenizer::{Documents, Part, Preparation, Prepared, Tokenizer};
 use serde_json::{Value, json};
 
-use super::Bar;
-use super::spec::Named;
+use super::{Bar, spec};
 use crate::args::Global;
 use crate::output::{note, say};
 use crate::problem::{Outcome, Problem};
@@ -14,10 +13,7 @@ use crate::tokenizer_args::Prepare;
 const SEPARATORS: [&str; 6] = ["<|endoftext|>", "<|end_of_text|>", "</s>", "<eos>", "<|eos|>", "[SEP]"];
 
 pub(super) fn run(options: &Prepare, global: &Global) -> Outcome {
-    let mut tokenizer = Tokenizer::open(&options.tokenizer)?;
-    if let Some(spec) = &options.spec {
-        Named::of(spec, global)?.check(&options.tokenizer, &tokenizer)?;
-    }
+    let (_, mut tokenizer) = spec::one(&options.source, global)?;
     let preparation = Preparation {
         length: options.length,
         separator: separator(options, &tokenizer)?,

@@ -2,11 +2,37 @@
 
 use std::path::{Path, PathBuf};
 
+use formwork_text::Folder;
 use formwork_tokenizer::{Kind, Tokenizer, Training};
 
 use crate::args::Global;
 use crate::problem::Problem;
 use crate::specs;
+use crate::tokenizer_args::Source;
+
+/// The tokenizers of `paths`, or else the one beside the spec; each is held against the spec, if there is one.
+pub(super) fn opened(
+    paths: &[PathBuf],
+    spec: Option<&Path>,
+    global: &Global,
+) -> Result<Vec<(PathBuf, Tokenizer)>, Problem> {
+    let named = spec.map(|spec| Named::of(spec, global)).transpose()?;
+    let beside = spec.filter(|_| paths.is_empty()).map(|spec| Folder::of(spec).path().to_path_buf());
+    let open = |path: &PathBuf| {
+        let tokenizer = Tokenizer::open(path)?;
+        if let Some(named) = &named {
+            named.check(path, &tokenizer)?;
+        }
+        Ok((path.clone(), tokenizer))
+    };
+    paths.iter().chain(&beside).map(open).collect()
+}
+
+/// The one tokenizer of a command.
+pub(super) fn one(source: &Source, global: &Global) -> Result<(PathBuf, Tokenizer), Problem> {
+    let mut opened = opened(source.tokenizer.as_slice(), source.spec.as_deref(), global)?;
+    opened.pop().ok_or_else(|| Problem::bug("neither a tokenizer nor a spec"))
+}
 
 /// A spec's `tokenizer`, and where it stands.
 pub(crate) struct Named {

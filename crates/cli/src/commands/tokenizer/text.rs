@@ -1,15 +1,16 @@
 //! `tokenizer encode` and `tokenizer decode`.
 
-use formwork_tokenizer::{Encoding, Tokenizer};
+use formwork_tokenizer::Encoding;
 use serde_json::{Value, json};
 
-use super::standard_input;
+use super::{spec, standard_input};
+use crate::args::Global;
 use crate::output::{note, say};
 use crate::problem::{Outcome, Problem};
 use crate::tokenizer_args::{Decode, Encode};
 
-pub(super) fn encode(options: &Encode) -> Outcome {
-    let mut tokenizer = Tokenizer::open(&options.tokenizer)?;
+pub(super) fn encode(options: &Encode, global: &Global) -> Outcome {
+    let (_, mut tokenizer) = spec::one(&options.source, global)?;
     if options.plain {
         tokenizer.treat_special_as_text();
     }
@@ -25,8 +26,8 @@ pub(super) fn encode(options: &Encode) -> Outcome {
     Ok(0)
 }
 
-pub(super) fn decode(options: &Decode) -> Outcome {
-    let tokenizer = Tokenizer::open(&options.tokenizer)?;
+pub(super) fn decode(options: &Decode, global: &Global) -> Outcome {
+    let (_, tokenizer) = spec::one(&options.source, global)?;
     let ids = if options.ids.is_empty() { ids_of(&standard_input()?)? } else { options.ids.clone() };
     if let Some(id) = ids.iter().find(|id| tokenizer.token(**id).is_none()) {
         let message = format!("there is no token {id}; ids are below {}", tokenizer.id_limit());
