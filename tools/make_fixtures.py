@@ -209,9 +209,9 @@ FIXTURES = {
     "xlm_roberta_base": ("XLMRobertaModel", AFTER_PADDING, dict(type_vocab_size=1, pad_token_id=3)),
     "camembert_mlm": ("CamembertForMaskedLM", AFTER_PADDING, dict(type_vocab_size=1)),
     "albert_tokens": ("AlbertForTokenClassification", NARROW, dict(num_labels=3)),
-    "megatron_bert_classes": ("MegatronBertForSequenceClassification", BERT, dict(num_labels=3)),
-    "roberta_classes": ("RobertaForSequenceClassification", AFTER_PADDING, dict(num_labels=4)),
-    "distilbert_classes": ("DistilBertForSequenceClassification", TOKENS, dict(
+    "megatron_bert_sequence": ("MegatronBertForSequenceClassification", BERT, dict(num_labels=3)),
+    "roberta_sequence": ("RobertaForSequenceClassification", AFTER_PADDING, dict(num_labels=4)),
+    "distilbert_sequence": ("DistilBertForSequenceClassification", TOKENS, dict(
         dim=32, hidden_dim=40, n_layers=2, n_heads=4, max_position_embeddings=40, num_labels=3)),
     "distilbert_mlm": ("DistilBertForMaskedLM", TOKENS, dict(
         dim=32, hidden_dim=40, n_layers=2, n_heads=4, max_position_embeddings=40, dropout=0.0,
