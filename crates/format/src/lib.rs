@@ -1,11 +1,14 @@
 //! Files of strangers, read without trust: JSON in which no key stands twice, files that are mapped or bounded, and the keys
-//! of GGUF files.
+//! of GGUF files. And files of our own, which are written whole or not at all.
 
 pub mod file;
 pub mod gguf;
 pub mod json;
+mod whole;
 
 use std::fmt;
+
+pub use whole::WholeFile;
 
 /// What is wrong with a file.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,7 +1,9 @@
 //! Vectors of texts, and the files that hold them.
 
-use std::io::{BufWriter, Write};
+use std::io::Write;
 use std::path::Path;
+
+use formwork_format::WholeFile;
 
 use crate::error::{Error, Result};
 
@@ -31,14 +33,12 @@ impl Vectors {
     /// # Errors
     /// `io`.
     pub fn write_npy(&self, path: &Path) -> Result<()> {
-        let io = |error: std::io::Error| Error::io(path, &error);
-        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let file = tempfile::NamedTempFile::new_in(parent).map_err(io)?;
-        let mut out = BufWriter::new(file);
-        self.npy(&mut out).map_err(io)?;
-        let file = out.into_inner().map_err(|error| io(error.into_error()))?;
-        file.persist(path).map_err(|error| io(error.error))?;
-        Ok(())
+        let write = || -> std::io::Result<()> {
+            let mut out = WholeFile::create(path)?;
+            self.npy(&mut out)?;
+            out.publish()
+        };
+        write().map_err(|error| Error::io(path, &error))
     }
 
     fn npy(&self, out: &mut impl Write) -> std::io::Result<()> {

@@ -1,9 +1,9 @@
 //! Writes safetensors files, atomically.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::Write;
 use std::path::Path;
 
+use formwork_format::WholeFile;
 use formwork_tensor::{Error, Result};
 use serde_json::{Map, Value, json};
 
@@ -70,9 +70,6 @@ pub fn write(path: &Path, outputs: &[Output]) -> Result<()> {
 
 /// The same for tensors that are made while they are written, and with metadata.
 pub(crate) fn write_planned(path: &Path, metadata: &[(&str, &str)], mut planned: Vec<Planned<'_>>) -> Result<()> {
-    if path.metadata().is_ok_and(|metadata| !metadata.is_file()) {
-        return Err(Error::io(path, &std::io::Error::other("only a regular file can be replaced")));
-    }
     let mut header = Map::new();
     if !metadata.is_empty() {
         let strings = metadata.iter().map(|(key, value)| ((*key).to_string(), Value::from(*value)));
@@ -91,19 +88,12 @@ pub(crate) fn write_planned(path: &Path, metadata: &[(&str, &str)], mut planned:
         header.push(' ');
     }
     let length = (header.len() as u64).to_le_bytes();
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let temporary = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
     let save = || -> std::io::Result<()> {
-        let mut out = BufWriter::with_capacity(1 << 20, File::create(&temporary)?);
+        let mut out = WholeFile::create(path)?;
         out.write_all(&length)?;
         out.write_all(header.as_bytes())?;
         planned.iter().try_for_each(|planned| (planned.write)(&mut out))?;
-        out.into_inner()?.sync_all()?;
-        std::fs::rename(&temporary, path)
+        out.publish()
     };
-    save().map_err(|error| {
-        // The first error is what counts; a temporary file that cannot be removed does no harm.
-        let _ = std::fs::remove_file(&temporary);
-        Error::io(path, &error)
-    })
+    save().map_err(|error| Error::io(path, &error))
 }
