@@ -4,6 +4,7 @@ mod behaviour;
 mod broken;
 mod explain;
 mod gguf;
+mod hostile;
 mod keys;
 mod loaders;
 mod prepare;
