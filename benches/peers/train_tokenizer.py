@@ -48,13 +48,13 @@ def make(text, folder):
 
 
 def measured(command):
-    """Seconds and MB at the peak of a command."""
+    """Seconds, seconds of all processors, and MB at the peak of a command."""
     start = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     if status:
         sys.exit(f"{command[0]} failed")
-    return time.perf_counter() - start, usage.ru_maxrss * 1024 / 1e6
+    return time.perf_counter() - start, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024 / 1e6
 
 
 def model(path):
@@ -78,8 +78,8 @@ def main():
         }
         rounds = [{name: measured(command) for name, command in commands.items()} for _ in range(options.rounds)]
         for name in commands:
-            seconds, memory = (min(round[name][at] for round in rounds) for at in (0, 1))
-            print(f"{name:<12} {seconds:6.1f} s {memory:7.0f} MB")
+            seconds, work, memory = (min(round[name][at] for round in rounds) for at in range(3))
+            print(f"{name:<12} {seconds:6.1f} s {work:6.1f} s of processors {memory:6.0f} MB")
         print("vocabulary equal:", model(own)[0] == model(other)[0], " merges equal:", model(own)[1] == model(other)[1])
 
 

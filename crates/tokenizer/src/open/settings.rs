@@ -95,6 +95,16 @@ pub(crate) fn template(before: Option<&(String, u32)>, after: Option<&(String, u
     json!({"type": "TemplateProcessing", "single": around("A"), "pair": pair, "special_tokens": special})
 }
 
+/// As [`template`], with two separators between the texts of a pair: `<s> A </s></s> B </s>`, as classifiers with such a
+/// vocabulary are trained (Liu et al. 2019, arXiv:1907.11692).
+pub(crate) fn doubled_template(before: &(String, u32), after: &(String, u32)) -> Value {
+    let token = |it: &(String, u32)| json!({"SpecialToken": {"id": it.0, "type_id": 0}});
+    let text = |name: &str| json!({"Sequence": {"id": name, "type_id": 0}});
+    let mut whole = template(Some(before), Some(after));
+    whole["pair"] = json!([token(before), text("A"), token(after), token(after), text("B"), token(after)]);
+    whole
+}
+
 /// As [`template`], with the second text of a pair in a segment of its own: `[CLS] A [SEP] B [SEP]` (Devlin et al. 2018,
 /// arXiv:1810.04805, section 3.2).
 pub(crate) fn segment_template(before: &(String, u32), after: &(String, u32)) -> Value {

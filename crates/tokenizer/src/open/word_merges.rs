@@ -25,16 +25,19 @@ pub(super) fn read(folder: &Path) -> Result<Tokenizer, Error> {
     let asked =
         |flag: &str, key: &str| Ok::<_, Error>(settings.flag(flag)?.unwrap_or(false).then(|| named(key)).flatten());
     // A vocabulary with a classifier's tokens puts them around every text.
-    let (before, after) = match (named("cls_token"), named("sep_token")) {
-        (Some(before), Some(after)) => (Some(before), Some(after)),
-        _ => (asked("add_bos_token", "bos_token")?, asked("add_eos_token", "eos_token")?),
+    let around = match (named("cls_token"), named("sep_token")) {
+        (Some(before), Some(after)) => settings::doubled_template(&before, &after),
+        _ => {
+            let (before, after) = (asked("add_bos_token", "bos_token")?, asked("add_eos_token", "eos_token")?);
+            settings::template(before.as_ref(), after.as_ref())
+        }
     };
     let spaced = settings.flag("add_prefix_space")?.unwrap_or(false);
     let json = json!({
         "version": "1.0", "truncation": null, "padding": null, "added_tokens": settings.added(id)?,
         "normalizer": null,
         "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": spaced, "trim_offsets": true, "use_regex": true},
-        "post_processor": settings::template(before.as_ref(), after.as_ref()),
+        "post_processor": around,
         "decoder": {"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true},
         "model": {"type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": null,
             "end_of_word_suffix": null, "fuse_unk": false, "byte_fallback": false, "ignore_merges": false,

@@ -80,4 +80,10 @@ fn settings_put_tokens_around_a_text() {
     assert!(tokenizer.added()[0].special);
     tokenizer.treat_special_as_text();
     assert!(tokenizer.encode("ab<|end|>").unwrap_err().message.contains("`<`"));
+
+    let [vocab, merges] = pairs();
+    let settings = json!({"cls_token": "<|end|>", "sep_token": "©"});
+    let files = folder(&[vocab, merges, ("tokenizer_config.json", settings.to_string())]);
+    let classifier = Tokenizer::open(files.path()).unwrap();
+    assert_eq!(classifier.pair("a", Some("ab")).unwrap().0, [5, 0, 7, 7, 2, 7]);
 }
