@@ -14,7 +14,7 @@ pub enum Simd {
     Avx512,
     /// The same with VNNI: products of 8-bit integers.
     Vnni,
-    /// The same with AMX: products of tiles of 8-bit integers and of bf16.
+    /// The same with AMX: products of tiles of bf16.
     Amx,
 }
 
@@ -73,7 +73,11 @@ impl Simd {
         match self {
             Self::Portable => true,
             Self::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
-            Self::Amx => Self::Vnni.is_supported() && crate::packed::tiles::is_supported(),
+            Self::Amx => {
+                Self::Vnni.is_supported()
+                    && is_x86_feature_detected!("avx512bf16")
+                    && crate::packed::tiles::is_supported()
+            }
             Self::Vnni => Self::Avx512.is_supported() && is_x86_feature_detected!("avx512vnni"),
             Self::Avx512 => {
                 is_x86_feature_detected!("avx512f")

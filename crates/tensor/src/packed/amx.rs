@@ -1,149 +1,149 @@
-//! The grouped products with AMX: sixteen rows by sixteen outputs by a group of inputs in one instruction.
+//! Products of many rows with AMX, in bf16: sixteen rows by sixteen outputs by 32 inputs in one instruction.
+//!
+//! Floats are multiplied as sums of bf16 numbers, which keeps their precision; codes of 8 and 4 bits are rounded to bf16, as are
+//! the inputs that they are multiplied with.
 #![allow(unsafe_code, reason = "CPU intrinsics, called where their features were detected")]
 
 use std::arch::x86_64::*;
 
-use super::group::{Codes, QUAD, QUADS};
-use super::grouped::Groups;
-use super::quantise::Group;
+use crate::matmul::Product;
+
+use super::blocks::{Block, Outputs};
+use super::parts::Parts;
 use super::tiles::{LINE, TILE, Tiles};
-use super::vnni::Vnni;
-use super::{GROUP, PANEL, ROWS};
+use super::unpack::Unpack;
+use super::{PANEL, ROWS};
 
-/// Bytes of the codes of a group of a panel.
-const CODES: usize = QUADS * QUAD;
+/// Rows from which on tiles are faster than vectors.
+pub(crate) const LEAST_ROWS: usize = 16;
+/// The most panels of a task: their tiles stay in the second-level cache while all rows pass.
+pub(crate) const MOST_PANELS: usize = 8;
+/// Tiles of a block of rows, in all its parts, that stay in the first-level cache while the panels pass.
+const DEPTH: usize = 48;
 
-pub(crate) fn run<C: Codes>(task: Groups<'_, C>) {
-    // SAFETY: a device has `Simd::Amx` only where these features were detected.
-    unsafe { compiled(task) }
+/// One task.
+pub(crate) struct Tiled<'a> {
+    pub(crate) product: &'a Product<'a>,
+    pub(crate) panels: &'a [u8],
+    pub(crate) panel_bytes: usize,
+    pub(crate) x: &'a Parts<'a>,
+    pub(crate) block: Block,
+    pub(crate) out: Outputs<'a>,
 }
 
-/// Whole blocks of rows in tiles, the others as without them: all kernels give the same sums.
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
-fn compiled<C: Codes>(mut task: Groups<'_, C>) {
-    let blocks = task.product.rows / ROWS;
-    if blocks == 0 {
-        return task.walk::<Vnni>(0);
-    }
-    let device = task.x.device();
-    let bytes = task.x.groups() * (CODES + LINE) + 2 * TILE;
-    let mut scratch = device.pool.take(bytes.div_ceil(4));
-    // SAFETY: the level says that the instructions are there.
-    let tiles = unsafe { Tiles::new(GROUP as u8) };
-    for at in task.block.range.clone() {
-        let panel = Panel::new::<C>(task.panel(at), task.x.groups(), scratch.bytes_mut());
-        for block in 0..blocks {
-            let sums = panel.multiply(&tiles, &task, block);
-            for (row, sums) in sums.iter().enumerate() {
-                task.put(block * ROWS + row, at, sums);
+impl Tiled<'_> {
+    pub(crate) fn run<U: Unpack>(mut self) {
+        let depth = DEPTH / U::INPUTS;
+        let count = self.block.range.len();
+        let bytes = depth * U::WEIGHTS * TILE;
+        let device = self.x.device();
+        let mut scratch = device.pool.take((4 * TILE + count * bytes).div_ceil(4));
+        // SAFETY: a device has `Simd::Amx` only where these features were detected.
+        let tiles = unsafe { Tiles::new() };
+        let (sums, weights) = scratch.bytes_mut().split_at_mut(4 * TILE);
+        for first in (0..self.x.steps()).step_by(depth) {
+            let depth = depth.min(self.x.steps() - first);
+            for (at, out) in self.block.range.clone().zip(weights.chunks_exact_mut(bytes)) {
+                let panel = &self.panels[at * self.panel_bytes..][..self.panel_bytes];
+                for (step, out) in out.chunks_exact_mut(U::WEIGHTS * TILE).enumerate().take(depth) {
+                    // SAFETY: as above.
+                    unsafe { U::tiles(panel, self.product.d_in, first + step, out) };
+                }
             }
-        }
-    }
-    drop(tiles);
-    device.pool.give(scratch);
-    task.walk::<Vnni>(blocks * ROWS);
-}
-
-/// A panel with signed codes, a byte each, and scales in 32 bits.
-struct Panel<'a> {
-    codes: &'a [u8],
-    scales: &'a [u8],
-    /// Room for two tiles.
-    tiles: *mut u8,
-}
-
-impl<'a> Panel<'a> {
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl,f16c")]
-    fn new<C: Codes>(panel: &[u8], groups: usize, scratch: &'a mut [u8]) -> Self {
-        let (codes, rest) = scratch.split_at_mut(groups * CODES);
-        let (scales, rest) = rest.split_at_mut(groups * LINE);
-        for (group, (codes, scales)) in codes.chunks_exact_mut(CODES).zip(scales.chunks_exact_mut(LINE)).enumerate() {
-            let (block, half) = (&panel[group / 2 * C::BYTES..][..C::BYTES], group % 2);
-            // SAFETY: reads and writes lie in the slices they are taken from.
-            unsafe {
-                let place = block[half * 2 * PANEL..][..2 * PANEL].as_ptr();
-                _mm512_storeu_ps(scales.as_mut_ptr().cast(), _mm512_cvtph_ps(_mm256_loadu_si256(place.cast())));
-                for (quad, out) in codes.chunks_exact_mut(QUAD).enumerate() {
-                    let bytes = _mm512_loadu_si512(block[C::quad(half, quad)..][..QUAD].as_ptr().cast());
-                    let signed = match (C::BITS, half) {
-                        (4, 0) => _mm512_sub_epi8(_mm512_and_si512(bytes, _mm512_set1_epi8(15)), _mm512_set1_epi8(8)),
-                        (4, _) => {
-                            let high = _mm512_and_si512(_mm512_srli_epi16::<4>(bytes), _mm512_set1_epi8(15));
-                            _mm512_sub_epi8(high, _mm512_set1_epi8(8))
-                        }
-                        _ => _mm512_xor_si512(bytes, _mm512_set1_epi8(-128)),
-                    };
-                    _mm512_storeu_si512(out.as_mut_ptr().cast(), signed);
+            let piece = Piece { tiles: &tiles, x: self.x, first, depth };
+            for block in (0..self.x.blocks()).step_by(2) {
+                let height = 2.min(self.x.blocks() - block);
+                for (at, weights) in weights.chunks(2 * bytes).enumerate().take(count.div_ceil(2)) {
+                    let width = 2.min(count - 2 * at);
+                    let weights = [0, width - 1].map(|panel| weights[panel * bytes..].as_ptr());
+                    piece.multiply::<U>(block, height, weights, sums);
+                    // SAFETY: as above.
+                    unsafe { self.put(&piece, [block, height], [2 * at, width], sums) };
                 }
             }
         }
-        Self { codes, scales, tiles: rest[..2 * TILE].as_mut_ptr() }
+        drop(tiles);
+        device.pool.give(scratch);
     }
 
-    /// A block of sixteen rows. The tile of a group is stored while the one before is scaled and added.
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl,fma")]
-    fn multiply<C: Codes>(&self, tiles: &Tiles, task: &Groups<'_, C>, block: usize) -> [[f32; PANEL]; ROWS] {
-        let x = task.x.row(block * ROWS);
-        let (groups, _) = x.groups();
-        let (stride, count) = (x.codes.len(), task.x.groups());
-        let mut sums = [[0.0; PANEL]; ROWS];
-        // SAFETY: the block has sixteen rows of `count` groups, and so has the panel; there is room for two tiles.
-        unsafe {
-            let (codes, second) = (x.codes.as_ptr(), self.tiles.add(TILE));
-            let mut lanes = [_mm512_setzero_ps(); ROWS];
-            self.group::<0, 4, 6>(tiles, codes, stride, 0, self.tiles);
-            for group in (0..count).step_by(2) {
-                self.group::<1, 5, 7>(tiles, codes, stride, group + 1, second);
-                self.add(groups, group, self.tiles, &mut lanes);
-                if group + 2 < count {
-                    self.group::<0, 4, 6>(tiles, codes, stride, group + 2, self.tiles);
+    /// Adds sums to the outputs of some blocks of rows and some panels of the task.
+    ///
+    /// # Safety
+    /// The CPU has AVX-512.
+    #[target_feature(enable = "avx512f")]
+    unsafe fn put(&mut self, piece: &Piece<'_>, [block, height]: [usize; 2], [first, width]: [usize; 2], sums: &[u8]) {
+        let starts = piece.first == 0 && !self.product.add;
+        let ends = piece.first + piece.depth == self.x.steps();
+        for panel in 0..width {
+            let at = self.block.range.start + first + panel;
+            let outputs = at * PANEL..((at + 1) * PANEL).min(self.product.d_out);
+            let lanes = ((1_u32 << outputs.len()) - 1) as __mmask16;
+            let bias = self.product.bias.filter(|_| ends).map(|bias| &bias[outputs]);
+            for row in 0..(height * ROWS).min(self.product.rows - block * ROWS) {
+                let line = &sums[(2 * panel + row / ROWS) * TILE + row % ROWS * LINE..][..LINE];
+                let y = self.out.panel(block * ROWS + row, at).as_mut_ptr();
+                // SAFETY: a line has sixteen sums; the mask has a bit for each output of the panel.
+                unsafe {
+                    let mut sums = _mm512_loadu_ps(line.as_ptr().cast());
+                    if !starts {
+                        sums = _mm512_add_ps(sums, _mm512_maskz_loadu_ps(lanes, y));
+                    }
+                    if let Some(bias) = bias {
+                        sums = _mm512_add_ps(sums, _mm512_maskz_loadu_ps(lanes, bias.as_ptr()));
+                    }
+                    _mm512_mask_storeu_ps(y, lanes, sums);
                 }
-                self.add(groups, group + 1, second, &mut lanes);
-            }
-            for (sums, lanes) in sums.iter_mut().zip(lanes) {
-                _mm512_storeu_ps(sums.as_mut_ptr(), lanes);
             }
         }
-        sums
     }
+}
 
-    /// The products of a group, stored as integers.
-    ///
-    /// # Safety
-    /// Sixteen rows of inputs and the panel have the group; a tile fits at `to`.
-    #[inline(always)]
-    unsafe fn group<const SUMS: usize, const X: usize, const W: usize>(
-        &self,
-        tiles: &Tiles,
-        codes: *const u8,
-        stride: usize,
-        group: usize,
-        to: *mut u8,
-    ) {
-        // SAFETY: by the contract.
-        unsafe {
-            tiles.zero::<SUMS>();
-            tiles.load::<X>(codes.add(group * GROUP), stride);
-            tiles.load::<W>(self.codes.as_ptr().add(group * CODES), QUAD);
-            tiles.multiply_bytes::<SUMS, X, W>();
-            tiles.store::<SUMS>(to, LINE);
-        }
-    }
+/// Some of the inputs of a product.
+struct Piece<'a> {
+    tiles: &'a Tiles,
+    x: &'a Parts<'a>,
+    first: usize,
+    depth: usize,
+}
 
-    /// Adds the scaled products of a group.
-    ///
-    /// # Safety
-    /// As for [`group`](Self::group), whose result is at `from`; the CPU has AVX-512.
+impl Piece<'_> {
+    /// Two blocks of rows by two panels; where there is but one, it is taken twice. The sums of a panel's two blocks stand together.
     #[inline(always)]
-    unsafe fn add(&self, groups: *const Group, group: usize, from: *const u8, sums: &mut [__m512; ROWS]) {
-        // SAFETY: by the contract; blocks of sixteen rows have their groups side by side.
+    fn multiply<U: Unpack>(&self, block: usize, height: usize, weights: [*const u8; 2], sums: &mut [u8]) {
+        let step = self.x.count() * TILE;
+        let rows = [block, block + height - 1].map(|block| self.x.block(block)[self.first * step..].as_ptr());
+        let tiles = self.tiles;
+        tiles.zero::<0>();
+        tiles.zero::<1>();
+        tiles.zero::<2>();
+        tiles.zero::<3>();
+        assert!(sums.len() >= 4 * TILE, "room for four tiles");
+        // SAFETY: panels and rows have a tile of each part for each step.
         unsafe {
-            let w = _mm512_loadu_ps(self.scales.as_ptr().add(group * LINE).cast());
-            for (row, sum) in sums.iter_mut().enumerate() {
-                let scale = (&raw const (*groups.add(group * ROWS + row)).scale).read_unaligned();
-                let whole = _mm512_cvtepi32_ps(_mm512_loadu_si512(from.add(row * LINE).cast()));
-                *sum = _mm512_fmadd_ps(whole, _mm512_mul_ps(w, _mm512_set1_ps(scale)), *sum);
+            for at in 0..self.depth {
+                let mut last = [usize::MAX; 2];
+                for &[weight, input] in U::TERMS {
+                    if weight != last[0] {
+                        let [w0, w1] = weights.map(|tiles| tiles.add((at * U::WEIGHTS + weight) * TILE));
+                        tiles.load::<6>(w0);
+                        tiles.load::<7>(w1);
+                    }
+                    if input != last[1] {
+                        let [x0, x1] = rows.map(|tiles| tiles.add(at * step + input * TILE));
+                        tiles.load::<4>(x0);
+                        tiles.load::<5>(x1);
+                    }
+                    tiles.multiply::<0, 4, 6>();
+                    tiles.multiply::<1, 5, 6>();
+                    tiles.multiply::<2, 4, 7>();
+                    tiles.multiply::<3, 5, 7>();
+                    last = [weight, input];
+                }
             }
+            tiles.store::<0>(sums.as_mut_ptr());
+            tiles.store::<1>(sums.as_mut_ptr().add(TILE));
+            tiles.store::<2>(sums.as_mut_ptr().add(2 * TILE));
+            tiles.store::<3>(sums.as_mut_ptr().add(3 * TILE));
         }
     }
 }

@@ -43,6 +43,13 @@ impl Blocks {
         Self { panels, streams, step: step.next_multiple_of(2).min(length.max(1)), d_out: product.d_out }
     }
 
+    /// Tasks of at most `most` panels, whatever they weigh.
+    pub(crate) fn of_panels(product: &Product<'_>, most: usize, threads: usize) -> Self {
+        let panels = product.d_out.div_ceil(PANEL);
+        let step = panels.div_ceil(threads * 4).next_multiple_of(2).min(most).min(panels.max(1));
+        Self { panels, streams: 1, step, d_out: product.d_out }
+    }
+
     fn stride(&self) -> usize {
         self.panels.div_ceil(self.streams)
     }

@@ -52,9 +52,7 @@ impl<'a, C: Codes> Groups<'a, C> {
     pub(crate) fn run(self, simd: Simd) {
         match simd {
             #[cfg(target_arch = "x86_64")]
-            Simd::Amx => super::amx::run(self),
-            #[cfg(target_arch = "x86_64")]
-            Simd::Vnni => super::vnni::run(self),
+            Simd::Vnni | Simd::Amx => super::vnni::run(self),
             _ => simd.run(self),
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! A panel holds its sixteen outputs side by side for each input (or group of inputs), so that one load gives a vector of
 //! weights and no product needs a sum across lanes. Every output is one sum over the inputs in order, whatever the number of
-//! rows and of threads.
+//! threads and, but for products of many rows with AMX, of rows.
 
 #[cfg(target_arch = "x86_64")]
 mod amx;
@@ -11,9 +11,13 @@ mod float;
 mod group;
 mod grouped;
 mod memory;
+#[cfg(target_arch = "x86_64")]
+mod parts;
 mod quantise;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod tiles;
+#[cfg(target_arch = "x86_64")]
+mod unpack;
 #[cfg(target_arch = "x86_64")]
 mod vnni;
 
@@ -24,13 +28,20 @@ use crate::device::Device;
 use crate::lanes::Element;
 use crate::matmul::Product;
 use crate::param::{DType, Param, Values, view};
+#[cfg(target_arch = "x86_64")]
 use crate::simd::Simd;
+#[cfg(target_arch = "x86_64")]
+use amx::Tiled;
 use blocks::{Block, Blocks, Outputs};
 use float::FloatPanels;
 use group::{Eight, Four};
 use grouped::Groups;
 pub(crate) use memory::Memory;
+#[cfg(target_arch = "x86_64")]
+use parts::Parts;
 use quantise::Quantised;
+#[cfg(target_arch = "x86_64")]
+use unpack::Floats;
 
 /// Outputs of a panel.
 pub(crate) const PANEL: usize = 16;
@@ -162,10 +173,16 @@ impl Packed {
         self.memory.bytes().len()
     }
 
-    /// One task of a product; `x` is its input in 8 bits, where the format multiplies those.
-    fn task(&self, simd: Simd, product: &Product<'_>, x: Option<&Quantised<'_>>, block: Block, out: Outputs<'_>) {
-        let bytes = self.memory.bytes();
-        let coded = || x.expect("the input is prepared for matrices of codes");
+    /// One task of a product.
+    fn task(&self, device: &Device, product: &Product<'_>, x: &Prepared<'_>, block: Block, out: Outputs<'_>) {
+        let (simd, bytes) = (device.simd(), self.memory.bytes());
+        let codes = match x {
+            Prepared::Codes(x) => Some(x),
+            Prepared::Floats => None,
+            #[cfg(target_arch = "x86_64")]
+            Prepared::Tiles(x) => return self.tiles(product, x, block, out),
+        };
+        let coded = || codes.expect("the input is prepared for matrices of codes");
         match self.format {
             Format::Float(DType::F32) => simd.run(FloatPanels { product, panels: view::<f32>(bytes), block, out }),
             Format::Float(DType::Bf16) => simd.run(FloatPanels { product, panels: view::<bf16>(bytes), block, out }),
@@ -174,18 +191,65 @@ impl Packed {
             Format::Q4 => Groups::<Four>::new(product, bytes, coded(), block, out).run(simd),
         }
     }
+
+    /// The same with AMX.
+    #[cfg(target_arch = "x86_64")]
+    fn tiles(&self, product: &Product<'_>, x: &Parts<'_>, block: Block, out: Outputs<'_>) {
+        let (panels, panel_bytes) = (self.memory.bytes(), self.format.panel_bytes(self.d_in));
+        let task = Tiled { product, panels, panel_bytes, x, block, out };
+        match self.format {
+            Format::Float(DType::F32) => task.run::<Floats<f32>>(),
+            Format::Float(DType::Bf16) => task.run::<Floats<bf16>>(),
+            Format::Float(DType::F16) => task.run::<Floats<f16>>(),
+            Format::Q8 => task.run::<unpack::Coded<Eight>>(),
+            Format::Q4 => task.run::<unpack::Coded<Four>>(),
+        }
+    }
+}
+
+/// The input of products, as their kernels read it.
+enum Prepared<'a> {
+    /// As it is.
+    Floats,
+    /// For matrices of codes also in 8 bits.
+    Codes(Quantised<'a>),
+    /// In the tiles of AMX.
+    #[cfg(target_arch = "x86_64")]
+    Tiles(Parts<'a>),
+}
+
+impl<'a> Prepared<'a> {
+    fn new(device: &'a Device, all: &[(&Packed, Product<'_>)], first: &Product<'_>) -> Self {
+        #[cfg(target_arch = "x86_64")]
+        if device.simd() == Simd::Amx && first.rows >= amx::LEAST_ROWS {
+            let parts = all.iter().map(|(packed, _)| unpack::inputs(packed.format)).max().unwrap_or(1);
+            return Self::Tiles(Parts::new(device, first.x, first.rows, first.d_in, parts));
+        }
+        match all.iter().any(|(packed, _)| matches!(packed.format, Format::Q8 | Format::Q4)) {
+            true => Self::Codes(Quantised::new(device, first.x, first.rows, first.d_in)),
+            false => Self::Floats,
+        }
+    }
+
+    /// How a product with panels of so many bytes is shared out.
+    fn blocks(&self, product: &Product<'_>, panel_bytes: usize, threads: usize) -> Blocks {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Tiles(_) => Blocks::of_panels(product, amx::MOST_PANELS, threads),
+            _ => Blocks::new(product, panel_bytes, threads),
+        }
+    }
 }
 
 /// The products of one input with several matrices, shared out together: the input is prepared once, and the threads meet once.
 pub(crate) fn multiply_all(device: &Device, all: &[(&Packed, Product<'_>)], outputs: &mut [&mut [f32]]) {
     let Some((_, first)) = all.first() else { return };
-    let is_coded = all.iter().any(|(packed, _)| matches!(packed.format, Format::Q8 | Format::Q4));
-    let x = is_coded.then(|| Quantised::new(device, first.x, first.rows, first.d_in));
+    let x = Prepared::new(device, all, first);
     let threads = device.threads().count();
-    let blocks = all.iter().map(|(it, product)| Blocks::new(product, it.format.panel_bytes(it.d_in), threads));
+    let blocks = all.iter().map(|(it, product)| x.blocks(product, it.format.panel_bytes(it.d_in), threads));
     Blocks::run(&blocks.collect::<Vec<_>>(), device, outputs, |at, block, out| {
         let (packed, product) = &all[at];
-        packed.task(device.simd(), product, x.as_ref(), block, out);
+        packed.task(device, product, &x, block, out);
     });
 }
 

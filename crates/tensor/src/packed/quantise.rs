@@ -67,12 +67,6 @@ impl<'a> Quantised<'a> {
         InputRow { codes: &codes[row * width..][..width], groups: &groups[row * GROUP_BYTES..], stride: height }
     }
 
-    /// The device that it was made on.
-    #[cfg(target_arch = "x86_64")]
-    pub(crate) fn device(&self) -> &'a Device {
-        self.device
-    }
-
     /// Groups of a row: an even number.
     pub(crate) fn groups(&self) -> usize {
         self.groups

@@ -1,7 +1,7 @@
 //! The instructions of AMX: products of tiles in registers of their own.
 //!
-//! A tile has sixteen rows of 64 bytes. Registers 0 to 3 hold sums, 4 and 5 rows of inputs, 6 and 7 weights: four bytes of
-//! inputs of sixteen outputs in each row. The compiler uses none of them, so they keep what they hold between two calls.
+//! A tile has sixteen rows of 64 bytes: sums are sixteen outputs in 32 bits, inputs 32 of them in bf16, weights two inputs of
+//! each of sixteen outputs. The compiler uses none of the registers, so they keep what they hold between two calls.
 #![allow(unsafe_code, reason = "instructions that the compiler has no names for")]
 
 use std::arch::asm;
@@ -13,11 +13,11 @@ pub(crate) const TILE: usize = 1024;
 /// Bytes of its rows.
 pub(crate) const LINE: usize = 64;
 
-/// Whether the CPU has the instructions for 8-bit integers and bf16, and the system lets this process use them.
+/// Whether the CPU has the instructions for bf16, and the system lets this process use them.
 pub(crate) fn is_supported() -> bool {
     static SUPPORTED: OnceLock<bool> = OnceLock::new();
     *SUPPORTED.get_or_init(|| {
-        const FEATURES: u32 = 1 << 22 | 1 << 24 | 1 << 25; // amx-bf16, amx-tile, amx-int8
+        const FEATURES: u32 = 1 << 22 | 1 << 24; // amx-bf16, amx-tile
         __cpuid_count(7, 0).edx & FEATURES == FEATURES && is_permitted()
     })
 }
@@ -36,7 +36,7 @@ fn is_permitted() -> bool {
     false
 }
 
-/// The registers of this thread, laid out for inputs of so many bytes a row until dropped.
+/// The registers of this thread, laid out until dropped.
 pub(crate) struct Tiles(());
 
 #[repr(C, align(64))]
@@ -45,17 +45,12 @@ struct Layout([u8; 64]);
 impl Tiles {
     /// # Safety
     /// [`is_supported`].
-    pub(crate) unsafe fn new(input_bytes: u8) -> Self {
+    pub(crate) unsafe fn new() -> Self {
         let mut layout = Layout([0; 64]);
         layout.0[0] = 1;
         for register in 0..8 {
-            let (rows, bytes) = match register {
-                0..4 => (16, 64),
-                4..6 => (16, input_bytes),
-                _ => (input_bytes / 4, 64),
-            };
-            layout.0[16 + 2 * register] = bytes;
-            layout.0[48 + register] = rows;
+            layout.0[16 + 2 * register] = LINE as u8;
+            layout.0[48 + register] = (TILE / LINE) as u8;
         }
         // SAFETY: the layout is valid, and the instructions are there by the contract.
         unsafe { asm!("ldtilecfg [{}]", in(reg) &raw const layout.0) };
@@ -68,36 +63,36 @@ impl Tiles {
         unsafe { asm!("tilezero tmm{t}", t = const T, options(nostack, preserves_flags)) };
     }
 
-    /// Loads a tile whose rows are `stride` bytes apart.
+    /// Loads a tile whose rows lie one after the other.
     ///
     /// # Safety
     /// The rows are there to be read.
     #[inline(always)]
-    pub(crate) unsafe fn load<const T: usize>(&self, from: *const u8, stride: usize) {
+    pub(crate) unsafe fn load<const T: usize>(&self, from: *const u8) {
         // SAFETY: by the contract.
         unsafe {
-            asm!("tileloadd tmm{t}, [{from} + {stride}]", t = const T, from = in(reg) from, stride = in(reg) stride, options(nostack, preserves_flags, readonly));
+            asm!("tileloadd tmm{t}, [{from} + {stride}]", t = const T, from = in(reg) from, stride = in(reg) LINE, options(nostack, preserves_flags, readonly));
         }
     }
 
-    /// Stores a tile whose rows are `stride` bytes apart.
+    /// Stores a tile with its rows one after the other.
     ///
     /// # Safety
     /// The rows are there to be written.
     #[inline(always)]
-    pub(crate) unsafe fn store<const T: usize>(&self, to: *mut u8, stride: usize) {
+    pub(crate) unsafe fn store<const T: usize>(&self, to: *mut u8) {
         // SAFETY: by the contract.
         unsafe {
-            asm!("tilestored [{to} + {stride}], tmm{t}", t = const T, to = in(reg) to, stride = in(reg) stride, options(nostack, preserves_flags));
+            asm!("tilestored [{to} + {stride}], tmm{t}", t = const T, to = in(reg) to, stride = in(reg) LINE, options(nostack, preserves_flags));
         }
     }
 
-    /// Adds products of signed bytes.
+    /// Adds products of bf16 in f32.
     #[inline(always)]
-    pub(crate) fn multiply_bytes<const SUMS: usize, const X: usize, const W: usize>(&self) {
+    pub(crate) fn multiply<const SUMS: usize, const X: usize, const W: usize>(&self) {
         // SAFETY: `self` says that the registers are laid out.
         unsafe {
-            asm!("tdpbssd tmm{s}, tmm{x}, tmm{w}", s = const SUMS, x = const X, w = const W, options(nostack, preserves_flags));
+            asm!("tdpbf16ps tmm{s}, tmm{x}, tmm{w}", s = const SUMS, x = const X, w = const W, options(nostack, preserves_flags));
         }
     }
 }

@@ -1,0 +1,147 @@
+//! Panels as the tiles of weights that AMX multiplies: bf16 numbers, two inputs of each of sixteen outputs in a row.
+#![allow(unsafe_code, reason = "CPU intrinsics, called where their features were detected")]
+
+use std::arch::x86_64::*;
+use std::marker::PhantomData;
+
+use half::{bf16, f16};
+
+use crate::param::DType;
+
+use super::group::{Codes, Eight, Four, QUADS};
+use super::parts::{STEP, split};
+use super::tiles::{LINE, TILE};
+use super::{Format, PANEL};
+
+/// How the numbers of a panel become tiles.
+pub(crate) trait Unpack {
+    /// Parts of a weight; the sum of all is the weight, but for codes of 8 and 4 bits, which are rounded to bf16.
+    const WEIGHTS: usize;
+    /// Parts of an input.
+    const INPUTS: usize;
+    /// The products that are added: of which part of a weight with which of an input. The others are below the rounding of the
+    /// sum. From one to the next one side stays, and need not be loaded again.
+    const TERMS: &'static [[usize; 2]];
+
+    /// Writes the tiles of 32 inputs of a panel of `d_in`, one for each part.
+    ///
+    /// # Safety
+    /// The CPU has AVX-512 with BF16.
+    unsafe fn tiles(panel: &[u8], d_in: usize, step: usize, out: &mut [u8]);
+}
+
+/// Parts of an input for weights of a format.
+pub(crate) fn inputs(format: Format) -> usize {
+    match format {
+        Format::Float(DType::F32) => Floats::<f32>::INPUTS,
+        Format::Float(DType::Bf16) => Floats::<bf16>::INPUTS,
+        Format::Float(DType::F16) => Floats::<f16>::INPUTS,
+        Format::Q8 => Coded::<Eight>::INPUTS,
+        Format::Q4 => Coded::<Four>::INPUTS,
+    }
+}
+
+/// Panels of floats.
+pub(crate) struct Floats<E>(PhantomData<E>);
+
+/// Panels of codes.
+pub(crate) struct Coded<C>(PhantomData<C>);
+
+impl Unpack for Floats<f32> {
+    const WEIGHTS: usize = 3;
+    const INPUTS: usize = 3;
+    const TERMS: &'static [[usize; 2]] = &[[2, 0], [1, 0], [1, 1], [0, 1], [0, 2], [0, 0]];
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
+    unsafe fn tiles(panel: &[u8], d_in: usize, step: usize, out: &mut [u8]) {
+        let row = |input: usize| match panel.get(input * PANEL * 4..(input + 1) * PANEL * 4) {
+            // SAFETY: sixteen floats.
+            Some(row) if input < d_in => unsafe { _mm512_loadu_ps(row.as_ptr().cast()) },
+            _ => _mm512_setzero_ps(),
+        };
+        for pair in 0..STEP / 2 {
+            let input = step * STEP + 2 * pair;
+            put(split::<3>(row(input), row(input + 1)), pair, out);
+        }
+    }
+}
+
+impl Unpack for Floats<f16> {
+    const WEIGHTS: usize = 2;
+    const INPUTS: usize = 2;
+    const TERMS: &'static [[usize; 2]] = &[[1, 0], [0, 0], [0, 1]];
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,f16c")]
+    unsafe fn tiles(panel: &[u8], d_in: usize, step: usize, out: &mut [u8]) {
+        let row = |input: usize| match panel.get(input * PANEL * 2..(input + 1) * PANEL * 2) {
+            // SAFETY: sixteen numbers of two bytes.
+            Some(row) if input < d_in => unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(row.as_ptr().cast())) },
+            _ => _mm512_setzero_ps(),
+        };
+        for pair in 0..STEP / 2 {
+            let input = step * STEP + 2 * pair;
+            put(split::<2>(row(input), row(input + 1)), pair, out);
+        }
+    }
+}
+
+impl Unpack for Floats<bf16> {
+    const WEIGHTS: usize = 1;
+    const INPUTS: usize = 2;
+    const TERMS: &'static [[usize; 2]] = &[[0, 1], [0, 0]];
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
+    unsafe fn tiles(panel: &[u8], _d_in: usize, step: usize, out: &mut [u8]) {
+        let rows = &panel[(step * TILE).min(panel.len())..];
+        for pair in 0..STEP / 2 {
+            let rows = &rows[(pair * LINE).min(rows.len())..];
+            let numbers = rows.len().min(LINE) / 2;
+            // SAFETY: the mask has one bit for each number.
+            let rows = unsafe { _mm512_maskz_loadu_epi16(((1_u64 << numbers) - 1) as __mmask32, rows.as_ptr().cast()) };
+            put([rows], pair, out);
+        }
+    }
+}
+
+impl<C: Codes> Unpack for Coded<C> {
+    const WEIGHTS: usize = 1;
+    const INPUTS: usize = 1;
+    const TERMS: &'static [[usize; 2]] = &[[0, 0]];
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,f16c,fma")]
+    unsafe fn tiles(panel: &[u8], _d_in: usize, step: usize, out: &mut [u8]) {
+        let (block, half) = (&panel[step / 2 * C::BYTES..][..C::BYTES], step % 2);
+        // SAFETY: reads lie in the slices that they are taken from.
+        let scale = unsafe {
+            let place = block[half * 2 * PANEL..][..2 * PANEL].as_ptr();
+            _mm512_cvtph_ps(_mm256_loadu_si256(place.cast()))
+        };
+        let less = _mm512_mul_ps(scale, _mm512_set1_ps(-C::OFFSET as f32));
+        let low = _mm512_set1_epi32(0xff >> (8 - C::BITS));
+        for quad in 0..QUADS {
+            // SAFETY: as above.
+            let codes = unsafe { _mm512_loadu_si512(block[C::quad(half, quad)..][..LINE].as_ptr().cast()) };
+            let codes = if C::BITS == 4 && half == 1 { _mm512_srli_epi32::<4>(codes) } else { codes };
+            let number = |code: __m512i| _mm512_fmadd_ps(_mm512_cvtepi32_ps(_mm512_and_si512(code, low)), scale, less);
+            let [a, b] = [number(codes), number(_mm512_srli_epi32::<8>(codes))];
+            let [c, d] = [number(_mm512_srli_epi32::<16>(codes)), number(_mm512_srli_epi32::<24>(codes))];
+            put(split::<1>(a, b), 2 * quad, out);
+            put(split::<1>(c, d), 2 * quad + 1, out);
+        }
+    }
+}
+
+/// Writes a row of each tile: numbers of one input and then of the next become pairs.
+#[target_feature(enable = "avx512f,avx512bw")]
+#[inline]
+fn put<const PARTS: usize>(parts: [__m512i; PARTS], pair: usize, out: &mut [u8]) {
+    let order = std::array::from_fn::<u16, 32, _>(|at| (at / 2 + at % 2 * PANEL) as u16);
+    for (part, numbers) in parts.into_iter().enumerate() {
+        let line = &mut out[part * TILE + pair * LINE..][..LINE];
+        // SAFETY: sixteen pairs fill a register, and so do the places.
+        unsafe {
+            let pairs = _mm512_permutexvar_epi16(_mm512_loadu_si512(order.as_ptr().cast()), numbers);
+            _mm512_storeu_si512(line.as_mut_ptr().cast(), pairs);
+        }
+    }
+}
