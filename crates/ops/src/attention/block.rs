@@ -46,7 +46,7 @@ pub(crate) struct Block<'a, F> {
     /// The queries, by their row.
     pub(crate) query: F,
     pub(crate) rows: usize,
-    /// Whether keys are read with the slots in lanes: they are kept so, or enough heads share them to lay them out.
+    /// Whether keys are read with the slots in lanes: they are kept so, or enough queries share them to lay them out.
     pub(crate) lanes_of_keys: bool,
     pub(crate) keys: Slots<'a>,
     pub(crate) values: Slots<'a>,
@@ -225,6 +225,7 @@ impl<'a, F: Fn(usize) -> Query<'a>> Block<'a, F> {
             let mut row = 0;
             while row < self.rows {
                 row += match self.rows - row {
+                    8.. if N == 16 && d < 4 * N => it.strip::<8, N, FMA>(row),
                     4.. if N == 16 => it.strip::<4, N, FMA>(row),
                     2.. => it.strip::<2, N, FMA>(row),
                     _ => it.strip::<1, N, FMA>(row),
@@ -312,9 +313,13 @@ impl Mix<'_> {
     fn strip<const R: usize, const N: usize, const FMA: bool>(&mut self, row: usize) -> usize {
         let d = self.width - 2;
         let mut column = 0;
-        while column + 4 * N <= d {
+        while R <= 4 && column + 4 * N <= d {
             self.columns::<R, 4, N, FMA>(row, column, 4 * N);
             column += 4 * N;
+        }
+        while column + 2 * N <= d {
+            self.columns::<R, 2, N, FMA>(row, column, 2 * N);
+            column += 2 * N;
         }
         while column < d {
             self.columns::<R, 1, N, FMA>(row, column, N.min(d - column));
@@ -336,8 +341,9 @@ impl Mix<'_> {
         let mut weights = [&[][..]; R];
         for r in 0..R {
             let part = &self.parts[(row + r) * self.width + column..][..count];
-            for (lane, part) in sums[r].as_flattened_mut().iter_mut().zip(part) {
-                *lane = *part;
+            match part.as_chunks::<N>() {
+                (whole, []) if whole.len() == V => sums[r].copy_from_slice(whole),
+                _ => sums[r].as_flattened_mut()[..count].copy_from_slice(part),
             }
             weights[r] = &self.weights[(row + r) * BLOCK + self.at..][..self.count];
         }
@@ -355,7 +361,10 @@ impl Mix<'_> {
         }
         for (r, sums) in sums.iter().enumerate() {
             let part = &mut self.parts[(row + r) * self.width + column..][..count];
-            part.copy_from_slice(&sums.as_flattened()[..count]);
+            match part.as_chunks_mut::<N>() {
+                (whole, []) if whole.len() == V => whole.copy_from_slice(sums),
+                _ => part.copy_from_slice(&sums.as_flattened()[..count]),
+            }
         }
     }
 }

@@ -13,8 +13,7 @@ use super::slots::Source;
 /// Queries of a tile: as many as make up for laying out the keys.
 const TILE: usize = 64;
 
-/// Query heads that share a key from which on laying out keys that are not kept so pays even for a single step. It depends on
-/// the model alone, so that steps of any length add in the same order.
+/// Queries that share a key, of all steps and heads, from which on laying out keys that are not kept so pays.
 const SHARED: usize = 4;
 
 /// The slots that a query at a slot sees in a sequence with this padding.
@@ -195,7 +194,7 @@ impl Call<'_> {
         Block {
             query,
             rows: steps.len() * group,
-            lanes_of_keys: keys.are_panels() || group >= SHARED && self.source.can_lay_out(),
+            lanes_of_keys: keys.are_panels() || sizes.steps * group >= SHARED && self.source.can_lay_out(),
             keys,
             values,
             valid,

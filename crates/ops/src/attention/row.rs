@@ -104,14 +104,13 @@ impl Row<'_> {
 /// The largest element; NaN if there is one.
 #[inline(always)]
 pub(crate) fn maximum<const N: usize>(x: &[f32]) -> f32 {
+    let larger = |a: f32, x: f32| if x > a || x.is_nan() { x } else { a };
+    let (blocks, rest) = x.as_chunks::<N>();
     let mut lanes = [f32::NEG_INFINITY; N];
-    for block in x.chunks(N) {
-        for (lane, &x) in lanes.iter_mut().zip(block) {
-            *lane = if x > *lane || x.is_nan() { x } else { *lane };
+    for block in blocks {
+        for lane in 0..N {
+            lanes[lane] = larger(lanes[lane], block[lane]);
         }
     }
-    lanes.into_iter().fold(
-        f32::NEG_INFINITY,
-        |a, x| if x > a || x.is_nan() { x } else { a },
-    )
+    lanes.iter().chain(rest).fold(f32::NEG_INFINITY, |a, x| larger(a, *x))
 }

@@ -1,0 +1,81 @@
+"""An encoder beside torch: texts per second of equal lengths, side by side, with random weights.
+
+    python encoders.py --formwork FORMWORK [--spec specs/models/minilm-l6-v2.toml] [--rounds 3]
+
+Rounds are interleaved: each runs both systems on every size; cells are medians with the least and the greatest.
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import time
+
+import torch
+from transformers import BertConfig, BertModel
+
+# The sizes of `specs/models/minilm-l6-v2.toml`.
+CONFIG = BertConfig(
+    vocab_size=30522, hidden_size=384, num_hidden_layers=6, num_attention_heads=12, intermediate_size=1536
+)
+
+
+def arguments():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--formwork", required=True)
+    parser.add_argument("--spec", default="specs/models/minilm-l6-v2.toml")
+    parser.add_argument("--lengths", default="16,64,256")
+    parser.add_argument("--batches", default="1,8,32")
+    parser.add_argument("--dtype", default="f32", help="format of Formwork: f32, bf16, q8, q4; torch stays in f32")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=3)
+    return parser.parse_args()
+
+
+def formwork(o):
+    """Texts per second by length and batch."""
+    command = [o.formwork, "bench", o.spec, "--pp", o.lengths, "--tg", "0", "--batch", o.batches, "--dtype", o.dtype]
+    command += ["--threads", str(o.threads), "--repeat", "5", "--json"]
+    report = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    rate = lambda test: test["tokens_per_second"]["median"] / test["tokens"]
+    return {(test["tokens"], test["batch"]): rate(test) for test in report["tests"]}
+
+
+def pytorch(model, lengths, batches):
+    return {(length, batch): texts_per_second(model, length, batch) for length in lengths for batch in batches}
+
+
+def texts_per_second(model, length, batch):
+    ids = torch.randint(0, CONFIG.vocab_size, (batch, length), generator=torch.Generator().manual_seed(0))
+    model(ids)
+    times = []
+    for _ in range(5):
+        start = time.perf_counter()
+        model(ids)
+        times.append(time.perf_counter() - start)
+    return batch / statistics.median(times)
+
+
+def cell(values):
+    return f"{statistics.median(values):.1f} [{min(values):.1f}-{max(values):.1f}]"
+
+
+def main():
+    o = arguments()
+    torch.set_num_threads(o.threads)
+    model = BertModel(CONFIG, add_pooling_layer=False).eval()
+    lengths, batches = ([int(n) for n in text.split(",")] for text in (o.lengths, o.batches))
+    rounds = []
+    with torch.inference_mode():
+        for _ in range(o.rounds):
+            rounds.append((formwork(o), pytorch(model, lengths, batches)))
+    print(f"| tokens | texts side by side | formwork {o.dtype} texts/s | torch float32 texts/s | ratio |\n|---|---|---|---|---|")
+    for length in lengths:
+        for batch in batches:
+            ours, theirs = ([of[length, batch] for of in each] for each in zip(*rounds, strict=True))
+            ratio = statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
+            print(f"| {length} | {batch} | {cell(ours)} | {cell(theirs)} | {ratio:.2f} |")
+
+
+if __name__ == "__main__":
+    main()
