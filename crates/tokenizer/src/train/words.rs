@@ -1,9 +1,11 @@
 //! Counting the words of files, in bounded memory.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::{Scope, ScopedJoinHandle};
 
 use super::Progress;
 use crate::Error;
@@ -11,6 +13,8 @@ use crate::json::Json;
 
 /// Lines are counted in pieces of about so many bytes.
 const PIECE: usize = 1 << 20;
+/// Pieces that a thread has been given and whose counts are not added yet.
+const AHEAD: usize = 2;
 /// The longest line.
 const MAX_LINE: u64 = 16 << 20;
 
@@ -33,26 +37,65 @@ pub(super) fn count(
     let mut sum = Sum { words: HashMap::new(), max_words, floor: 0, dropped: 0 };
     let mut pieces = Pieces { files: files.iter(), open: None };
     let mut done = 0;
-    loop {
-        let batch: Vec<Vec<String>> =
-            (0..threads).map_while(|_| pieces.next().transpose()).collect::<Result<_, _>>()?;
-        if batch.is_empty() {
-            break;
-        }
-        let counts: Vec<Result<HashMap<String, u64>, Error>> = std::thread::scope(|scope| {
-            let running: Vec<_> = batch.iter().map(|lines| scope.spawn(|| words(splitter, lines))).collect();
-            let lost = || Err(Error::training("counting words failed"));
-            running.into_iter().map(|thread| thread.join().unwrap_or_else(|_| lost())).collect()
+    std::thread::scope(|scope| {
+        let (workers, handles): (Vec<_>, Vec<_>) = (0..threads).map(|_| worker(scope, splitter)).unzip();
+        let outcome = in_order(&workers, &mut pieces, |counts, bytes| {
+            sum.add(counts);
+            done += bytes;
+            progress(Progress { stage: "counting words", done, total: total.max(done) });
         });
-        for (counts, lines) in counts.into_iter().zip(&batch) {
-            sum.add(counts?);
-            done += lines.iter().map(|line| line.len() as u64).sum::<u64>();
-        }
-        progress(Progress { stage: "counting words", done, total: total.max(done) });
-    }
+        drop(workers);
+        // A worker that panicked has been missed already.
+        handles.into_iter().for_each(|handle| drop(handle.join()));
+        outcome
+    })?;
     let mut words: Vec<(String, u64)> = sum.words.into_iter().collect();
     words.sort_unstable();
     Ok(Counted { words, dropped: sum.dropped })
+}
+
+/// Takes pieces and gives their counts, one after the other.
+struct Worker {
+    pieces: SyncSender<Vec<String>>,
+    counts: Receiver<Result<HashMap<String, u64>, Error>>,
+}
+
+fn worker<'s>(scope: &'s Scope<'s, '_>, splitter: &'s Json) -> (Worker, ScopedJoinHandle<'s, ()>) {
+    let (pieces, given) = sync_channel::<Vec<String>>(AHEAD);
+    let (found, counts) = sync_channel(AHEAD);
+    let handle = scope.spawn(move || {
+        let mut all = given.iter().map(|lines| words(splitter, &lines));
+        while all.next().is_some_and(|counts| found.send(counts).is_ok()) {}
+    });
+    (Worker { pieces, counts }, handle)
+}
+
+/// Has all pieces counted in turn; `add(counts, bytes)` sees them in their order, whatever the number of workers.
+fn in_order(
+    workers: &[Worker],
+    pieces: &mut Pieces<'_>,
+    mut add: impl FnMut(HashMap<String, u64>, u64),
+) -> Result<(), Error> {
+    let lost = || Error::training("counting words failed");
+    let mut sizes = VecDeque::new();
+    let (mut sent, mut received) = (0, 0);
+    loop {
+        let piece = pieces.next()?;
+        let is_last = piece.is_none();
+        if let Some(lines) = piece {
+            sizes.push_back(lines.iter().map(|line| line.len() as u64).sum());
+            workers[sent % workers.len()].pieces.send(lines).map_err(|_| lost())?;
+            sent += 1;
+        }
+        while sent - received >= if is_last { 1 } else { AHEAD * workers.len() } {
+            let counts = workers[received % workers.len()].counts.recv().map_err(|_| lost())??;
+            add(counts, sizes.pop_front().unwrap_or_default());
+            received += 1;
+        }
+        if is_last {
+            return Ok(());
+        }
+    }
 }
 
 fn words(splitter: &Json, lines: &[String]) -> Result<HashMap<String, u64>, Error> {
