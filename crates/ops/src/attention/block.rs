@@ -46,7 +46,8 @@ pub(crate) struct Block<'a, F> {
     /// The queries, by their row.
     pub(crate) query: F,
     pub(crate) rows: usize,
-    /// Whether keys are read with the slots in lanes: they are kept so, or enough queries share them to lay them out.
+    /// Whether keys are read with the slots in lanes: they are kept so, or may be laid out so. It depends on where they are alone,
+    /// so that steps of any length add in the same order.
     pub(crate) lanes_of_keys: bool,
     pub(crate) keys: Slots<'a>,
     pub(crate) values: Slots<'a>,

@@ -13,9 +13,6 @@ use super::slots::Source;
 /// Queries of a tile: as many as make up for laying out the keys.
 const TILE: usize = 64;
 
-/// Queries that share a key, of all steps and heads, from which on laying out keys that are not kept so pays.
-const SHARED: usize = 4;
-
 /// The slots that a query at a slot sees in a sequence with this padding.
 pub(crate) type Seen<'a> = dyn Fn(usize, Option<&[bool]>) -> Range<usize> + Sync + 'a;
 
@@ -194,7 +191,7 @@ impl Call<'_> {
         Block {
             query,
             rows: steps.len() * group,
-            lanes_of_keys: keys.are_panels() || sizes.steps * group >= SHARED && self.source.can_lay_out(),
+            lanes_of_keys: keys.are_panels() || self.source.can_lay_out(),
             keys,
             values,
             valid,
