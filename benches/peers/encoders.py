@@ -12,6 +12,7 @@ import subprocess
 import time
 
 import torch
+from run import cell
 from transformers import BertConfig, BertModel
 
 # The sizes of `specs/models/minilm-l6-v2.toml`.
@@ -54,10 +55,6 @@ def texts_per_second(model, length, batch):
         model(ids)
         times.append(time.perf_counter() - start)
     return batch / statistics.median(times)
-
-
-def cell(values):
-    return f"{statistics.median(values):.1f} [{min(values):.1f}-{max(values):.1f}]"
 
 
 def main():

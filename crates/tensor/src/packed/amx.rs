@@ -8,17 +8,18 @@ use std::arch::x86_64::*;
 
 use crate::matmul::Product;
 
+use super::PANEL;
 use super::blocks::{Block, Outputs};
-use super::parts::Parts;
+use super::parts::{Parts, ROWS};
 use super::tiles::{LINE, TILE, Tiles};
 use super::unpack::Unpack;
-use super::{PANEL, ROWS};
 
 /// Rows from which on tiles are faster than vectors.
 pub(crate) const LEAST_ROWS: usize = 16;
 /// The most panels of a task: their tiles stay in the second-level cache while all rows pass.
 pub(crate) const MOST_PANELS: usize = 8;
-/// Tiles of a block of rows, in all its parts, that stay in the first-level cache while the panels pass.
+/// Tiles of a block of rows, in all its parts, before sums are added to the outputs: they stay in the second-level cache while the
+/// panels pass.
 const DEPTH: usize = 48;
 
 /// One task.

@@ -47,8 +47,6 @@ use unpack::Floats;
 pub(crate) const PANEL: usize = 16;
 /// Inputs that share a scale.
 pub const GROUP: usize = 32;
-/// Rows of a block of inputs that are prepared together.
-pub(crate) const ROWS: usize = 16;
 
 /// How the numbers of a packed matrix are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

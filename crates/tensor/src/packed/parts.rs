@@ -6,9 +6,10 @@ use std::arch::x86_64::*;
 use crate::buffer::Buffer;
 use crate::device::Device;
 
-use super::ROWS;
 use super::tiles::{LINE, TILE};
 
+/// Rows of a tile of inputs.
+pub(crate) const ROWS: usize = 16;
 /// Inputs of a tile.
 pub(crate) const STEP: usize = 32;
 

@@ -3,11 +3,10 @@
 use crate::buffer::Buffer;
 use crate::device::Device;
 
+use super::GROUP;
 use super::group::BLOCK;
-use super::{GROUP, ROWS};
 
-/// The rows of a product's input in 8 bits, in blocks of sixteen (the last may have fewer). A block holds the codes row by row,
-/// then for each group what [`Group`] says of every row.
+/// The rows of a product's input in 8 bits: of each row the codes, then what [`Group`] says of every group.
 pub(crate) struct Quantised<'a> {
     device: &'a Device,
     buffer: Buffer,
@@ -31,10 +30,7 @@ const GROUP_BYTES: usize = size_of::<Group>();
 pub(crate) struct InputRow<'a> {
     /// The codes, whole blocks of inputs.
     pub(crate) codes: &'a [u8],
-    /// The groups of this row, and of others between them.
     groups: &'a [u8],
-    /// Groups from one of this row to the next.
-    stride: usize,
 }
 
 impl<'a> Quantised<'a> {
@@ -43,14 +39,12 @@ impl<'a> Quantised<'a> {
         let row_bytes = groups * (GROUP + GROUP_BYTES);
         let mut buffer = device.pool.take((rows * row_bytes).div_ceil(4));
         let simd = device.simd();
-        let blocks = (1_usize << 14).div_ceil(d_in.max(1) * ROWS);
+        let rows_each = (1_usize << 14).div_ceil(d_in.max(1));
         let bytes = &mut buffer.bytes_mut()[..rows * row_bytes];
-        device.threads().chunks(bytes, blocks * ROWS * row_bytes, |task, out| {
-            for (block, out) in out.chunks_mut((ROWS * row_bytes).max(1)).enumerate() {
-                let first = (task * blocks + block) * ROWS;
-                let x = &x[first * d_in..(first * d_in + ROWS * d_in).min(rows * d_in)];
-                simd.run(QuantiseBlock { x, d_in, groups, out });
-            }
+        device.threads().chunks(bytes, rows_each * row_bytes, |task, out| {
+            let first = task * rows_each * d_in;
+            let x = &x[first..(first + rows_each * d_in).min(rows * d_in)];
+            simd.run(QuantiseRows { x, d_in, groups, out });
         });
         Self { device, buffer, rows, groups }
     }
@@ -59,12 +53,9 @@ impl<'a> Quantised<'a> {
     #[inline(always)]
     pub(crate) fn row(&self, row: usize) -> InputRow<'_> {
         debug_assert!(row < self.rows, "a row of the input");
-        let height = ROWS.min(self.rows - row / ROWS * ROWS);
         let row_bytes = self.groups * (GROUP + GROUP_BYTES);
-        let block = &self.buffer.bytes()[row / ROWS * ROWS * row_bytes..][..height * row_bytes];
-        let (codes, groups) = block.split_at(height * self.groups * GROUP);
-        let (row, width) = (row % ROWS, self.groups * GROUP);
-        InputRow { codes: &codes[row * width..][..width], groups: &groups[row * GROUP_BYTES..], stride: height }
+        let (codes, groups) = self.buffer.bytes()[row * row_bytes..][..row_bytes].split_at(self.groups * GROUP);
+        InputRow { codes, groups }
     }
 
     /// Groups of a row: an even number.
@@ -83,41 +74,40 @@ impl InputRow<'_> {
     /// What is known of a group.
     #[inline(always)]
     pub(crate) fn group(&self, group: usize) -> Group {
-        let bytes = &self.groups[group * self.stride * GROUP_BYTES..][..GROUP_BYTES];
+        let bytes = &self.groups[group * GROUP_BYTES..][..GROUP_BYTES];
         let word = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
         Group { scale: f32::from_bits(word(0)), sum: word(4).cast_signed() }
     }
 
-    /// Where [`group`](Self::group) reads: this row's first group, and bytes from one to the next.
-    pub(crate) fn groups(&self) -> (*const Group, usize) {
-        (self.groups.as_ptr().cast(), self.stride)
+    /// Where [`group`](Self::group) reads.
+    pub(crate) fn groups(&self) -> *const Group {
+        self.groups.as_ptr().cast()
     }
 }
 
-/// Up to sixteen rows of one block.
-struct QuantiseBlock<'a> {
+/// Some rows.
+struct QuantiseRows<'a> {
     x: &'a [f32],
     d_in: usize,
     groups: usize,
     out: &'a mut [u8],
 }
 
-impl crate::simd::Kernel for QuantiseBlock<'_> {
+impl crate::simd::Kernel for QuantiseRows<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<const N: usize, const FMA: bool>(self) {
-        let height = self.x.len() / self.d_in.max(1);
-        let width = self.groups * GROUP;
-        let (codes, groups) = self.out.split_at_mut(height * width);
-        let rows = self.x.chunks_exact(self.d_in.max(1)).zip(codes.chunks_exact_mut(width.max(1)));
-        for (row, (x, codes)) in rows.enumerate() {
-            for (at, codes) in codes.chunks_exact_mut(GROUP).enumerate() {
+        let row_bytes = self.groups * (GROUP + GROUP_BYTES);
+        let rows = self.x.chunks_exact(self.d_in.max(1)).zip(self.out.chunks_exact_mut(row_bytes.max(1)));
+        for (x, out) in rows {
+            let (codes, groups) = out.split_at_mut(self.groups * GROUP);
+            let groups = groups.chunks_exact_mut(GROUP_BYTES);
+            for (at, (codes, out)) in codes.chunks_exact_mut(GROUP).zip(groups).enumerate() {
                 let mut group = [0.0_f32; GROUP];
                 let x = &x[(at * GROUP).min(self.d_in)..(at * GROUP + GROUP).min(self.d_in)];
                 group[..x.len()].copy_from_slice(x);
                 let Group { scale, sum } = quantise(&group, codes);
-                let out = &mut groups[(at * height + row) * GROUP_BYTES..][..GROUP_BYTES];
                 out[..4].copy_from_slice(&scale.to_le_bytes());
                 out[4..].copy_from_slice(&sum.to_le_bytes());
             }

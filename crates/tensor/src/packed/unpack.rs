@@ -54,15 +54,9 @@ impl Unpack for Floats<f32> {
 
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
     unsafe fn tiles(panel: &[u8], d_in: usize, step: usize, out: &mut [u8]) {
-        let row = |input: usize| match panel.get(input * PANEL * 4..(input + 1) * PANEL * 4) {
-            // SAFETY: sixteen floats.
-            Some(row) if input < d_in => unsafe { _mm512_loadu_ps(row.as_ptr().cast()) },
-            _ => _mm512_setzero_ps(),
-        };
-        for pair in 0..STEP / 2 {
-            let input = step * STEP + 2 * pair;
-            put(split::<3>(row(input), row(input + 1)), pair, out);
-        }
+        // SAFETY: a row has sixteen floats.
+        let load = |row: &[u8]| unsafe { _mm512_loadu_ps(row.as_ptr().cast()) };
+        pairs::<3>(panel, PANEL * 4, d_in, step, load, out);
     }
 }
 
@@ -73,15 +67,9 @@ impl Unpack for Floats<f16> {
 
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,f16c")]
     unsafe fn tiles(panel: &[u8], d_in: usize, step: usize, out: &mut [u8]) {
-        let row = |input: usize| match panel.get(input * PANEL * 2..(input + 1) * PANEL * 2) {
-            // SAFETY: sixteen numbers of two bytes.
-            Some(row) if input < d_in => unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(row.as_ptr().cast())) },
-            _ => _mm512_setzero_ps(),
-        };
-        for pair in 0..STEP / 2 {
-            let input = step * STEP + 2 * pair;
-            put(split::<2>(row(input), row(input + 1)), pair, out);
-        }
+        // SAFETY: a row has sixteen numbers of two bytes.
+        let load = |row: &[u8]| unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(row.as_ptr().cast())) };
+        pairs::<2>(panel, PANEL * 2, d_in, step, load, out);
     }
 }
 
@@ -128,6 +116,27 @@ impl<C: Codes> Unpack for Coded<C> {
             put(split::<1>(a, b), 2 * quad, out);
             put(split::<1>(c, d), 2 * quad + 1, out);
         }
+    }
+}
+
+/// The tiles of 32 inputs whose rows of `bytes` each are loaded as sixteen floats.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
+#[inline]
+fn pairs<const PARTS: usize>(
+    panel: &[u8],
+    bytes: usize,
+    d_in: usize,
+    step: usize,
+    load: impl Fn(&[u8]) -> __m512,
+    out: &mut [u8],
+) {
+    let row = |input: usize| match panel.get(input * bytes..(input + 1) * bytes) {
+        Some(row) if input < d_in => load(row),
+        _ => _mm512_setzero_ps(),
+    };
+    for pair in 0..STEP / 2 {
+        let input = step * STEP + 2 * pair;
+        put(split::<PARTS>(row(input), row(input + 1)), pair, out);
     }
 }
 

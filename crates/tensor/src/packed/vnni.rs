@@ -34,11 +34,10 @@ impl Tile for Vnni {
             assert!(panel.len() == blocks * C::BYTES, "a whole panel");
             ws[p] = panel.as_ptr();
         }
-        let mut xs = [Input { codes: std::ptr::null(), groups: std::ptr::null(), stride: 0 }; MR];
+        let mut xs = [Input { codes: std::ptr::null(), groups: std::ptr::null() }; MR];
         for m in 0..MR {
             let x = task.x.row(row + m);
-            let (groups, stride) = x.groups();
-            xs[m] = Input { codes: x.codes.as_ptr(), groups, stride };
+            xs[m] = Input { codes: x.codes.as_ptr(), groups: x.groups() };
         }
         let mut sums = [[[0.0; PANEL]; NP]; MR];
         // SAFETY: called from code compiled for these features; panels and rows have `blocks` blocks.
@@ -67,7 +66,6 @@ impl Tile for Vnni {
 struct Input {
     codes: *const u8,
     groups: *const Group,
-    stride: usize,
 }
 
 /// Adds the products of one half of a block.
@@ -89,7 +87,7 @@ unsafe fn half<C: Codes, const MR: usize, const NP: usize, const HALF: usize>(
         let mut whole = [[_mm512_setzero_si512(); NP]; MR];
         let mut scales = [0.0; MR];
         for m in 0..MR {
-            let Group { scale, sum } = xs[m].groups.add(group * xs[m].stride).read_unaligned();
+            let Group { scale, sum } = xs[m].groups.add(group).read_unaligned();
             let offset = if raised { 16 * C::OFFSET } else { C::OFFSET };
             whole[m] = [_mm512_set1_epi32(-offset * sum); NP];
             scales[m] = if raised { scale / 16.0 } else { scale };
