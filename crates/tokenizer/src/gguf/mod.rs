@@ -14,6 +14,7 @@ use std::path::Path;
 use formwork_format::{file, gguf};
 use serde_json::{Value, json};
 
+use crate::open::settings::entry;
 use crate::pieces::Role;
 use crate::{Error, Kind, Tokenizer};
 use keys::{Keys, fault, needed};
@@ -107,8 +108,9 @@ impl<'a> Tokens<'a> {
         let added = all.filter_map(|((text, role), id)| {
             let special = *role == Role::Control || ids.contains(&id);
             (special || *role == Role::UserDefined).then(|| {
-                json!({"id": id, "content": text, "single_word": false, "lstrip": false, "rstrip": false,
-                    "normalized": false, "special": special})
+                let mut token = entry(id, text, None);
+                token["special"] = json!(special);
+                token
             })
         });
         added.collect()

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::Tokens;
 use super::keys::{Keys, fault, needed};
 use crate::Error;
-use crate::open::settings::segment_template;
+use crate::open::word_pieces::WordPieces;
 use crate::pieces::{Role, SPACE};
 
 /// The vocabulary as a `tokenizer.json`.
@@ -21,7 +21,7 @@ pub(super) fn json(keys: &Keys, tokens: &Tokens) -> Result<Value, Error> {
         .into_iter()
         .flatten()
         .collect();
-    let lower = keys.flag("normalizer.lowercase")?.unwrap_or(true);
+    let lowercase = keys.flag("normalizer.lowercase")?.unwrap_or(true);
     let mut vocab = Map::new();
     for ((text, role), id) in tokens.texts.iter().zip(&tokens.roles).zip(0_u32..) {
         let bracketed = text.starts_with('[') && text.ends_with(']');
@@ -34,14 +34,14 @@ pub(super) fn json(keys: &Keys, tokens: &Tokens) -> Result<Value, Error> {
             return Err(fault(&format!("tokens[{id}]"), format!("`{text}` again, after {first}")));
         }
     }
-    Ok(json!({
-        "version": "1.0", "truncation": null, "padding": null, "added_tokens": tokens.added(&special),
-        "normalizer": {"type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true,
-            "strip_accents": keys.flag("normalizer.strip_accents")?.unwrap_or(lower), "lowercase": lower},
-        "pre_tokenizer": {"type": "BertPreTokenizer"},
-        "post_processor": segment_template(&tokens.named(first), &tokens.named(last)),
-        "decoder": {"type": "WordPiece", "prefix": "##", "cleanup": true},
-        "model": {"type": "WordPiece", "unk_token": tokens.texts[unknown as usize], "continuing_subword_prefix": "##",
-            "max_input_chars_per_word": 100, "vocab": vocab},
-    }))
+    Ok(WordPieces {
+        vocab,
+        added: tokens.added(&special),
+        unknown: tokens.texts[unknown as usize],
+        around: [tokens.named(first), tokens.named(last)],
+        lowercase,
+        strip_accents: Some(keys.flag("normalizer.strip_accents")?.unwrap_or(lowercase)),
+        space_cjk: true,
+    }
+    .json())
 }

@@ -4,6 +4,7 @@ mod scored_pieces;
 pub(crate) mod settings;
 mod word_list;
 mod word_merges;
+pub(crate) mod word_pieces;
 
 use std::path::{Path, PathBuf};
 

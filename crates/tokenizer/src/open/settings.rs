@@ -71,7 +71,8 @@ impl Settings {
     }
 }
 
-fn entry(id: u32, content: &str, given: Option<&Map<String, Value>>) -> Value {
+/// A token to add; what is not given of it is as for a special token.
+pub(crate) fn entry(id: u32, content: &str, given: Option<&Map<String, Value>>) -> Value {
     let flag = |key: &str, default: bool| given.and_then(|it| it.get(key)?.as_bool()).unwrap_or(default);
     json!({"id": id, "content": content, "single_word": flag("single_word", false), "lstrip": flag("lstrip", false),
         "rstrip": flag("rstrip", false), "normalized": flag("normalized", false), "special": flag("special", true)})

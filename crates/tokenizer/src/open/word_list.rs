@@ -5,7 +5,8 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use super::settings::{self, Settings};
+use super::settings::{Settings, entry};
+use super::word_pieces::WordPieces;
 use super::{folder_of, text};
 use crate::{Error, Tokenizer};
 
@@ -30,24 +31,21 @@ pub(super) fn read(path: &Path) -> Result<Tokenizer, Error> {
     let mut added = settings.added(id)?;
     for (token, id) in [&before, &after] {
         if !added.iter().any(|it| it["content"] == token.as_str()) {
-            added.push(json!({"id": id, "content": token, "single_word": false, "lstrip": false, "rstrip": false,
-                "normalized": false, "special": true}));
+            added.push(entry(*id, token, None));
         }
     }
     let vocab: Map<String, Value> =
         lines(&content).enumerate().map(|(id, token)| (token.to_string(), json!(id))).collect();
-    let json = json!({
-        "version": "1.0", "truncation": null, "padding": null, "added_tokens": added,
-        "normalizer": {"type": "BertNormalizer", "clean_text": true,
-            "handle_chinese_chars": settings.flag("tokenize_chinese_chars")?.unwrap_or(true),
-            "strip_accents": settings.flag("strip_accents")?,
-            "lowercase": settings.flag("do_lower_case")?.unwrap_or(true)},
-        "pre_tokenizer": {"type": "BertPreTokenizer"},
-        "post_processor": settings::segment_template(&before, &after),
-        "decoder": {"type": "WordPiece", "prefix": "##", "cleanup": true},
-        "model": {"type": "WordPiece", "unk_token": unknown, "continuing_subword_prefix": "##",
-            "max_input_chars_per_word": 100, "vocab": vocab},
-    });
+    let json = WordPieces {
+        vocab,
+        added,
+        unknown: &unknown,
+        around: [before, after],
+        lowercase: settings.flag("do_lower_case")?.unwrap_or(true),
+        strip_accents: settings.flag("strip_accents")?,
+        space_cjk: settings.flag("tokenize_chinese_chars")?.unwrap_or(true),
+    }
+    .json();
     Tokenizer::from_bytes(json.to_string().as_bytes()).map_err(|error| error.in_file(path))
 }
 
