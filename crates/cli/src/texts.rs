@@ -7,6 +7,9 @@ use formwork_text::Input;
 use crate::problem::Problem;
 use crate::text_args::Texts;
 
+/// What standard input is called.
+pub(crate) const STANDARD_INPUT: &str = "standard input";
+
 /// The texts that were given; without any, those of standard input.
 pub(crate) fn of(options: &Texts) -> Result<Vec<Input>, Problem> {
     if !options.text.is_empty() {
@@ -20,9 +23,14 @@ pub(crate) fn of(options: &Texts) -> Result<Vec<Input>, Problem> {
 /// The text in a file; `-` is standard input.
 pub(crate) fn text(path: &Path) -> Result<String, Problem> {
     let (bytes, name) = match path == Path::new("-") {
-        true => (standard_input(), Path::new("standard input")),
+        true => (standard_input(), Path::new(STANDARD_INPUT)),
         false => (std::fs::read(path), path),
     };
+    utf8(bytes, name)
+}
+
+/// Bytes that were read as text.
+pub(crate) fn utf8(bytes: std::io::Result<Vec<u8>>, name: &Path) -> Result<String, Problem> {
     let bytes = bytes.map_err(|e| Problem::io(name, &e))?;
     String::from_utf8(bytes).map_err(|_| Problem::wrong("bad-text", format!("`{}` is not UTF-8 text", name.display())))
 }

@@ -103,8 +103,16 @@ impl Generator {
     /// # Errors
     /// `context-too-long` for a prompt that leaves no room.
     pub fn count(&self, asked: Option<usize>, prompt: usize) -> Result<usize> {
-        let room = self.prompts.room(prompt)?;
-        Ok(asked.unwrap_or_else(|| room.map_or(COUNT, |room| room.min(COUNT))))
+        let most = self.at_most(COUNT, prompt)?;
+        Ok(asked.unwrap_or(most))
+    }
+
+    /// So many new tokens after a prompt, or as many as there is room for.
+    ///
+    /// # Errors
+    /// `context-too-long` for a prompt that leaves none.
+    pub fn at_most(&self, count: usize, prompt: usize) -> Result<usize> {
+        Ok(self.prompts.room(prompt)?.map_or(count, |room| room.min(count)))
     }
 
     /// Its tokenizer.
@@ -158,14 +166,6 @@ impl Generator {
     pub fn asked(&self, chat: &mut Chat, text: &str) -> Result<Vec<u32>> {
         // The template has written every special token itself.
         Ok(self.tokenizer.tokens(&chat.ask(text)?, false).map_err(told)?.ids)
-    }
-
-    /// The new tokens that there is room for after a prompt; `None`: as many as one likes.
-    ///
-    /// # Errors
-    /// `context-too-long` for a prompt that leaves none.
-    pub fn room(&self, prompt: usize) -> Result<Option<usize>> {
-        self.prompts.room(prompt)
     }
 
     /// How likely the model finds a text; `window` tokens are read at once, `stride` lie between the starts of two windows.

@@ -13,7 +13,7 @@ use crate::args::Global;
 use crate::output::{note, say};
 use crate::problem::{Outcome, Problem};
 use crate::program::{self, Program};
-use crate::text_args;
+use crate::{text_args, texts};
 
 /// The most tokens of an answer unless told.
 const COUNT: usize = 512;
@@ -33,9 +33,7 @@ pub(super) fn run(options: &text_args::Chat, global: &Global) -> Outcome {
             say("> ")?;
         }
         let Some(line) = lines.next() else { return Ok(0) };
-        let line = line.map_err(|error| Problem::io(Path::new("standard input"), &error))?;
-        let text =
-            String::from_utf8(line).map_err(|_| Problem::wrong("bad-text", "standard input is not UTF-8 text"))?;
+        let text = texts::utf8(line, Path::new(texts::STANDARD_INPUT))?;
         if !text.trim().is_empty() {
             answer(&mut chat, text.trim_end_matches('\r'), &generator, &mut engine, options)?;
         }
@@ -54,7 +52,7 @@ fn answer(
     let ids = generator.asked(chat, text)?;
     let count = match options.count {
         Some(count) => count,
-        None => generator.room(ids.len())?.map_or(COUNT, |room| room.min(COUNT)),
+        None => generator.at_most(COUNT, ids.len())?,
     };
     let (sampling, stop) = (sampling(&options.choice), options.stop.clone());
     let asked = Generate { count: Some(count), sampling, stop, likeliest: None };
