@@ -10,6 +10,8 @@ pub enum Simd {
     Portable,
     /// AVX2 and FMA: eight lanes.
     Avx2,
+    /// The same with AVX-VNNI: products of 8-bit integers.
+    AvxVnni,
     /// AVX-512 F, BW, DQ and VL: sixteen lanes.
     Avx512,
     /// The same with VNNI: products of 8-bit integers.
@@ -31,7 +33,7 @@ pub trait Kernel {
 impl Simd {
     /// The levels this CPU supports, best first.
     pub fn supported() -> Vec<Self> {
-        let all = [Self::Amx, Self::Vnni, Self::Avx512, Self::Avx2, Self::Portable];
+        let all = [Self::Amx, Self::Vnni, Self::Avx512, Self::AvxVnni, Self::Avx2, Self::Portable];
         all.into_iter().filter(|level| level.is_supported()).collect()
     }
 
@@ -43,17 +45,18 @@ impl Simd {
         }
     }
 
-    /// The level of this name: `amx`, `vnni`, `avx512`, `avx2` or `portable`.
+    /// The level of this name: `amx`, `vnni`, `avx512`, `avxvnni`, `avx2` or `portable`.
     pub fn named(name: &str) -> Result<Self> {
         let level = match name {
             "amx" => Self::Amx,
             "vnni" => Self::Vnni,
             "avx512" => Self::Avx512,
+            "avxvnni" => Self::AvxVnni,
             "avx2" => Self::Avx2,
             "portable" => Self::Portable,
             _ => {
                 return Err(Error::usage("unknown-simd", format!("unknown SIMD level `{name}`"))
-                    .help("FORMWORK_SIMD is one of amx, vnni, avx512, avx2, portable"));
+                    .help("FORMWORK_SIMD is one of amx, vnni, avx512, avxvnni, avx2, portable"));
             }
         };
         if level.is_supported() {
@@ -73,6 +76,9 @@ impl Simd {
         match self {
             Self::Portable => true,
             Self::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
+            Self::AvxVnni => {
+                Self::Avx2.is_supported() && is_x86_feature_detected!("avxvnni") && is_x86_feature_detected!("f16c")
+            }
             Self::Amx => {
                 Self::Vnni.is_supported()
                     && is_x86_feature_detected!("avx512bf16")
@@ -101,7 +107,7 @@ impl Simd {
             // SAFETY: `is_supported` has detected the features the function is compiled for.
             Self::Avx512 | Self::Vnni | Self::Amx if self.is_supported() => unsafe { avx512(kernel) },
             // SAFETY: as above.
-            Self::Avx2 if self.is_supported() => unsafe { avx2(kernel) },
+            Self::Avx2 | Self::AvxVnni if self.is_supported() => unsafe { avx2(kernel) },
             _ => kernel.run::<4, false>(),
         }
     }
@@ -125,17 +131,17 @@ fn avx2<K: Kernel>(kernel: K) -> K::Output {
     kernel.run::<8, true>()
 }
 
-/// Asks the memory for what stands `ahead` elements into a slice, or behind its end; only a hint.
+/// Asks the memory for what stands at an address, which need not be one of the process; only a hint.
 #[inline(always)]
-pub(crate) fn prefetch<T>(from: &[T], ahead: usize) {
+pub(crate) fn prefetch<T>(from: *const T) {
     #[cfg(target_arch = "x86_64")]
     {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
         // SAFETY: a prefetch of any address is harmless.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(from.as_ptr().wrapping_add(ahead).cast()) }
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) }
     }
     #[cfg(not(target_arch = "x86_64"))]
-    let _ = (from, ahead);
+    let _ = from;
 }
 
 #[cfg(test)]
@@ -146,7 +152,7 @@ mod tests {
     fn levels_are_named() {
         assert_eq!(Simd::named("portable").unwrap(), Simd::Portable);
         assert_eq!(Simd::named("sse9").unwrap_err().code, "unknown-simd");
-        let missing = [("avx2", Simd::Avx2), ("avx512", Simd::Avx512)];
+        let missing = [("avx2", Simd::Avx2), ("avxvnni", Simd::AvxVnni), ("avx512", Simd::Avx512)];
         for (name, level) in missing {
             let expected = Simd::supported().contains(&level);
             assert_eq!(Simd::named(name).is_ok(), expected, "{name}");

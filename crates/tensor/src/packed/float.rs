@@ -122,7 +122,7 @@ impl<E: Element> FloatPanels<'_, E> {
             let mut w = [[0.0; PANEL]; NP];
             for p in 0..NP {
                 if MR == 1 {
-                    prefetch(ws[p], step * PANEL + AHEAD);
+                    prefetch(ws[p].as_ptr().wrapping_add(step * PANEL + AHEAD));
                 }
                 // SAFETY: `ws` has `depth` panels' rows, by the slices above; a check here would spill the sums.
                 let stored = unsafe { ws[p].get_unchecked(step * PANEL..(step + 1) * PANEL) };

@@ -33,6 +33,10 @@ pub(crate) struct Groups<'a, C> {
 pub(crate) trait Tile {
     /// The most rows that it takes at once: 1, 2, 4 or 6.
     const TALLEST: usize;
+    /// The same for `STREAMS` panels: more panels leave registers for fewer rows.
+    const TALLEST_OF_STREAMS: usize;
+    /// Panels that many rows take at once: 1 or 2.
+    const ABREAST: usize;
 
     /// `MR` rows from `row` on by `NP` panels. `#[inline(always)]`, and called where its instructions are there.
     fn tile<C: Codes, const MR: usize, const NP: usize>(task: &mut Groups<'_, C>, row: usize, panels: [usize; NP]);
@@ -52,7 +56,9 @@ impl<'a, C: Codes> Groups<'a, C> {
     pub(crate) fn run(self, simd: Simd) {
         match simd {
             #[cfg(target_arch = "x86_64")]
-            Simd::Vnni | Simd::Amx => super::vnni::run(self),
+            Simd::Vnni | Simd::Amx => super::vnni::wide(self),
+            #[cfg(target_arch = "x86_64")]
+            Simd::AvxVnni => super::vnni::narrow(self),
             _ => simd.run(self),
         }
     }
@@ -71,8 +77,8 @@ impl<'a, C: Codes> Groups<'a, C> {
         }
         for start in (from..rows).step_by(HEIGHT) {
             let end = rows.min(start + HEIGHT);
-            for at in block.range.clone().step_by(2) {
-                if at + 1 < block.range.end {
+            for at in block.range.clone().step_by(T::ABREAST) {
+                if T::ABREAST == 2 && at + 1 < block.range.end {
                     self.strip::<T, 2>(start, end, [at, at + 1]);
                 } else {
                     self.strip::<T, 1>(start, end, [at]);
@@ -81,10 +87,10 @@ impl<'a, C: Codes> Groups<'a, C> {
         }
     }
 
-    /// Some rows by some panels: more panels leave registers for fewer rows.
+    /// Some rows by some panels.
     #[inline(always)]
     fn strip<T: Tile, const NP: usize>(&mut self, mut row: usize, end: usize, panels: [usize; NP]) {
-        let tallest = if NP > 2 { T::TALLEST.min(2) } else { T::TALLEST };
+        let tallest = if NP == STREAMS { T::TALLEST_OF_STREAMS } else { T::TALLEST };
         while row < end {
             row += match (end - row).min(tallest) {
                 0 | 1 => {
@@ -138,6 +144,8 @@ struct Plain<const FMA: bool>;
 
 impl<const FMA: bool> Tile for Plain<FMA> {
     const TALLEST: usize = 1;
+    const TALLEST_OF_STREAMS: usize = 1;
+    const ABREAST: usize = 2;
 
     #[inline(always)]
     fn tile<C: Codes, const MR: usize, const NP: usize>(task: &mut Groups<'_, C>, row: usize, panels: [usize; NP]) {
@@ -148,7 +156,7 @@ impl<const FMA: bool> Tile for Plain<FMA> {
             let codes = &x.codes[index * GROUP..][..GROUP];
             for p in 0..NP {
                 let panel = task.panel(panels[p]);
-                prefetch(panel, index / 2 * C::BYTES + AHEAD);
+                prefetch(panel.as_ptr().wrapping_add(index / 2 * C::BYTES + AHEAD));
                 let block = &panel[index / 2 * C::BYTES..][..C::BYTES];
                 let mut whole = [-C::OFFSET * input.sum; PANEL];
                 for (at, code) in codes.iter().enumerate() {

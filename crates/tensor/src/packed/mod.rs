@@ -10,6 +10,8 @@ mod blocks;
 mod float;
 mod group;
 mod grouped;
+#[cfg(target_arch = "x86_64")]
+mod lanes;
 mod memory;
 #[cfg(target_arch = "x86_64")]
 mod parts;

@@ -1,28 +1,42 @@
-//! The grouped products with AVX-512 VNNI: four 8-bit products of a lane in one instruction.
+//! The grouped products with VNNI: four 8-bit products of a lane in one instruction.
 #![allow(unsafe_code, reason = "CPU intrinsics, called where their features were detected")]
 
-use std::arch::x86_64::*;
+use std::marker::PhantomData;
 
 use super::PANEL;
 use super::group::{Codes, QUADS};
 use super::grouped::{AHEAD, Groups, Tile};
+use super::lanes::{Lanes, Narrow, Wide};
 use super::quantise::Group;
+use crate::simd::prefetch;
 
-pub(crate) fn run<C: Codes>(task: Groups<'_, C>) {
+/// One task in the vectors of AVX-512.
+pub(crate) fn wide<C: Codes>(task: Groups<'_, C>) {
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
+    fn compiled<C: Codes>(mut task: Groups<'_, C>) {
+        task.walk::<Vnni<Wide>>(0);
+    }
     // SAFETY: a device has `Simd::Vnni` only where these features were detected.
     unsafe { compiled(task) }
 }
 
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
-fn compiled<C: Codes>(mut task: Groups<'_, C>) {
-    task.walk::<Vnni>(0);
+/// One task in the vectors of AVX2.
+pub(crate) fn narrow<C: Codes>(task: Groups<'_, C>) {
+    #[target_feature(enable = "avxvnni,avx2,fma,f16c")]
+    fn compiled<C: Codes>(mut task: Groups<'_, C>) {
+        task.walk::<Vnni<Narrow>>(0);
+    }
+    // SAFETY: a device has `Simd::AvxVnni` only where these features were detected.
+    unsafe { compiled(task) }
 }
 
 /// Codes of four bits are masked, not shifted: those of the second half count sixteen times, and its scales a sixteenth.
-pub(crate) struct Vnni;
+struct Vnni<L>(PhantomData<L>);
 
-impl Tile for Vnni {
-    const TALLEST: usize = 6;
+impl<L: Lanes> Tile for Vnni<L> {
+    const TALLEST: usize = L::TALLEST;
+    const TALLEST_OF_STREAMS: usize = L::TALLEST_OF_STREAMS;
+    const ABREAST: usize = L::ABREAST;
 
     #[allow(clippy::needless_range_loop, reason = "indices of several arrays, unrolled")]
     #[inline(always)]
@@ -42,14 +56,14 @@ impl Tile for Vnni {
         let mut sums = [[[0.0; PANEL]; NP]; MR];
         // SAFETY: called from code compiled for these features; panels and rows have `blocks` blocks.
         unsafe {
-            let mut lanes = [[_mm512_setzero_ps(); NP]; MR];
+            let mut lanes = [[L::floats(); NP]; MR];
             for block in 0..blocks {
-                half::<C, MR, NP, 0>(&ws, &xs, block, &mut lanes);
-                half::<C, MR, NP, 1>(&ws, &xs, block, &mut lanes);
+                half::<L, C, MR, NP, 0>(&ws, &xs, block, &mut lanes);
+                half::<L, C, MR, NP, 1>(&ws, &xs, block, &mut lanes);
             }
             for m in 0..MR {
                 for p in 0..NP {
-                    _mm512_storeu_ps(sums[m][p].as_mut_ptr(), lanes[m][p]);
+                    L::store(lanes[m][p], sums[m][p].as_mut_ptr());
                 }
             }
         }
@@ -74,51 +88,49 @@ struct Input {
 /// Panels and rows have more than `block` blocks, and the CPU has the instructions.
 #[allow(clippy::needless_range_loop, reason = "indices of several arrays, unrolled")]
 #[inline(always)]
-unsafe fn half<C: Codes, const MR: usize, const NP: usize, const HALF: usize>(
+unsafe fn half<L: Lanes, C: Codes, const MR: usize, const NP: usize, const HALF: usize>(
     ws: &[*const u8; NP],
     xs: &[Input; MR],
     block: usize,
-    sums: &mut [[__m512; NP]; MR],
+    sums: &mut [[L::Floats; NP]; MR],
 ) {
     // SAFETY: by the contract.
     unsafe {
         let group = 2 * block + HALF;
         let raised = C::BITS == 4 && HALF == 1;
-        let mut whole = [[_mm512_setzero_si512(); NP]; MR];
+        let mut whole = [[L::ints(0); NP]; MR];
         let mut scales = [0.0; MR];
         for m in 0..MR {
             let Group { scale, sum } = xs[m].groups.add(group).read_unaligned();
             let offset = if raised { 16 * C::OFFSET } else { C::OFFSET };
-            whole[m] = [_mm512_set1_epi32(-offset * sum); NP];
+            whole[m] = [L::ints(-offset * sum); NP];
             scales[m] = if raised { scale / 16.0 } else { scale };
         }
+        let mask = match (C::BITS, HALF) {
+            (4, 0) => 0x0f,
+            (4, _) => -16,
+            _ => -1,
+        };
         for quad in 0..QUADS {
-            let mut w = [_mm512_setzero_si512(); NP];
+            let mut w = [L::ints(0); NP];
             for p in 0..NP {
                 let line = ws[p].add(block * C::BYTES + C::quad(HALF, quad));
                 if MR <= 2 && !raised {
-                    _mm_prefetch::<_MM_HINT_T0>(line.wrapping_add(AHEAD).cast());
+                    prefetch(line.wrapping_add(AHEAD));
                 }
-                let bytes = _mm512_loadu_si512(line.cast());
-                w[p] = match (C::BITS, HALF) {
-                    (4, 0) => _mm512_and_si512(bytes, _mm512_set1_epi8(0x0f)),
-                    (4, _) => _mm512_and_si512(bytes, _mm512_set1_epi8(-16)),
-                    _ => bytes,
-                };
+                w[p] = L::weights(line, mask);
             }
             for m in 0..MR {
-                let x = _mm512_set1_epi32(xs[m].codes.add((group * QUADS + quad) * 4).cast::<i32>().read_unaligned());
+                let x = L::codes(xs[m].codes.add((group * QUADS + quad) * 4));
                 for p in 0..NP {
-                    whole[m][p] = _mm512_dpbusd_epi32(whole[m][p], w[p], x);
+                    whole[m][p] = L::dot(whole[m][p], w[p], x);
                 }
             }
         }
         for p in 0..NP {
-            let place = ws[p].add(block * C::BYTES + HALF * 2 * PANEL);
-            let w = _mm512_cvtph_ps(_mm256_loadu_si256(place.cast()));
+            let scale = L::scales(ws[p].add(block * C::BYTES + HALF * 2 * PANEL));
             for m in 0..MR {
-                let factor = _mm512_mul_ps(w, _mm512_set1_ps(scales[m]));
-                sums[m][p] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(whole[m][p]), factor, sums[m][p]);
+                sums[m][p] = L::add(sums[m][p], whole[m][p], scale, scales[m]);
             }
         }
     }
