@@ -1,6 +1,6 @@
 //! Packed matrices: products against an f64 twin of the numbers they hold, and how near those are to the originals.
 
-use half::bf16;
+use half::{bf16, f16};
 
 use formwork_tensor::{Context, DType, Format, Layout, Matrix, Param, Simd};
 
@@ -151,6 +151,31 @@ fn formats_hold_numbers_as_near_as_they_promise() {
     let panels = d_out.div_ceil(16) * 16 * d_in;
     assert_eq!(size(Format::Q8) * 16, panels * 17);
     assert_eq!(size(Format::Q4) * 16, panels * 9);
+}
+
+/// The square error of numbers in codes from `least` on, where each 32 have the scale at which the largest gets the last code.
+fn error_without_a_search(w: &[f32], [least, most]: [f32; 2]) -> f64 {
+    let group = |group: &[f32]| {
+        let largest = group.iter().fold(0.0_f32, |m, x| if x.abs() > m.abs() { *x } else { m });
+        let scale = f16::from_f32(largest / least).to_f32();
+        let error = |x: &f32| f64::from((x / scale).round().clamp(least, most) * scale - x).powi(2);
+        group.iter().map(error).sum::<f64>()
+    };
+    w.chunks(32).map(group).sum()
+}
+
+#[test]
+fn a_search_for_scales_leaves_less_error() {
+    let (d_in, d_out) = (1024, 256);
+    // Sums of four are near the normal distribution.
+    let w: Vec<f32> = numbers(4 * d_in * d_out, 11).chunks(4).map(|four| four.iter().sum()).collect();
+    let stored = Matrix::new(Param::from_f32(&[d_out, d_in], &w), Layout::OutIn);
+    for (format, range, share) in [(Format::Q8, [-127.0, 127.0], 0.8), (Format::Q4, [-8.0, 7.0], 0.9)] {
+        let held = stored.pack(format).to_f32();
+        let error: f64 = held.iter().zip(&w).map(|(x, y)| f64::from(x - y).powi(2)).sum();
+        let plain = error_without_a_search(&w, range);
+        assert!(error < share * plain, "{format:?}: {error} is {} of {plain}", error / plain);
+    }
 }
 
 #[test]

@@ -18,6 +18,8 @@ pub(crate) const SCALES: usize = 4 * PANEL;
 pub(crate) const QUAD: usize = 4 * PANEL;
 /// Quads of a group.
 pub(crate) const QUADS: usize = GROUP / 4;
+/// Scales that are tried for a group.
+pub(crate) const CANDIDATES: usize = 8;
 
 /// How codes are stored.
 pub(crate) trait Codes: Copy + Send + Sync + 'static {
@@ -30,8 +32,9 @@ pub(crate) trait Codes: Copy + Send + Sync + 'static {
     /// What is added to a code before it is stored.
     const OFFSET: i32 = 1 << (Self::BITS - 1);
 
-    /// The scale at which a group's codes are near its numbers.
-    fn scale(group: &[f32; GROUP]) -> f32;
+    /// The codes that may stand for a group's number that is largest in size, where a scale is searched: below the least code it
+    /// is cut off, and the others are finer.
+    const EXTREMES: [f32; CANDIDATES];
 
     /// Where a block holds the quad of either half.
     #[inline(always)]
@@ -55,6 +58,7 @@ pub(crate) trait Codes: Copy + Send + Sync + 'static {
     }
 
     /// Stores a code in a block of zeros.
+    #[inline(always)]
     fn put(block: &mut [u8], output: usize, input: usize, code: u8) {
         let (byte, shift) = Self::place(output, input);
         block[byte] |= code << shift;
@@ -72,34 +76,13 @@ pub(crate) struct Four;
 impl Codes for Eight {
     const BITS: usize = 8;
     const RANGE: [f32; 2] = [-127.0, 127.0];
-
-    fn scale(group: &[f32; GROUP]) -> f32 {
-        group.iter().fold(0.0_f32, |largest, x| largest.max(x.abs())) / 127.0
-    }
+    const EXTREMES: [f32; CANDIDATES] = [-120.0, -121.0, -122.0, -123.0, -124.0, -125.0, -126.0, -127.0];
 }
 
 impl Codes for Four {
     const BITS: usize = 4;
     const RANGE: [f32; 2] = [-8.0, 7.0];
-
-    /// Of several codes for the number that is largest in size, the one that leaves the least square error; none may move a
-    /// number by more than an eighth of the largest.
-    fn scale(group: &[f32; GROUP]) -> f32 {
-        let extreme = group.iter().fold(0.0_f32, |extreme, x| if x.abs() > extreme.abs() { *x } else { extreme });
-        let opposite = group.iter().fold(0.0_f32, |most, x| most.max(x * -extreme.signum()));
-        let eighth = extreme.abs() / 8.0;
-        let mut best = (0.0, extreme / -8.0);
-        for code in EXTREMES {
-            let (product, square) = products(group, -code / extreme);
-            // At the scale `product / square` the error is the numbers' own square less this.
-            let (scale, gain) = (product / square, product * product / square);
-            let near = 8.0 * scale.abs() >= 7.0 * eighth && 7.0 * scale.abs() >= opposite - eighth;
-            if near && gain > best.0 {
-                best = (gain, scale);
-            }
-        }
-        best.1
-    }
+    const EXTREMES: [f32; CANDIDATES] = [-7.0, -7.6, -8.0, -8.3, -8.6, -9.0, -9.5, -10.0];
 }
 
 /// The bytes of a panel of `d_in` inputs.
@@ -107,42 +90,8 @@ pub(crate) fn panel_bytes<C: Codes>(d_in: usize) -> usize {
     d_in.div_ceil(BLOCK) * C::BYTES
 }
 
-/// What the number that is largest in size may be divided into: beyond 8 it is cut off, and the others are finer.
-const EXTREMES: [f32; 7] = [7.0, 7.5, 8.0, 8.5, 9.0, 9.5, 10.0];
-
-/// Of numbers and their codes at an inverse scale: the sum of their products, and of the codes' squares.
-fn products(group: &[f32; GROUP], inverse: f32) -> (f32, f32) {
-    /// Adding 1.5·2^23 and taking it away rounds to the nearest even integer.
-    const ROUND: f32 = 12_582_912.0;
-    let (mut products, mut squares) = ([0.0; 8], [0.0; 8]);
-    for numbers in group.as_chunks::<8>().0 {
-        for (lane, x) in numbers.iter().enumerate() {
-            let code = ((x * inverse).clamp(Four::RANGE[0], Four::RANGE[1]) + ROUND) - ROUND;
-            products[lane] += x * code;
-            squares[lane] += code * code;
-        }
-    }
-    (products.iter().sum(), squares.iter().sum())
-}
-
-/// Quantises sixteen rows of `d_in` numbers into a panel of zeros.
-pub(crate) fn pack<C: Codes>(rows: &[f32], d_in: usize, out: &mut [u8]) {
-    fill::<C>(out, d_in, |output, group, codes| {
-        let start = group * GROUP;
-        let mut numbers = [0.0; GROUP];
-        let given = &rows[output * d_in + start..][..GROUP.min(d_in - start)];
-        numbers[..given.len()].copy_from_slice(given);
-        let scale = f16::from_f32(C::scale(&numbers));
-        let inverse = if scale == f16::ZERO { 0.0 } else { 1.0 / scale.widen() };
-        for (code, x) in codes.iter_mut().zip(&numbers) {
-            let [least, most] = C::RANGE;
-            *code = (x * inverse).round().clamp(least, most) as i8;
-        }
-        scale
-    });
-}
-
 /// Stores codes that are given with their scales into a panel of zeros: `given(output, group, codes)`.
+#[inline(always)]
 pub(crate) fn fill<C: Codes>(out: &mut [u8], d_in: usize, given: impl Fn(usize, usize, &mut [i8; GROUP]) -> f16) {
     for group in 0..d_in.div_ceil(GROUP) {
         let (block, half) = (&mut out[group / 2 * C::BYTES..][..C::BYTES], group % 2);

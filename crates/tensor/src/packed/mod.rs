@@ -7,6 +7,7 @@
 #[cfg(target_arch = "x86_64")]
 mod amx;
 mod blocks;
+mod encode;
 mod float;
 mod group;
 mod grouped;
@@ -30,7 +31,6 @@ use crate::device::Device;
 use crate::lanes::Element;
 use crate::matmul::Product;
 use crate::param::{DType, Param, Values, view};
-#[cfg(target_arch = "x86_64")]
 use crate::simd::Simd;
 #[cfg(target_arch = "x86_64")]
 use amx::Tiled;
@@ -92,6 +92,7 @@ impl Packed {
     /// Packs a matrix whose rows are given one after the other: `row(output, out)` writes the inputs of an output.
     pub(crate) fn new(format: Format, d_in: usize, d_out: usize, row: impl Fn(usize, &mut [f32]) + Sync) -> Self {
         let bytes = format.panel_bytes(d_in);
+        let simd = Simd::supported()[0];
         let mut memory = Memory::new(d_out.div_ceil(PANEL) * bytes);
         memory.fill(bytes, |panel, out| {
             let mut rows = vec![0.0; PANEL * d_in];
@@ -104,8 +105,8 @@ impl Packed {
                 Format::Float(DType::F32) => float::pack(&rows, d_in, out, |x| x.to_le_bytes()),
                 Format::Float(DType::Bf16) => float::pack(&rows, d_in, out, |x| bf16::from_f32(x).to_le_bytes()),
                 Format::Float(DType::F16) => float::pack(&rows, d_in, out, |x| f16::from_f32(x).to_le_bytes()),
-                Format::Q8 => group::pack::<Eight>(&rows, d_in, out),
-                Format::Q4 => group::pack::<Four>(&rows, d_in, out),
+                Format::Q8 => encode::pack::<Eight>(simd, &rows, d_in, out),
+                Format::Q4 => encode::pack::<Four>(simd, &rows, d_in, out),
             }
         });
         Self { format, d_in, memory }
