@@ -11,13 +11,13 @@ use crate::simd::{Kernel, Simd, prefetch};
 
 use super::blocks::{Block, Outputs, STREAMS};
 use super::group::{self, Codes};
-use super::quantise::Quantised;
+use super::quantise::{Quantised, TILE};
 use super::{GROUP, PANEL};
 
 /// Bytes that are fetched ahead of a stream.
 pub(crate) const AHEAD: usize = 2048;
 /// Rows that stay in the second-level cache while panels pass by.
-const HEIGHT: usize = 48;
+const HEIGHT: usize = 4 * TILE;
 
 /// One task.
 pub(crate) struct Groups<'a, C> {
@@ -31,14 +31,12 @@ pub(crate) struct Groups<'a, C> {
 
 /// What multiplies some rows with some panels.
 pub(crate) trait Tile {
-    /// The most rows that it takes at once: 1, 2, 4 or 6.
+    /// The most rows that it takes at once: 1, 2, 3, 6 or 12.
     const TALLEST: usize;
     /// The same for `STREAMS` panels: more panels leave registers for fewer rows.
     const TALLEST_OF_STREAMS: usize;
-    /// Panels that many rows take at once: 1 or 2.
-    const ABREAST: usize;
 
-    /// `MR` rows from `row` on by `NP` panels. `#[inline(always)]`, and called where its instructions are there.
+    /// `MR` rows of a tile from `row` on by `NP` panels. `#[inline(always)]`, and called where its instructions are there.
     fn tile<C: Codes, const MR: usize, const NP: usize>(task: &mut Groups<'_, C>, row: usize, panels: [usize; NP]);
 }
 
@@ -63,31 +61,27 @@ impl<'a, C: Codes> Groups<'a, C> {
         }
     }
 
-    /// Walks the tiles of the task, from a row on.
+    /// Walks the tiles of the task.
     #[inline(always)]
-    pub(crate) fn walk<T: Tile>(&mut self, from: usize) {
+    pub(crate) fn walk<T: Tile>(&mut self) {
         let rows = self.product.rows;
         let block = self.block.clone();
         if block.streams == STREAMS {
             for at in block.range {
                 let panels = std::array::from_fn(|stream| stream * block.stride + at);
-                self.strip::<T, STREAMS>(from, rows, panels);
+                self.strip::<T, STREAMS>(0, rows, panels);
             }
             return;
         }
-        for start in (from..rows).step_by(HEIGHT) {
+        for start in (0..rows).step_by(HEIGHT) {
             let end = rows.min(start + HEIGHT);
-            for at in block.range.clone().step_by(T::ABREAST) {
-                if T::ABREAST == 2 && at + 1 < block.range.end {
-                    self.strip::<T, 2>(start, end, [at, at + 1]);
-                } else {
-                    self.strip::<T, 1>(start, end, [at]);
-                }
+            for at in block.range.clone() {
+                self.strip::<T, 1>(start, end, [at]);
             }
         }
     }
 
-    /// Some rows by some panels.
+    /// Some rows by some panels. All heights divide a tile of the input, so that none crosses from one to the next.
     #[inline(always)]
     fn strip<T: Tile, const NP: usize>(&mut self, mut row: usize, end: usize, panels: [usize; NP]) {
         let tallest = if NP == STREAMS { T::TALLEST_OF_STREAMS } else { T::TALLEST };
@@ -97,17 +91,21 @@ impl<'a, C: Codes> Groups<'a, C> {
                     T::tile::<C, 1, NP>(self, row, panels);
                     1
                 }
-                2 | 3 => {
+                2 => {
                     T::tile::<C, 2, NP>(self, row, panels);
                     2
                 }
-                4 | 5 => {
-                    T::tile::<C, 4, NP>(self, row, panels);
-                    4
+                3..6 => {
+                    T::tile::<C, 3, NP>(self, row, panels);
+                    3
                 }
-                _ => {
+                6..12 => {
                     T::tile::<C, 6, NP>(self, row, panels);
                     6
+                }
+                _ => {
+                    T::tile::<C, 12, NP>(self, row, panels);
+                    12
                 }
             };
         }
@@ -135,7 +133,7 @@ impl<C: Codes> Kernel for Groups<'_, C> {
 
     #[inline(always)]
     fn run<const N: usize, const FMA: bool>(mut self) {
-        self.walk::<Plain<FMA>>(0);
+        self.walk::<Plain<FMA>>();
     }
 }
 
@@ -145,7 +143,6 @@ struct Plain<const FMA: bool>;
 impl<const FMA: bool> Tile for Plain<FMA> {
     const TALLEST: usize = 1;
     const TALLEST_OF_STREAMS: usize = 1;
-    const ABREAST: usize = 2;
 
     #[inline(always)]
     fn tile<C: Codes, const MR: usize, const NP: usize>(task: &mut Groups<'_, C>, row: usize, panels: [usize; NP]) {
@@ -153,14 +150,14 @@ impl<const FMA: bool> Tile for Plain<FMA> {
         let x = task.x.row(row);
         for index in 0..task.x.groups() {
             let (half, input) = (index % 2, x.group(index));
-            let codes = &x.codes[index * GROUP..][..GROUP];
+            let codes = x.codes(index);
             for p in 0..NP {
                 let panel = task.panel(panels[p]);
                 prefetch(panel.as_ptr().wrapping_add(index / 2 * C::BYTES + AHEAD));
                 let block = &panel[index / 2 * C::BYTES..][..C::BYTES];
-                let mut whole = [-C::OFFSET * input.sum; PANEL];
+                let mut whole = [input.start >> (8 - C::BITS); PANEL];
                 for (at, code) in codes.iter().enumerate() {
-                    let code = i32::from(code.cast_signed());
+                    let code = i32::from(*code);
                     for (output, whole) in whole.iter_mut().enumerate() {
                         *whole += i32::from(C::get(block, output, half * GROUP + at)) * code;
                     }

@@ -9,8 +9,6 @@ pub(crate) trait Lanes {
     const TALLEST: usize;
     /// The same of a tile of `STREAMS` panels.
     const TALLEST_OF_STREAMS: usize;
-    /// Panels that a tile of many rows takes side by side.
-    const ABREAST: usize;
 
     /// Sixteen sums of products, or four codes for each of sixteen outputs.
     type Ints: Copy;
@@ -26,7 +24,7 @@ pub(crate) trait Lanes {
     unsafe fn floats() -> Self::Floats;
 
     /// Four codes of an input.
-    unsafe fn codes(from: *const u8) -> Self::Codes;
+    unsafe fn codes(from: *const i32) -> Self::Codes;
 
     /// 64 bytes of weights, masked.
     unsafe fn weights(from: *const u8, mask: i8) -> Self::Ints;
@@ -34,8 +32,8 @@ pub(crate) trait Lanes {
     /// Adds the four products of every output.
     unsafe fn dot(sums: Self::Ints, weights: Self::Ints, codes: Self::Codes) -> Self::Ints;
 
-    /// Sixteen scales of two bytes.
-    unsafe fn scales(from: *const u8) -> Self::Floats;
+    /// Sixteen scales of two bytes, times a factor.
+    unsafe fn scales(from: *const u8, factor: f32) -> Self::Floats;
 
     /// `sums + group · (scales · scale)`
     unsafe fn add(sums: Self::Floats, group: Self::Ints, scales: Self::Floats, scale: f32) -> Self::Floats;
@@ -51,9 +49,8 @@ pub(crate) struct Wide;
 pub(crate) struct Narrow;
 
 impl Lanes for Wide {
-    const TALLEST: usize = 6;
+    const TALLEST: usize = 12;
     const TALLEST_OF_STREAMS: usize = 2;
-    const ABREAST: usize = 2;
 
     type Ints = __m512i;
     type Floats = __m512;
@@ -71,8 +68,8 @@ impl Lanes for Wide {
     }
 
     #[inline(always)]
-    unsafe fn codes(from: *const u8) -> __m512i {
-        unsafe { _mm512_set1_epi32(from.cast::<i32>().read_unaligned()) }
+    unsafe fn codes(from: *const i32) -> __m512i {
+        unsafe { _mm512_set1_epi32(from.read_unaligned()) }
     }
 
     #[inline(always)]
@@ -86,8 +83,8 @@ impl Lanes for Wide {
     }
 
     #[inline(always)]
-    unsafe fn scales(from: *const u8) -> __m512 {
-        unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(from.cast())) }
+    unsafe fn scales(from: *const u8, factor: f32) -> __m512 {
+        unsafe { _mm512_mul_ps(_mm512_cvtph_ps(_mm256_loadu_si256(from.cast())), _mm512_set1_ps(factor)) }
     }
 
     #[inline(always)]
@@ -102,9 +99,8 @@ impl Lanes for Wide {
 }
 
 impl Lanes for Narrow {
-    const TALLEST: usize = 6;
+    const TALLEST: usize = 3;
     const TALLEST_OF_STREAMS: usize = 1;
-    const ABREAST: usize = 1;
 
     type Ints = [__m256i; 2];
     type Floats = [__m256; 2];
@@ -122,8 +118,8 @@ impl Lanes for Narrow {
     }
 
     #[inline(always)]
-    unsafe fn codes(from: *const u8) -> __m256i {
-        unsafe { _mm256_set1_epi32(from.cast::<i32>().read_unaligned()) }
+    unsafe fn codes(from: *const i32) -> __m256i {
+        unsafe { _mm256_set1_epi32(from.read_unaligned()) }
     }
 
     #[inline(always)]
@@ -141,10 +137,11 @@ impl Lanes for Narrow {
     }
 
     #[inline(always)]
-    unsafe fn scales(from: *const u8) -> [__m256; 2] {
+    unsafe fn scales(from: *const u8, factor: f32) -> [__m256; 2] {
         unsafe {
-            let low = _mm256_cvtph_ps(_mm_loadu_si128(from.cast()));
-            [low, _mm256_cvtph_ps(_mm_loadu_si128(from.add(16).cast()))]
+            let factor = _mm256_set1_ps(factor);
+            let low = _mm256_mul_ps(_mm256_cvtph_ps(_mm_loadu_si128(from.cast())), factor);
+            [low, _mm256_mul_ps(_mm256_cvtph_ps(_mm_loadu_si128(from.add(16).cast())), factor)]
         }
     }
 

@@ -1,4 +1,4 @@
-//! Activations in 8 bits: a scale for each group of inputs, and the sum of its codes.
+//! Activations in 8 bits: a scale for each group of inputs, and what the sums of its products start at.
 
 use crate::buffer::Buffer;
 use crate::device::Device;
@@ -6,7 +6,14 @@ use crate::device::Device;
 use super::GROUP;
 use super::group::BLOCK;
 
-/// The rows of a product's input in 8 bits: of each row the codes, then what [`Group`] says of every group.
+/// Rows that lie together, fewer at the end.
+pub(crate) const TILE: usize = 12;
+
+/// Bytes of a group of a row.
+pub(crate) const GROUP_BYTES: usize = GROUP + 8;
+
+/// The rows of a product's input in 8 bits, in tiles of [`TILE`] rows. A tile holds of each group the scales of all its rows,
+/// then what their sums start at, then the codes, four inputs of every row together.
 pub(crate) struct Quantised<'a> {
     device: &'a Device,
     buffer: Buffer,
@@ -15,31 +22,30 @@ pub(crate) struct Quantised<'a> {
     groups: usize,
 }
 
-/// A group of a row beside its codes.
-#[derive(Clone, Copy)]
-#[repr(C)]
-pub(crate) struct Group {
-    pub(crate) scale: f32,
-    pub(crate) sum: i32,
-}
-
-const GROUP_BYTES: usize = size_of::<Group>();
-
-/// One row.
+/// One row of a tile.
 #[derive(Clone, Copy)]
 pub(crate) struct InputRow<'a> {
-    /// The codes, whole blocks of inputs.
-    pub(crate) codes: &'a [u8],
-    groups: &'a [u8],
+    tile: &'a [u8],
+    /// Rows of the tile.
+    pub(crate) height: usize,
+    /// Which of them it is.
+    row: usize,
+}
+
+/// A group of a row beside its codes.
+pub(crate) struct Group {
+    pub(crate) scale: f32,
+    /// The sum of its products with codes of no bits that are stored 128 too large: -128 times the sum of its codes.
+    pub(crate) start: i32,
 }
 
 impl<'a> Quantised<'a> {
     pub(crate) fn new(device: &'a Device, x: &[f32], rows: usize, d_in: usize) -> Self {
         let groups = d_in.div_ceil(BLOCK) * 2;
-        let row_bytes = groups * (GROUP + GROUP_BYTES);
+        let row_bytes = groups * GROUP_BYTES;
         let mut buffer = device.pool.take((rows * row_bytes).div_ceil(4));
         let simd = device.simd();
-        let rows_each = (1_usize << 14).div_ceil(d_in.max(1));
+        let rows_each = (1_usize << 14).div_ceil(d_in.max(1)).next_multiple_of(TILE);
         let bytes = &mut buffer.bytes_mut()[..rows * row_bytes];
         device.threads().chunks(bytes, rows_each * row_bytes, |task, out| {
             let first = task * rows_each * d_in;
@@ -53,9 +59,10 @@ impl<'a> Quantised<'a> {
     #[inline(always)]
     pub(crate) fn row(&self, row: usize) -> InputRow<'_> {
         debug_assert!(row < self.rows, "a row of the input");
-        let row_bytes = self.groups * (GROUP + GROUP_BYTES);
-        let (codes, groups) = self.buffer.bytes()[row * row_bytes..][..row_bytes].split_at(self.groups * GROUP);
-        InputRow { codes, groups }
+        let (first, row_bytes) = (row - row % TILE, self.groups * GROUP_BYTES);
+        let height = TILE.min(self.rows - first);
+        let tile = &self.buffer.bytes()[first * row_bytes..][..height * row_bytes];
+        InputRow { tile, height, row: row - first }
     }
 
     /// Groups of a row: an even number.
@@ -70,22 +77,34 @@ impl Drop for Quantised<'_> {
     }
 }
 
-impl InputRow<'_> {
+impl<'a> InputRow<'a> {
     /// What is known of a group.
     #[inline(always)]
     pub(crate) fn group(&self, group: usize) -> Group {
-        let bytes = &self.groups[group * GROUP_BYTES..][..GROUP_BYTES];
-        let word = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
-        Group { scale: f32::from_bits(word(0)), sum: word(4).cast_signed() }
+        let word = |at: usize| u32::from_le_bytes(self.word(group, at));
+        Group { scale: f32::from_bits(word(0)), start: word(1).cast_signed() }
     }
 
-    /// Where [`group`](Self::group) reads.
-    pub(crate) fn groups(&self) -> *const Group {
-        self.groups.as_ptr().cast()
+    /// The codes of a group.
+    #[inline(always)]
+    pub(crate) fn codes(&self, group: usize) -> [i8; GROUP] {
+        std::array::from_fn(|at| self.word(group, 2 + at / 4)[at % 4].cast_signed())
+    }
+
+    /// The tile from the row's first word on; its next stands `height` words on.
+    #[inline(always)]
+    pub(crate) fn words(&self) -> &'a [u8] {
+        &self.tile[4 * self.row..]
+    }
+
+    #[inline(always)]
+    fn word(&self, group: usize, word: usize) -> [u8; 4] {
+        let at = group * self.height * GROUP_BYTES + (word * self.height + self.row) * 4;
+        self.tile[at..][..4].try_into().expect("four bytes")
     }
 }
 
-/// Some rows.
+/// Some tiles.
 struct QuantiseRows<'a> {
     x: &'a [f32],
     d_in: usize,
@@ -98,36 +117,50 @@ impl crate::simd::Kernel for QuantiseRows<'_> {
 
     #[inline(always)]
     fn run<const N: usize, const FMA: bool>(self) {
-        let row_bytes = self.groups * (GROUP + GROUP_BYTES);
-        let rows = self.x.chunks_exact(self.d_in.max(1)).zip(self.out.chunks_exact_mut(row_bytes.max(1)));
-        for (x, out) in rows {
-            let (codes, groups) = out.split_at_mut(self.groups * GROUP);
-            let groups = groups.chunks_exact_mut(GROUP_BYTES);
-            for (at, (codes, out)) in codes.chunks_exact_mut(GROUP).zip(groups).enumerate() {
-                let mut group = [0.0_f32; GROUP];
-                let x = &x[(at * GROUP).min(self.d_in)..(at * GROUP + GROUP).min(self.d_in)];
-                group[..x.len()].copy_from_slice(x);
-                let Group { scale, sum } = quantise(&group, codes);
-                out[..4].copy_from_slice(&scale.to_le_bytes());
-                out[4..].copy_from_slice(&sum.to_le_bytes());
+        let row_bytes = self.groups * GROUP_BYTES;
+        let tiles = self.x.chunks((TILE * self.d_in).max(1)).zip(self.out.chunks_mut((TILE * row_bytes).max(1)));
+        for (x, out) in tiles {
+            let height = out.len() / row_bytes;
+            for (row, x) in x.chunks_exact(self.d_in).enumerate() {
+                for (at, out) in out.chunks_exact_mut(height * GROUP_BYTES).enumerate() {
+                    let x = &x[(at * GROUP).min(self.d_in)..(at * GROUP + GROUP).min(self.d_in)];
+                    let (group, codes) = quantise(&whole(x));
+                    let mut put = |at: usize, word: [u8; 4]| out[(at * height + row) * 4..][..4].copy_from_slice(&word);
+                    put(0, group.scale.to_le_bytes());
+                    put(1, group.start.to_le_bytes());
+                    for (quad, codes) in codes.as_chunks::<4>().0.iter().enumerate() {
+                        put(2 + quad, *codes);
+                    }
+                }
             }
         }
     }
 }
 
+/// A group filled up with zeros. One that is whole is a load.
+#[inline(always)]
+fn whole(x: &[f32]) -> [f32; GROUP] {
+    if let Ok(group) = x.try_into() {
+        return group;
+    }
+    let mut group = [0.0; GROUP];
+    group[..x.len()].copy_from_slice(x);
+    group
+}
+
 /// The codes of a group.
 #[inline(always)]
-fn quantise(group: &[f32; GROUP], codes: &mut [u8]) -> Group {
-    let largest =
-        group.iter().fold(0.0_f32, |largest, x| if x.abs() > largest || x.is_nan() { x.abs() } else { largest });
-    let scale = largest / 127.0;
+fn quantise(group: &[f32; GROUP]) -> (Group, [u8; GROUP]) {
+    // Without sign, floats are in the order of their bits, and what is not a number lies above all others.
+    let largest = group.iter().fold(0, |largest, x| x.abs().to_bits().max(largest));
+    let scale = f32::from_bits(largest) / 127.0;
     let inverse = if scale > 0.0 { 1.0 / scale } else { 0.0 };
-    let mut sum = 0;
-    for (x, out) in group.iter().zip(codes) {
+    let (mut sum, mut codes) = (0, [0; GROUP]);
+    for (x, out) in group.iter().zip(&mut codes) {
         // Adding 1.5·2^23 rounds to the nearest even integer; the low byte is its two's complement.
         let code = ((x * inverse + 12_582_912.0).to_bits() as u8).cast_signed();
         sum += i32::from(code);
         *out = code.cast_unsigned();
     }
-    Group { scale, sum }
+    (Group { scale, start: -128 * sum }, codes)
 }

@@ -1,20 +1,21 @@
 //! The grouped products with VNNI: four 8-bit products of a lane in one instruction.
 #![allow(unsafe_code, reason = "CPU intrinsics, called where their features were detected")]
 
+use std::hint::black_box;
 use std::marker::PhantomData;
 
 use super::PANEL;
 use super::group::{Codes, QUADS};
 use super::grouped::{AHEAD, Groups, Tile};
 use super::lanes::{Lanes, Narrow, Wide};
-use super::quantise::Group;
+use super::quantise::GROUP_BYTES;
 use crate::simd::prefetch;
 
 /// One task in the vectors of AVX-512.
 pub(crate) fn wide<C: Codes>(task: Groups<'_, C>) {
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
     fn compiled<C: Codes>(mut task: Groups<'_, C>) {
-        task.walk::<Vnni<Wide>>(0);
+        task.walk::<Vnni<Wide>>();
     }
     // SAFETY: a device has `Simd::Vnni` only where these features were detected.
     unsafe { compiled(task) }
@@ -24,7 +25,7 @@ pub(crate) fn wide<C: Codes>(task: Groups<'_, C>) {
 pub(crate) fn narrow<C: Codes>(task: Groups<'_, C>) {
     #[target_feature(enable = "avxvnni,avx2,fma,f16c")]
     fn compiled<C: Codes>(mut task: Groups<'_, C>) {
-        task.walk::<Vnni<Narrow>>(0);
+        task.walk::<Vnni<Narrow>>();
     }
     // SAFETY: a device has `Simd::AvxVnni` only where these features were detected.
     unsafe { compiled(task) }
@@ -36,7 +37,6 @@ struct Vnni<L>(PhantomData<L>);
 impl<L: Lanes> Tile for Vnni<L> {
     const TALLEST: usize = L::TALLEST;
     const TALLEST_OF_STREAMS: usize = L::TALLEST_OF_STREAMS;
-    const ABREAST: usize = L::ABREAST;
 
     #[allow(clippy::needless_range_loop, reason = "indices of several arrays, unrolled")]
     #[inline(always)]
@@ -48,18 +48,20 @@ impl<L: Lanes> Tile for Vnni<L> {
             assert!(panel.len() == blocks * C::BYTES, "a whole panel");
             ws[p] = panel.as_ptr();
         }
-        let mut xs = [Input { codes: std::ptr::null(), groups: std::ptr::null() }; MR];
-        for m in 0..MR {
-            let x = task.x.row(row + m);
-            xs[m] = Input { codes: x.codes.as_ptr(), groups: x.groups() };
-        }
+        let x = task.x.row(row);
+        let words = x.words();
+        let whole = task.x.groups() * GROUP_BYTES * x.height;
+        assert!(x.height >= MR && words.len() + 4 * (x.height - MR) >= whole, "rows of one tile");
+        let input = Input { words: words.as_ptr(), height: x.height };
+        // A loop that is unrolled asks for all its inputs first, which pushes the sums of many rows out of the registers.
+        let quads = if MR > 3 { black_box(QUADS) } else { QUADS };
         let mut sums = [[[0.0; PANEL]; NP]; MR];
         // SAFETY: called from code compiled for these features; panels and rows have `blocks` blocks.
         unsafe {
             let mut lanes = [[L::floats(); NP]; MR];
             for block in 0..blocks {
-                half::<L, C, MR, NP, 0>(&ws, &xs, block, &mut lanes);
-                half::<L, C, MR, NP, 1>(&ws, &xs, block, &mut lanes);
+                half::<L, C, MR, NP, 0>(&ws, input, [block, quads], &mut lanes);
+                half::<L, C, MR, NP, 1>(&ws, input, [block, quads], &mut lanes);
             }
             for m in 0..MR {
                 for p in 0..NP {
@@ -75,43 +77,42 @@ impl<L: Lanes> Tile for Vnni<L> {
     }
 }
 
-/// Where a row's codes and groups are.
+/// Where the words of rows are: of each row every `height` words one.
 #[derive(Clone, Copy)]
 struct Input {
-    codes: *const u8,
-    groups: *const Group,
+    words: *const u8,
+    height: usize,
 }
 
-/// Adds the products of one half of a block.
+/// Adds the products of one half of a block, in `quads` steps.
 ///
 /// # Safety
-/// Panels and rows have more than `block` blocks, and the CPU has the instructions.
+/// Panels and rows have more than `block` blocks, `quads` is `QUADS`, and the CPU has the instructions.
 #[allow(clippy::needless_range_loop, reason = "indices of several arrays, unrolled")]
 #[inline(always)]
 unsafe fn half<L: Lanes, C: Codes, const MR: usize, const NP: usize, const HALF: usize>(
     ws: &[*const u8; NP],
-    xs: &[Input; MR],
-    block: usize,
+    Input { words, height }: Input,
+    [block, quads]: [usize; 2],
     sums: &mut [[L::Floats; NP]; MR],
 ) {
     // SAFETY: by the contract.
     unsafe {
-        let group = 2 * block + HALF;
         let raised = C::BITS == 4 && HALF == 1;
+        let shift = if raised { 0 } else { 8 - C::BITS };
+        let scales = words.add((2 * block + HALF) * height * GROUP_BYTES).cast::<f32>();
+        let starts = scales.add(height).cast::<i32>();
+        let mut codes = starts.add(height);
         let mut whole = [[L::ints(0); NP]; MR];
-        let mut scales = [0.0; MR];
         for m in 0..MR {
-            let Group { scale, sum } = xs[m].groups.add(group).read_unaligned();
-            let offset = if raised { 16 * C::OFFSET } else { C::OFFSET };
-            whole[m] = [L::ints(-offset * sum); NP];
-            scales[m] = if raised { scale / 16.0 } else { scale };
+            whole[m] = [L::ints(starts.add(m).read_unaligned() >> shift); NP];
         }
         let mask = match (C::BITS, HALF) {
             (4, 0) => 0x0f,
             (4, _) => -16,
             _ => -1,
         };
-        for quad in 0..QUADS {
+        for quad in 0..quads {
             let mut w = [L::ints(0); NP];
             for p in 0..NP {
                 let line = ws[p].add(block * C::BYTES + C::quad(HALF, quad));
@@ -121,16 +122,18 @@ unsafe fn half<L: Lanes, C: Codes, const MR: usize, const NP: usize, const HALF:
                 w[p] = L::weights(line, mask);
             }
             for m in 0..MR {
-                let x = L::codes(xs[m].codes.add((group * QUADS + quad) * 4));
+                let x = L::codes(codes.add(m));
                 for p in 0..NP {
                     whole[m][p] = L::dot(whole[m][p], w[p], x);
                 }
             }
+            codes = codes.add(height);
         }
         for p in 0..NP {
-            let scale = L::scales(ws[p].add(block * C::BYTES + HALF * 2 * PANEL));
+            let raise = if raised { 1.0 / 16.0 } else { 1.0 };
+            let weights = L::scales(ws[p].add(block * C::BYTES + HALF * 2 * PANEL), raise);
             for m in 0..MR {
-                sums[m][p] = L::add(sums[m][p], whole[m][p], scale, scales[m]);
+                sums[m][p] = L::add(sums[m][p], whole[m][p], weights, scales.add(m).read_unaligned());
             }
         }
     }
