@@ -8,7 +8,7 @@ use formwork_syntax::ast::File;
 use formwork_syntax::data::Data;
 use formwork_syntax::parse_file;
 
-use crate::Options;
+use crate::{Options, deep};
 
 /// A spec file inside the binary.
 struct Shipped {
@@ -36,20 +36,14 @@ pub fn library_for(
     let model_type = data.get("model_type").and_then(Data::as_str);
     let is_config = model_type.is_some() || data.get("architectures").is_some();
     let wanted = family.or((!is_config).then_some(STANDARD_FAMILY));
-    standard(&mut library, wanted, sources, &mut errors);
-    let reaches = |s: &Shipped| {
+    let reaches = |s: &&Shipped| {
         wanted.is_some_and(|w| s.families.contains(&w)) || model_type.is_some_and(|t| s.model_types.contains(&t))
     };
-    let reached = FAMILIES.iter().any(reaches) || wanted.is_some_and(|w| library.family(w).is_some());
-    if !reached {
-        for shipped in STANDARD.iter().filter(|s| !s.families.is_empty()) {
-            add_text(&mut library, shipped.name, shipped.text, false, sources, &mut errors);
-        }
-    }
     // A name that nothing claims loads every family, so that the error can say what is near.
-    for shipped in FAMILIES.iter().filter(|s| !reached || reaches(s)) {
-        add_text(&mut library, shipped.name, shipped.text, false, sources, &mut errors);
-    }
+    let reached = STANDARD.iter().chain(FAMILIES).any(|s| reaches(&s));
+    let needed = |s: &&Shipped| !reached || reaches(s);
+    let standard = STANDARD.iter().filter(|s| s.families.is_empty() || needed(s));
+    add_shipped(&mut library, standard.chain(FAMILIES.iter().filter(needed)), sources, &mut errors);
     user_families(&mut library, options, sources, files, &mut errors);
     library.link(&mut errors);
     if errors.is_empty() { Ok(library) } else { Err(errors) }
@@ -66,9 +60,7 @@ pub fn whole_library(
 ) -> Result<Library, Diagnostics> {
     let mut errors = Diagnostics::new();
     let mut library = Library::default();
-    for shipped in STANDARD.iter().chain(FAMILIES) {
-        add_text(&mut library, shipped.name, shipped.text, false, sources, &mut errors);
-    }
+    add_shipped(&mut library, STANDARD.iter().chain(FAMILIES), sources, &mut errors);
     user_families(&mut library, options, sources, files, &mut errors);
     library.link(&mut errors);
     if errors.is_empty() { Ok(library) } else { Err(errors) }
@@ -83,33 +75,25 @@ pub(crate) fn with_file(
 ) -> (Library, Diagnostics) {
     let mut errors = Diagnostics::new();
     let mut library = Library::default();
-    standard(&mut library, None, sources, &mut errors);
+    add_shipped(&mut library, STANDARD.iter().filter(|s| s.families.is_empty()), sources, &mut errors);
     user_families(&mut library, options, sources, files, &mut errors);
     library.add(tree, true, &mut errors);
     library.link(&mut errors);
     (library, errors)
 }
 
-/// Files of the standard library; the standard family's only where it is asked for.
-fn standard(library: &mut Library, wanted: Option<&str>, sources: &mut SourceMap, errors: &mut Diagnostics) {
-    let needed = |s: &&Shipped| s.families.is_empty() || wanted.is_some_and(|w| s.families.contains(&w));
-    for shipped in STANDARD.iter().filter(needed) {
-        add_text(library, shipped.name, shipped.text, false, sources, errors);
-    }
-}
-
-fn add_text(
+/// Files of the binary; they are parsed side by side.
+fn add_shipped<'a>(
     library: &mut Library,
-    name: &str,
-    text: &str,
-    shadow: bool,
+    shipped: impl Iterator<Item = &'a Shipped>,
     sources: &mut SourceMap,
     errors: &mut Diagnostics,
 ) {
-    let file = sources.add(name, text);
-    let (tree, found) = parse_file(file, text);
-    errors.extend(found);
-    library.add(tree, shadow, errors);
+    let files: Vec<_> = shipped.map(|s| (sources.add(s.name, s.text), s.text)).collect();
+    for (tree, found) in deep::each(&files, |(file, text)| parse_file(*file, text)) {
+        errors.extend(found);
+        library.add(tree, false, errors);
+    }
 }
 
 fn user_families(
@@ -124,7 +108,12 @@ fn user_families(
             Ok(paths) => {
                 for path in paths {
                     match crate::source::read(&path) {
-                        Ok(text) => add_text(library, &path.display().to_string(), &text, true, sources, errors),
+                        Ok(text) => {
+                            let file = sources.add(path.display().to_string(), text.as_str());
+                            let (tree, found) = parse_file(file, &text);
+                            errors.extend(found);
+                            library.add(tree, true, errors);
+                        }
                         Err(error) => errors.push(*error.diagnostic),
                     }
                     files.push(path);
