@@ -5,9 +5,11 @@ use std::path::Path;
 
 use formwork_analysis::Questions;
 use formwork_compiler::{Options, Surface, load_text};
+use formwork_ir::Model;
 use quote::quote;
 
 mod instance;
+mod passes;
 #[path = "../reference/generate.rs"]
 mod reference;
 
@@ -16,6 +18,7 @@ fn main() {
     println!("cargo::rerun-if-changed=reference");
     let manifest = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default();
     let instances: Result<Vec<String>, String> = (0..instance::PLAIN + instance::OTHERS.len()).map(module).collect();
+    write("passes.rs", passes::modules());
     write("instances.rs", instances.map(|modules| modules.concat()));
     write("fixtures.rs", reference::modules(Path::new(&manifest)));
 }
@@ -29,14 +32,18 @@ fn write(name: &str, text: Result<String, String>) {
     }
 }
 
+/// The model of an instance.
+fn model(name: &str, spec: &str) -> Result<Model, String> {
+    let compiled = load_text(&format!("{name}.toml"), spec, Surface::Instance, &Options::default());
+    compiled.map(|c| c.model).map_err(|f| formwork_diag::render_all(&f.diagnostics, &f.sources, false))
+}
+
 /// One instance as a module with its test.
 fn module(at: usize) -> Result<String, String> {
-    let spec = instance::spec(at);
-    let name = format!("instance_{at}");
-    let compiled = load_text(&format!("{name}.toml"), &spec, Surface::Instance, &Options::default())
-        .map_err(|f| formwork_diag::render_all(&f.diagnostics, &f.sources, false))?;
-    let generated = formwork_codegen::generate(&compiled.model);
-    let report = formwork_analysis::report(&compiled.model, &Questions::default()).map_err(|e| e.to_string())?;
+    let (spec, name) = (instance::spec(at), format!("instance_{at}"));
+    let model = model(&name, &spec)?;
+    let generated = formwork_codegen::generate(&model);
+    let report = formwork_analysis::report(&model, &Questions::default()).map_err(|e| e.to_string())?;
     let (params, buffers) = (report.params.total, report.params.buffers);
     let mut out = String::new();
     let items = generated.tokens(&quote!(::formwork_runtime));

@@ -3,9 +3,10 @@
 
 #![allow(clippy::approx_constant, reason = "numbers of specs")]
 
-use formwork_runtime::{Context, Ids, Inputs, Model, Tokens, Weights};
+use formwork_runtime::{Asked, Context, Ids, Inputs, Model, Tokens, Weights};
 
 include!(concat!(env!("OUT_DIR"), "/instances.rs"));
+include!(concat!(env!("OUT_DIR"), "/passes.rs"));
 
 /// Tokens of a prompt.
 const LENGTH: usize = 11;
@@ -38,6 +39,26 @@ fn check<M: Model>(spec: &str, params: u64, buffers: u64) {
     assert_eq!(bits(&two), bits(&whole), "two threads\n{spec}");
 }
 
+/// A pass changes no bit of any result: of a whole prompt, of its last token alone, of steps behind a cache.
+fn same<A: Model, B: Model>(spec: &str) {
+    fn results<M: Model>() -> [Vec<u32>; 3] {
+        let weights = Weights::synthetic(11, &M::INFO.mapping);
+        let model = M::load(&weights);
+        weights.finish().unwrap();
+        let ctx = Context::with_threads(2).unwrap();
+        let whole = run(&model, &ctx, &prompt::<M>(), None);
+        let last = Inputs::new().with_tokens("input_ids", tokens(&prompt::<M>(), 1, 0, None).asking(Asked::Last));
+        let last = forward(&model, &ctx, &last, &mut M::cache(1, LENGTH.into()));
+        let steps = if M::INFO.generates { pieces(&model, &ctx) } else { Vec::new() };
+        [whole, last, steps].map(|values| values.iter().map(|x| x.to_bits()).collect())
+    }
+    let ([whole, last, steps], [other_whole, other_last, other_steps]) = (results::<A>(), results::<B>());
+    assert_eq!(whole, other_whole, "a prompt\n{spec}");
+    assert_eq!(steps, other_steps, "steps\n{spec}");
+    let end = &last[last.len() - other_last.len()..];
+    assert_eq!(end, other_last, "the last token\n{spec}");
+}
+
 fn prompt<M: Model>() -> Vec<u32> {
     let ids = (0..LENGTH).map(|at| (at * at * 7 + 3 * at + 1) % M::INFO.vocab_size);
     ids.map(|id| u32::try_from(id).unwrap()).collect()
@@ -59,9 +80,15 @@ fn step<M: Model>(
     mask: Option<Vec<bool>>,
     cache: &mut M::Cache,
 ) -> Vec<f32> {
-    let ids = Ids::new(ids.to_vec(), batch).unwrap();
-    let tokens = Tokens::new(ids, past, mask).unwrap();
-    let output = model.forward(ctx, &Inputs::new().with_tokens("input_ids", tokens), cache);
+    forward(model, ctx, &Inputs::new().with_tokens("input_ids", tokens(ids, batch, past, mask)), cache)
+}
+
+fn tokens(ids: &[u32], batch: usize, past: usize, mask: Option<Vec<bool>>) -> Tokens {
+    Tokens::new(Ids::new(ids.to_vec(), batch).unwrap(), past, mask).unwrap()
+}
+
+fn forward<M: Model>(model: &M, ctx: &Context, inputs: &Inputs, cache: &mut M::Cache) -> Vec<f32> {
+    let output = model.forward(ctx, inputs, cache);
     ctx.take_failure().unwrap();
     output.data().to_vec()
 }

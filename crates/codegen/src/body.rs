@@ -211,10 +211,10 @@ impl<'a> BodyWriter<'a> {
         let field = self.layout.field_of.get(&key).map(|f| ident(f));
         let args = |args: &[Lit]| args.iter().map(|a| self.constants.lit(a, op.op.name)).collect::<Vec<_>>();
         match &op.facts.form {
-            Form::Layer { .. } => {
-                let given = self.layer_operands(node, op, given);
+            Form::Layer { method, .. } => {
+                let (method, given) = (ident(method), self.layer_operands(node, op, given));
                 let given = given.into_iter().chain(stream).chain(self.state_of(op, key));
-                quote!(self.#field.forward(ctx, #(#given),*))
+                quote!(self.#field.#method(ctx, #(#given),*))
             }
             Form::Helper { method, .. } => {
                 let method = ident(method);

@@ -146,7 +146,7 @@ impl Build<'_> {
             }
         }
         match &op.facts.form {
-            Form::Layer { ty, load, args } => {
+            Form::Layer { ty, load, args, .. } => {
                 let kind = FieldKind::Layer { ty, load, args: args.clone(), path: op.path.clone() };
                 self.field(key, kind);
             }

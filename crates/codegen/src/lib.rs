@@ -16,6 +16,7 @@ mod several;
 mod structs;
 
 use formwork_ir::Model;
+use formwork_ir::plan::Plan;
 use proc_macro2::TokenStream;
 use quote::quote;
 
@@ -49,7 +50,11 @@ pub struct Generated {
 
 /// Generates the code of a model, as planned for the CPU.
 pub fn generate(model: &Model) -> Generated {
-    let plan = formwork_ir::plan::plan(model);
+    generate_plan(&formwork_ir::plan::plan(model))
+}
+
+/// Generates the code of a plan.
+pub fn generate_plan(plan: &Plan) -> Generated {
     let model = &plan.model;
     let layouts = Layouts::of(model);
     let constants = Constants::new(model);

@@ -1,6 +1,7 @@
 //! The plan IR: the model as one target runs it. Passes rewrite dataflow; no pass renames a module or changes a result beyond rounding.
 
 mod fuse_gated_activation;
+mod fuse_residual;
 mod join_products;
 mod last_logits;
 
@@ -28,12 +29,25 @@ pub struct Change {
     pub after: String,
 }
 
+/// A rewrite of the dataflow.
+#[derive(Clone, Copy, Debug)]
+pub struct Pass {
+    /// Its name.
+    pub name: &'static str,
+    run: fn(&mut Model) -> Vec<Change>,
+}
+
 /// Every pass, in order.
-const PASSES: &[fn(&mut Model) -> Vec<Change>] = &[fuse_gated_activation::run, last_logits::run, join_products::run];
+pub const PASSES: &[Pass] = &[fuse_gated_activation::PASS, last_logits::PASS, join_products::PASS, fuse_residual::PASS];
 
 /// Plans a model for the CPU.
 pub fn plan(model: &Model) -> Plan {
+    plan_with(model, PASSES)
+}
+
+/// Plans a model by some of the passes, in the order given.
+pub fn plan_with(model: &Model, passes: &[Pass]) -> Plan {
     let mut model = model.clone();
-    let changes = PASSES.iter().flat_map(|pass| pass(&mut model)).collect();
+    let changes = passes.iter().flat_map(|pass| (pass.run)(&mut model)).collect();
     Plan { model, changes }
 }

@@ -30,6 +30,6 @@ fn facts(call: &Call<'_>) -> Result<Facts, OpError> {
         ],
         flops: Flops::pointwise(&Poly::int(4) * &x.numel(), d.clone()),
         state: None,
-        form: Form::Layer { ty: "BatchNorm", load: "batch_norm", args: vec![Lit::Size(d), Lit::F32(call.float("eps")?)] },
+        form: Form::layer("BatchNorm", "batch_norm", vec![Lit::Size(d), Lit::F32(call.float("eps")?)]),
     })
 }

@@ -31,10 +31,6 @@ fn facts(call: &Call<'_>) -> Result<Facts, OpError> {
         ],
         flops: Flops::product(&(&Poly::int(2) * &x.numel()) * d, x.numel()),
         state: None,
-        form: Form::Layer {
-            ty: "BlockLinear",
-            load: "block_linear",
-            args: vec![Lit::Size(heads.clone()), Lit::Size(d.clone())],
-        },
+        form: Form::layer("BlockLinear", "block_linear", vec![Lit::Size(heads.clone()), Lit::Size(d.clone())]),
     })
 }

@@ -29,6 +29,6 @@ fn facts(call: &Call<'_>) -> Result<Facts, OpError> {
         params: ["lambda_q1", "lambda_k1", "lambda_q2", "lambda_k2"].map(vector).to_vec(),
         flops: Flops::pointwise(&(&Poly::int(2) * &a.numel()) + &(&Poly::int(4) * &d), Poly::int(2)),
         state: None,
-        form: Form::Layer { ty: "Differential", load: "differential", args: vec![Lit::Size(d)] },
+        form: Form::layer("Differential", "differential", vec![Lit::Size(d)]),
     })
 }

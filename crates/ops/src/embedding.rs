@@ -26,6 +26,6 @@ fn facts(call: &Call<'_>) -> Result<Facts, OpError> {
         params: vec![Param::new("weight", [rows.clone(), d.clone()])],
         flops: Flops::none(),
         state: None,
-        form: Form::Layer { ty: "Embedding", load: "embedding", args: vec![Lit::Size(rows), Lit::Size(d)] },
+        form: Form::layer("Embedding", "embedding", vec![Lit::Size(rows), Lit::Size(d)]),
     })
 }

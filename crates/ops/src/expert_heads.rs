@@ -90,5 +90,5 @@ fn products(batch: &Poly, tokens: &Poly, k: &Poly, matrix: &Poly) -> Flops {
 }
 
 fn layer(ty: &'static str, load: &'static str, sizes: [&Poly; 4]) -> Form {
-    Form::Layer { ty, load, args: sizes.map(|size| Lit::Size(size.clone())).into() }
+    Form::layer(ty, load, sizes.map(|size| Lit::Size(size.clone())).into())
 }

@@ -84,7 +84,7 @@ fn facts(call: &Call<'_>) -> Result<Facts, OpError> {
             ..Flops::none()
         },
         state: None,
-        form: Form::Layer { ty: "Experts", load: "experts", args: vec![Lit::Struct("ExpertsConfig".into(), config)] },
+        form: Form::layer("Experts", "experts", vec![Lit::Struct("ExpertsConfig".into(), config)]),
     })
 }
 

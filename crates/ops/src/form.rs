@@ -5,7 +5,7 @@ use crate::{Float, Poly};
 /// How generated code calls an op.
 #[derive(Clone, Debug)]
 pub enum Form {
-    /// A field loaded by `w.load(name, args..)` and called as `self.field.forward(ctx, inputs.., stream, state)`.
+    /// A field loaded by `w.load(name, args..)` and called as `self.field.method(ctx, inputs.., stream, state)`.
     Layer {
         /// The field's type in the runtime.
         ty: &'static str,
@@ -13,6 +13,8 @@ pub enum Form {
         load: &'static str,
         /// Arguments of the loader after the name.
         args: Vec<Lit>,
+        /// The method.
+        method: &'static str,
     },
     /// A field made by `Type::new(constant)`, called as `self.field.method(ctx, x, stream)`; the first operand is taken by value.
     Helper {
@@ -74,6 +76,11 @@ pub enum Form {
 }
 
 impl Form {
+    /// A field that is called as `self.field.forward(..)`.
+    pub(crate) fn layer(ty: &'static str, load: &'static str, args: Vec<Lit>) -> Self {
+        Self::Layer { ty, load, args, method: "forward" }
+    }
+
     /// Every literal of the call.
     pub fn literals(&self) -> Vec<&Lit> {
         match self {

@@ -109,6 +109,6 @@ fn log_decay_facts(call: &Call<'_>) -> Result<Facts, OpError> {
         params: vec![Param::new("A_log", [heads.clone()]), Param::new("dt_bias", [&heads * &width])],
         flops: Flops::pointwise(&Poly::int(3) * &x.numel(), &Poly::int(2) * &x.numel()),
         state: None,
-        form: Form::Layer { ty: "LogDecay", load: "log_decay", args: vec![Lit::Size(heads), Lit::Size(width)] },
+        form: Form::layer("LogDecay", "log_decay", vec![Lit::Size(heads), Lit::Size(width)]),
     })
 }

@@ -39,7 +39,7 @@ fn facts(call: &Call<'_>) -> Result<Facts, OpError> {
 fn scaled(call: &Call<'_>) -> Result<(i128, Vec<Param>, Form), OpError> {
     let x = call.input("x")?;
     let (d, eps) = (x.last(), Lit::F32(call.float("eps")?));
-    let layer = |load, args| Form::Layer { ty: "LayerNorm", load, args };
+    let layer = |load, args| Form::layer("LayerNorm", load, args);
     let weight = Param::new("weight", [d.clone()]);
     Ok(match (call.flag("weight"), call.flag("per_head"), call.flag("bias"), call.flag("plus_one")) {
         (false, ..) => (5, Vec::new(), Form::Source { name: "layer_normalize", args: vec![eps] }),

@@ -9,9 +9,9 @@ pub use kernel::Linear;
 
 pub(crate) static LINEAR: Op = Op {
     name: "linear",
-    summary: "y = x·Wᵀ + b, with W stored [d_out, d_in]",
+    summary: "y = x·Wᵀ + b, with W stored [d_out, d_in]; onto a residual where one is given",
     source: "torch.nn.Linear",
-    inputs: &[Input::tensor("x")],
+    inputs: &[Input::tensor("x"), Input::optional("onto")],
     attrs: &[
         Attr::required("d_out", AttrType::Int),
         Attr::with("bias", AttrType::Bool, AttrDefault::Bool(false)),
@@ -32,11 +32,19 @@ fn facts(call: &Call<'_>) -> Result<Facts, OpError> {
         elementwise = output.numel();
         load = "linear_bias";
     }
+    let mut method = "forward";
+    if let Some(onto) = call.optional_input("onto") {
+        if !onto.same(&output) {
+            return Err(OpError::new(format!("a product of {output} cannot be added to {onto}")));
+        }
+        elementwise = &elementwise + &output.numel();
+        method = "forward_onto";
+    }
     Ok(Facts {
         flops: Flops::product(&(&Poly::int(2) * &output.numel()) * &d_in, elementwise),
         outputs: vec![output],
         params,
         state: None,
-        form: Form::Layer { ty: "Linear", load, args: vec![Lit::Size(d_in), Lit::Size(d_out)] },
+        form: Form::Layer { ty: "Linear", load, args: vec![Lit::Size(d_in), Lit::Size(d_out)], method },
     })
 }

@@ -56,7 +56,7 @@ pub(crate) fn latent_facts(
     let mut flops = it.expanded(seen.clone());
     flops.decode = absorbed(call).then(|| Box::new(it.absorbed(seen)));
     Ok(Facts {
-        form: Form::Layer { ty, load, args: arguments(call, &it)? },
+        form: Form::layer(ty, load, arguments(call, &it)?),
         params: vec![Param::new("weight", [&it.heads * &(&it.d_nope + &it.d_v), it.latent.clone()])],
         state: Some(State::Rows { width: &it.latent + &it.rope }),
         outputs: vec![Type::f32(vec![it.batch, it.queries, it.heads, it.d_v])],

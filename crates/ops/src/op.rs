@@ -191,6 +191,13 @@ impl Type {
         Self { kind: Kind::F32, shape }
     }
 
+    /// Whether two types are equal for every value of the symbols.
+    pub fn same(&self, other: &Self) -> bool {
+        self.kind == other.kind
+            && self.shape.len() == other.shape.len()
+            && self.shape.iter().zip(&other.shape).all(|(a, b)| a.same(b))
+    }
+
     /// The number of elements.
     pub fn numel(&self) -> Poly {
         self.shape.iter().cloned().product()

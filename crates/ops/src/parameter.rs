@@ -35,6 +35,6 @@ fn facts(call: &Call<'_>) -> Result<Facts, OpError> {
         params: vec![if call.flag("buffer") { Param::buffer("", shape) } else { Param::new("", shape) }],
         flops: Flops::none(),
         state: None,
-        form: Form::Layer { ty: "Parameter", load: "parameter", args: vec![dims] },
+        form: Form::layer("Parameter", "parameter", vec![dims]),
     })
 }

@@ -36,10 +36,6 @@ fn facts(call: &Call<'_>) -> Result<Facts, OpError> {
         params: vec![Param::new("weight", [buckets.clone(), heads.clone()])],
         flops: Flops::none(),
         state: None,
-        form: Form::Layer {
-            ty: "RelativeBias",
-            load: "relative_bias",
-            args: vec![Lit::Size(buckets), Lit::Size(heads), Lit::Bool(bidirectional), Lit::Size(far)],
-        },
+        form: Form::layer("RelativeBias", "relative_bias", vec![Lit::Size(buckets), Lit::Size(heads), Lit::Bool(bidirectional), Lit::Size(far)]),
     })
 }

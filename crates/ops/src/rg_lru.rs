@@ -35,6 +35,6 @@ fn facts(call: &Call<'_>) -> Result<Facts, OpError> {
         // The decay, its square and 1 - a²; i·x, its factor; a·h and the sum. Two exponentials and a root.
         flops: Flops::pointwise(&Poly::int(7) * &x.numel(), &Poly::int(3) * &x.numel()),
         state: Some(State::Recurrent { heads: d.clone(), size: Poly::int(1) }),
-        form: Form::Layer { ty: "RgLru", load: "rg_lru", args: vec![Lit::Size(d)] },
+        form: Form::layer("RgLru", "rg_lru", vec![Lit::Size(d)]),
     })
 }

@@ -40,7 +40,7 @@ fn facts(call: &Call<'_>) -> Result<Facts, OpError> {
         _ => return Err(OpError::new("`groups` goes with neither `plus_one` nor `weight: false`")),
     };
     let (params, per_element, form) = if weighted {
-        (vec![Param::new("weight", [d])], 4, Form::Layer { ty: "RmsNorm", load, args })
+        (vec![Param::new("weight", [d])], 4, Form::layer("RmsNorm", load, args))
     } else {
         (Vec::new(), 3, Form::Source { name: "rms_normalize", args: vec![eps] })
     };

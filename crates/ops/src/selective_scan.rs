@@ -42,6 +42,6 @@ fn facts(call: &Call<'_>) -> Result<Facts, OpError> {
         params: vec![Param::new("A_log", [d.clone(), n.clone()]), Param::new("D", [d.clone()])],
         flops,
         state: Some(State::Recurrent { heads: d.clone(), size: n.clone() }),
-        form: Form::Layer { ty: "SelectiveScan", load: "selective_scan", args: vec![Lit::Size(d), Lit::Size(n)] },
+        form: Form::layer("SelectiveScan", "selective_scan", vec![Lit::Size(d), Lit::Size(n)]),
     })
 }

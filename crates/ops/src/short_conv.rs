@@ -36,6 +36,6 @@ fn facts(call: &Call<'_>) -> Result<Facts, OpError> {
             if bias { x.numel() } else { Poly::zero() },
         ),
         state: Some(State::Recurrent { heads: &n - &Poly::int(1), size: channels.clone() }),
-        form: Form::Layer { ty: "ShortConv", load: if bias { "short_conv_bias" } else { "short_conv" }, args: vec![Lit::Size(channels), Lit::Size(n)] },
+        form: Form::layer("ShortConv", if bias { "short_conv_bias" } else { "short_conv" }, vec![Lit::Size(channels), Lit::Size(n)]),
     })
 }

@@ -54,7 +54,7 @@ fn facts(call: &Call<'_>) -> Result<Facts, OpError> {
         params: ["A_log", "D", "dt_bias"].map(|name| Param::new(name, [heads.clone()])).into(),
         flops: flops(&(&(batch * tokens) * heads), n, d),
         state: Some(State::Recurrent { heads: heads.clone(), size: n * d }),
-        form: Form::Layer { ty: "StateSpace", load: "state_space", args },
+        form: Form::layer("StateSpace", "state_space", args),
     })
 }
 

@@ -30,6 +30,6 @@ fn facts(call: &Call<'_>) -> Result<Facts, OpError> {
         flops: Flops::pointwise(&Poly::int(19) * &k.numel(), &Poly::int(4) * &k.numel()),
         // The sum of weighted values, the sum of weights, and the exponent that both are relative to.
         state: Some(State::Recurrent { heads: d.clone(), size: Poly::int(3) }),
-        form: Form::Layer { ty: "Wkv", load: "wkv", args: vec![Lit::Size(d)] },
+        form: Form::layer("Wkv", "wkv", vec![Lit::Size(d)]),
     })
 }

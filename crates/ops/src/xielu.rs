@@ -30,6 +30,6 @@ fn facts(call: &Call<'_>) -> Result<Facts, OpError> {
         ],
         flops: Flops::pointwise(&Poly::int(6) * &x.numel(), x.numel()),
         state: None,
-        form: Form::Layer { ty: "Xielu", load: "xielu", args: Vec::new() },
+        form: Form::layer("Xielu", "xielu", Vec::new()),
     })
 }

@@ -126,21 +126,22 @@ impl Matrix {
 
     /// `y = x Wᵀ + bias` for `x` `[.., d_in]` and `y` `[.., d_out]`.
     pub fn multiply(&self, x: &Tensor, bias: Option<&[f32]>, y: &mut Tensor) {
-        products(x, &[(self, bias)], &mut [y], false);
+        products(x, &[(self, bias)], &mut [y], None);
     }
 
-    /// `y += x Wᵀ + bias`: a residual that needs no tensor of its own.
-    pub fn multiply_add(&self, x: &Tensor, bias: Option<&[f32]>, y: &mut Tensor) {
-        products(x, &[(self, bias)], &mut [y], true);
+    /// `y = onto + x Wᵀ + bias` for `onto` and `y` `[.., d_out]`, with the bits of a product that is added afterwards.
+    pub fn multiply_onto(&self, x: &Tensor, bias: Option<&[f32]>, onto: &Tensor, y: &mut Tensor) {
+        assert_eq!(onto.data().len(), y.data().len(), "a product is added to numbers of its own shape");
+        products(x, &[(self, bias)], &mut [y], Some(onto.data()));
     }
 
     /// Several matrices with one input `[.., d_in]`: `outputs[i] = x Wᵢᵀ + biasᵢ`. Packed ones are multiplied in one go.
     pub fn multiply_all(x: &Tensor, matrices: &[(&Self, Option<&[f32]>)], outputs: &mut [&mut Tensor]) {
-        products(x, matrices, outputs, false);
+        products(x, matrices, outputs, None);
     }
 }
 
-fn products(x: &Tensor, matrices: &[(&Matrix, Option<&[f32]>)], outputs: &mut [&mut Tensor], add: bool) {
+fn products(x: &Tensor, matrices: &[(&Matrix, Option<&[f32]>)], outputs: &mut [&mut Tensor], onto: Option<&[f32]>) {
     assert_eq!(matrices.len(), outputs.len(), "one output for each matrix");
     let device: &Device = x.device();
     let (mut packed, mut ys) = (Vec::with_capacity(matrices.len()), Vec::with_capacity(matrices.len()));
@@ -149,7 +150,7 @@ fn products(x: &Tensor, matrices: &[(&Matrix, Option<&[f32]>)], outputs: &mut [&
         assert_eq!(x.dims().width(), d_in, "a matrix of {d_in} inputs cannot map {:?}", x.shape());
         assert_eq!((y.dims().rows(), y.dims().width()), (rows, d_out), "output of a product");
         assert!(bias.is_none_or(|bias| bias.len() == d_out), "one bias per output");
-        let product = matmul::Product { x: x.data(), bias: *bias, rows, d_in, d_out, add };
+        let product = matmul::Product { x: x.data(), bias: *bias, rows, d_in, d_out, onto };
         match &matrix.held {
             Held::Stored(param, layout) => stored(&product, device, param, *layout, y.data_mut()),
             Held::Packed(it) => {

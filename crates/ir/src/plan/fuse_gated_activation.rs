@@ -4,12 +4,12 @@
 
 use formwork_ops::{Call, Op, Type};
 
-use super::Change;
+use super::{Change, Pass};
 use crate::model::{Model, Module, Node, NodeKind, OpNode, ValueId};
 
-const PASS: &str = "fuse_gated_activation";
+pub(super) const PASS: Pass = Pass { name: "fuse_gated_activation", run };
 
-pub(super) fn run(model: &mut Model) -> Vec<Change> {
+fn run(model: &mut Model) -> Vec<Change> {
     model.modules.iter_mut().flat_map(fuse).collect()
 }
 
@@ -65,5 +65,5 @@ fn rewrite(module: &mut Module, activation: usize, product: usize) -> Option<Cha
     let (outputs, span) = (module.nodes[product].outputs.clone(), module.nodes[product].span);
     module.nodes[product] = Node { kind: NodeKind::Op(node), inputs: vec![gate, up], outputs, span };
     module.nodes.remove(activation);
-    Some(Change { pass: PASS, module: module.name.clone(), before, after: format!("{}(gate, up)", op.name) })
+    Some(Change { pass: PASS.name, module: module.name.clone(), before, after: format!("{}(gate, up)", op.name) })
 }

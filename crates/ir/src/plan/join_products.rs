@@ -5,12 +5,12 @@
 
 use formwork_ops::Form;
 
-use super::Change;
+use super::{Change, Pass};
 use crate::model::{Model, Module, Node, NodeKind, ValueId};
 
-const PASS: &str = "join_products";
+pub(super) const PASS: Pass = Pass { name: "join_products", run };
 
-pub(super) fn run(model: &mut Model) -> Vec<Change> {
+fn run(model: &mut Model) -> Vec<Change> {
     model.modules.iter_mut().flat_map(join).collect()
 }
 
@@ -44,7 +44,7 @@ fn rewrite(module: &mut Module, first: usize, others: &[usize], x: ValueId) -> C
     let of = &module.value(x).name;
     let before = paths.iter().map(|path| format!("{path}({of})")).collect::<Vec<_>>().join(", ");
     let after = format!("[{}]({of})", paths.join(", "));
-    let change = Change { pass: PASS, module: module.name.clone(), before, after };
+    let change = Change { pass: PASS.name, module: module.name.clone(), before, after };
     for node in &inner {
         if let Some(name) = name(module, node) {
             module.values[node.outputs[0].0].name = name;

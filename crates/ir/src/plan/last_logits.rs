@@ -6,12 +6,12 @@
 use formwork_ops::asked::ASKED;
 use formwork_ops::{Call, Type};
 
-use super::Change;
+use super::{Change, Pass};
 use crate::model::{Model, Module, Node, NodeKind, OpNode, Value, ValueId};
 
-const PASS: &str = "last_logits";
+pub(super) const PASS: Pass = Pass { name: "last_logits", run };
 
-pub(super) fn run(model: &mut Model) -> Vec<Change> {
+fn run(model: &mut Model) -> Vec<Change> {
     let Some(stream) = growing_stream(model) else { return Vec::new() };
     let root = &mut model.modules[model.root.0];
     let Some(product) = last_product(root, stream) else { return Vec::new() };
@@ -75,7 +75,7 @@ fn rewrite(root: &mut Module, product: usize, stream: ValueId) -> Option<Change>
     let node = Node { kind: NodeKind::Op(op), inputs: vec![x, stream], outputs: vec![fewer], span };
     root.nodes.insert(product, node);
     let after = format!("{path}(asked({of}))");
-    Some(Change { pass: PASS, module: root.name.clone(), before: format!("{path}({of})"), after })
+    Some(Change { pass: PASS.name, module: root.name.clone(), before: format!("{path}({of})"), after })
 }
 
 /// Gives a node another operand, and its result the type that follows.

@@ -22,6 +22,13 @@ impl Linear {
         y
     }
 
+    /// `[.., d_in]` to `[.., d_out]`, added to `onto` of that shape: the bits of a sum taken afterwards.
+    pub fn forward_onto(&self, ctx: &Context, x: &Tensor, onto: &Tensor) -> Tensor {
+        let mut y = ctx.tensor(&onto.dims());
+        self.weight.multiply_onto(x, self.bias.as_deref(), onto, &mut y);
+        y
+    }
+
     /// `[.., d_in]` to the `[.., d_out]` of each layer, in one go.
     pub fn forward_all<const N: usize>(ctx: &Context, layers: [&Self; N], x: &Tensor) -> [Tensor; N] {
         let products = layers.map(|layer| (&layer.weight, layer.bias.as_deref()));

@@ -52,9 +52,7 @@ impl<E: Element> Block<'_, E> {
         let x = &x[row * d_in..][..d_in];
         let weights = |k: usize| &self.w[k * d_out + range.start..][..range.len()];
         let y = self.block.row(row);
-        if !self.product.add {
-            y.fill(0.0);
-        }
+        y.fill(0.0);
         let whole = d_in - d_in % 4;
         for k in (0..whole).step_by(4) {
             let [a, b, c, d] = [weights(k), weights(k + 1), weights(k + 2), weights(k + 3)];
@@ -70,7 +68,7 @@ impl<E: Element> Block<'_, E> {
                 *y = mul_add::<FMA>(*input, w.widen(), *y);
             }
         }
-        self.product.add_bias(y, range.start);
+        self.product.finish(y, row, range.start);
     }
 
     /// Outputs `column..column + V·N` of all rows, four rows at a time.
@@ -107,7 +105,7 @@ impl<E: Element> Block<'_, E> {
         }
         for (m, sums) in sums.iter().enumerate() {
             let y = &mut self.block.row(row + m)[column..column + V * N];
-            self.product.put(y, sums.as_flattened(), start + column);
+            self.product.put(y, sums.as_flattened(), row + m, start + column);
         }
     }
 
@@ -125,7 +123,7 @@ impl<E: Element> Block<'_, E> {
                     sums[lane] = mul_add::<FMA>(x[row * d_in + k], weights[lane], sums[lane]);
                 }
             }
-            self.product.put(y, &sums, start + column);
+            self.product.put(y, &sums, row, start + column);
         }
     }
 }

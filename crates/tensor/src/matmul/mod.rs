@@ -11,7 +11,7 @@ pub use out_in::dots;
 use crate::device::Device;
 use crate::lanes::Element;
 
-/// `y [rows, d_out] = x [rows, d_in] Wᵀ + bias`, or `+=`.
+/// `y [rows, d_out] = x [rows, d_in] Wᵀ + bias + onto`.
 #[derive(Clone, Copy)]
 pub(crate) struct Product<'a> {
     pub(crate) x: &'a [f32],
@@ -19,8 +19,8 @@ pub(crate) struct Product<'a> {
     pub(crate) rows: usize,
     pub(crate) d_in: usize,
     pub(crate) d_out: usize,
-    /// Whether the product is added to what `y` holds.
-    pub(crate) add: bool,
+    /// What the product is added to, `[rows, d_out]`: the same bits as a sum taken after it.
+    pub(crate) onto: Option<&'a [f32]>,
 }
 
 impl Product<'_> {
@@ -60,14 +60,25 @@ impl Product<'_> {
         }
     }
 
-    /// Writes sums to a block of one row, or adds them, and adds the bias.
+    /// Adds a block of one row of what the product is added to, or nothing.
     #[inline(always)]
-    pub(crate) fn put(&self, y: &mut [f32], sums: &[f32], start: usize) {
-        if self.add {
-            y.iter_mut().zip(sums).for_each(|(y, sum)| *y += sum);
-        } else {
-            y.iter_mut().zip(sums).for_each(|(y, sum)| *y = *sum);
+    pub(crate) fn add_onto(&self, y: &mut [f32], row: usize, start: usize) {
+        if let Some(onto) = self.onto {
+            y.iter_mut().zip(&onto[row * self.d_out + start..]).for_each(|(y, x)| *y += x);
         }
+    }
+
+    /// Adds what comes after the sums to a block of one row.
+    #[inline(always)]
+    pub(crate) fn finish(&self, y: &mut [f32], row: usize, start: usize) {
         self.add_bias(y, start);
+        self.add_onto(y, row, start);
+    }
+
+    /// Writes sums, and what comes after them, to a block of one row.
+    #[inline(always)]
+    pub(crate) fn put(&self, y: &mut [f32], sums: &[f32], row: usize, start: usize) {
+        y.iter_mut().zip(sums).for_each(|(y, sum)| *y = *sum);
+        self.finish(y, row, start);
     }
 }

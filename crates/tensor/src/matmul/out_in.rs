@@ -28,9 +28,7 @@ impl<E: Element> Kernel for Block<'_, E> {
         let columns = range.len();
         for row in 0..rows {
             let y = self.block.row(row);
-            if !self.product.add {
-                y.fill(0.0);
-            }
+            y.fill(0.0);
             self.product.add_bias(y, range.start);
         }
         // Few rows stream the weights once, row by row; many rows reuse tiles of them.
@@ -41,6 +39,9 @@ impl<E: Element> Kernel for Block<'_, E> {
                 let depth = DEPTH.min(d_in - k);
                 self.pass::<N, FMA>(first, last, k, depth);
             }
+        }
+        for row in 0..rows {
+            self.product.add_onto(self.block.row(row), row, range.start);
         }
     }
 }

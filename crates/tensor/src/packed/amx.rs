@@ -73,13 +73,14 @@ impl Tiled<'_> {
     /// The CPU has AVX-512.
     #[target_feature(enable = "avx512f")]
     unsafe fn put(&mut self, piece: &Piece<'_>, [block, height]: [usize; 2], [first, width]: [usize; 2], sums: &[u8]) {
-        let starts = piece.first == 0 && !self.product.add;
+        let starts = piece.first == 0;
         let ends = piece.first + piece.depth == self.x.steps();
         for panel in 0..width {
             let at = self.block.range.start + first + panel;
             let outputs = at * PANEL..((at + 1) * PANEL).min(self.product.d_out);
             let lanes = ((1_u32 << outputs.len()) - 1) as __mmask16;
-            let bias = self.product.bias.filter(|_| ends).map(|bias| &bias[outputs]);
+            let bias = self.product.bias.filter(|_| ends).map(|bias| &bias[outputs.clone()]);
+            let onto = self.product.onto.filter(|_| ends);
             for row in 0..(height * ROWS).min(self.product.rows - block * ROWS) {
                 let line = &sums[(2 * panel + row / ROWS) * TILE + row % ROWS * LINE..][..LINE];
                 let y = self.out.panel(block * ROWS + row, at).as_mut_ptr();
@@ -91,6 +92,10 @@ impl Tiled<'_> {
                     }
                     if let Some(bias) = bias {
                         sums = _mm512_add_ps(sums, _mm512_maskz_loadu_ps(lanes, bias.as_ptr()));
+                    }
+                    if let Some(onto) = onto {
+                        let x = &onto[(block * ROWS + row) * self.product.d_out..][outputs.clone()];
+                        sums = _mm512_add_ps(sums, _mm512_maskz_loadu_ps(lanes, x.as_ptr()));
                     }
                     _mm512_mask_storeu_ps(y, lanes, sums);
                 }

@@ -102,7 +102,7 @@ impl<E: Element> FloatPanels<'_, E> {
     ) {
         let Product { x, d_in, .. } = *self.product;
         let mut sums = [[[0.0; PANEL]; NP]; MR];
-        if k > 0 || self.product.add {
+        if k > 0 {
             for m in 0..MR {
                 for p in 0..NP {
                     sums[m][p] = read(self.out.panel(row + m, panels[p]));
@@ -146,7 +146,7 @@ impl<E: Element> FloatPanels<'_, E> {
                 let y = self.out.panel(row + m, panels[p]);
                 write(y, sums[m][p]);
                 if last && !y.is_empty() {
-                    self.product.add_bias(y, start);
+                    self.product.finish(y, row + m, start);
                 }
             }
         }

@@ -123,7 +123,7 @@ impl<'a, C: Codes> Groups<'a, C> {
     pub(crate) fn put(&mut self, row: usize, panel: usize, sums: &[f32; PANEL]) {
         let y = self.out.panel(row, panel);
         if !y.is_empty() {
-            self.product.put(y, sums, panel * PANEL);
+            self.product.put(y, sums, row, panel * PANEL);
         }
     }
 }
