@@ -90,11 +90,13 @@ impl Layer {
     /// `[B, S, D_MODEL]` to `[B, S, D_MODEL]`.
     pub fn forward(&self, ctx: &Context, x: &Tensor, tokens: &Tokens) -> Tensor {
         let encoder_attention = self.attention_self.forward(ctx, x, tokens);
-        let y = self.attention_output_dense.forward(ctx, &encoder_attention);
-        let x = self.attention_output_layer_norm.forward(ctx, &(x + y));
+        let add = self
+            .attention_output_dense
+            .forward_onto(ctx, &encoder_attention, x);
+        let x = self.attention_output_layer_norm.forward(ctx, &add);
         let h = ops::gelu(self.intermediate_dense.forward(ctx, &x));
-        let h = self.output_dense.forward(ctx, &h);
-        self.output_layer_norm.forward(ctx, &(x + h))
+        let add = self.output_dense.forward_onto(ctx, &h, &x);
+        self.output_layer_norm.forward(ctx, &add)
     }
 }
 

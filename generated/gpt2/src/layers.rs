@@ -20,12 +20,13 @@ impl SelfAttention {
         }
     }
 
-    /// `[B, S, D_MODEL]` to `[B, S, D_MODEL]`.
+    /// `[B, S, D_MODEL]` and `[B, S, D_MODEL]` to `[B, S, D_MODEL]`.
     pub fn forward(
         &self,
         ctx: &Context,
         x: &Tensor,
         tokens: &Tokens,
+        residual: &Tensor,
         cache: &mut KvCache,
     ) -> Tensor {
         let [q, k, v] = self
@@ -41,7 +42,7 @@ impl SelfAttention {
                 &v.split_heads(N_HEADS),
                 tokens,
             );
-        self.c_proj.forward(ctx, &y.merge_heads())
+        self.c_proj.forward_onto(ctx, &y.merge_heads(), residual)
     }
 }
 
@@ -60,10 +61,10 @@ impl FeedForward {
         }
     }
 
-    /// `[B, S, D_MODEL]` to `[B, S, D_MODEL]`.
-    pub fn forward(&self, ctx: &Context, x: &Tensor) -> Tensor {
+    /// `[B, S, D_MODEL]` and `[B, S, D_MODEL]` to `[B, S, D_MODEL]`.
+    pub fn forward(&self, ctx: &Context, x: &Tensor, residual: &Tensor) -> Tensor {
         let h = ops::gelu_tanh(self.c_fc.forward(ctx, x));
-        self.c_proj.forward(ctx, &h)
+        self.c_proj.forward_onto(ctx, &h, residual)
     }
 }
 
@@ -95,8 +96,8 @@ impl Layer {
         cache: &mut KvCache,
     ) -> Tensor {
         let h = self.ln_1.forward(ctx, x);
-        let x = x + self.attn.forward(ctx, &h, tokens, cache);
+        let x = self.attn.forward(ctx, &h, tokens, x, cache);
         let h = self.ln_2.forward(ctx, &x);
-        x + self.mlp.forward(ctx, &h)
+        self.mlp.forward(ctx, &h, &x)
     }
 }

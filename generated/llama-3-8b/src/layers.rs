@@ -26,12 +26,13 @@ impl SelfAttention {
         }
     }
 
-    /// `[B, S, D_MODEL]` to `[B, S, D_MODEL]`.
+    /// `[B, S, D_MODEL]` and `[B, S, D_MODEL]` to `[B, S, D_MODEL]`.
     pub fn forward(
         &self,
         ctx: &Context,
         x: &Tensor,
         tokens: &Tokens,
+        residual: &Tensor,
         cache: &mut KvCache,
     ) -> Tensor {
         let [q, k, v] = Linear::forward_all(ctx, [&self.q_proj, &self.k_proj, &self.v_proj], x);
@@ -43,7 +44,7 @@ impl SelfAttention {
         let y = Attention::new(Mask::Causal, ATTENTION_SCALE)
             .cached(cache)
             .run(ctx, &q, &k, &v, tokens);
-        self.o_proj.forward(ctx, &y.merge_heads())
+        self.o_proj.forward_onto(ctx, &y.merge_heads(), residual)
     }
 }
 
@@ -64,10 +65,11 @@ impl FeedForward {
         }
     }
 
-    /// `[B, S, D_MODEL]` to `[B, S, D_MODEL]`.
-    pub fn forward(&self, ctx: &Context, x: &Tensor) -> Tensor {
+    /// `[B, S, D_MODEL]` and `[B, S, D_MODEL]` to `[B, S, D_MODEL]`.
+    pub fn forward(&self, ctx: &Context, x: &Tensor, residual: &Tensor) -> Tensor {
         let [gate, up] = Linear::forward_all(ctx, [&self.gate_proj, &self.up_proj], x);
-        self.down_proj.forward(ctx, &ops::gated_silu(gate, up))
+        self.down_proj
+            .forward_onto(ctx, &ops::gated_silu(gate, up), residual)
     }
 }
 
@@ -99,8 +101,8 @@ impl Layer {
         cache: &mut KvCache,
     ) -> Tensor {
         let h = self.input_layernorm.forward(ctx, x);
-        let x = x + self.self_attn.forward(ctx, &h, tokens, cache);
+        let x = self.self_attn.forward(ctx, &h, tokens, x, cache);
         let h = self.post_attention_layernorm.forward(ctx, &x);
-        x + self.mlp.forward(ctx, &h)
+        self.mlp.forward(ctx, &h, &x)
     }
 }

@@ -28,8 +28,15 @@ impl SelfAttention {
         }
     }
 
-    /// `[B, T, D_MODEL]` and `[N_HEADS, T, T]` to `[B, T, D_MODEL]`.
-    pub fn forward(&self, ctx: &Context, x: &Tensor, bias: &Tensor, tokens: &Tokens) -> Tensor {
+    /// `[B, T, D_MODEL]` and `[N_HEADS, T, T]` and `[B, T, D_MODEL]` to `[B, T, D_MODEL]`.
+    pub fn forward(
+        &self,
+        ctx: &Context,
+        x: &Tensor,
+        bias: &Tensor,
+        tokens: &Tokens,
+        residual: &Tensor,
+    ) -> Tensor {
         let [q, k, v] = Linear::forward_all(ctx, [&self.q, &self.k, &self.v], x);
         let q = q.split_heads(N_HEADS);
         let k = k.split_heads(N_HEADS);
@@ -38,7 +45,7 @@ impl SelfAttention {
             .bias(bias)
             .run(ctx, &q, &k, &v, tokens)
             .merge_heads();
-        self.o.forward(ctx, &y)
+        self.o.forward_onto(ctx, &y, residual)
     }
 }
 
@@ -57,10 +64,10 @@ impl FeedForward {
         }
     }
 
-    /// `[B, T, D_MODEL]` to `[B, T, D_MODEL]`.
-    pub fn forward(&self, ctx: &Context, x: &Tensor) -> Tensor {
+    /// `[B, T, D_MODEL]` and `[B, T, D_MODEL]` to `[B, T, D_MODEL]`.
+    pub fn forward(&self, ctx: &Context, x: &Tensor, residual: &Tensor) -> Tensor {
         let h = ops::relu(self.wi.forward(ctx, x));
-        self.wo.forward(ctx, &h)
+        self.wo.forward_onto(ctx, &h, residual)
     }
 }
 
@@ -86,9 +93,9 @@ impl Block {
     /// `[B, T, D_MODEL]` and `[N_HEADS, T, T]` to `[B, T, D_MODEL]`.
     pub fn forward(&self, ctx: &Context, x: &Tensor, shared: &Tensor, tokens: &Tokens) -> Tensor {
         let h = self.layer_0_layer_norm.forward(ctx, x);
-        let x = x + self.self_attention.forward(ctx, &h, shared, tokens);
+        let x = self.self_attention.forward(ctx, &h, shared, tokens, x);
         let h = self.layer_1_layer_norm.forward(ctx, &x);
-        x + self.dense_relu_dense.forward(ctx, &h)
+        self.dense_relu_dense.forward(ctx, &h, &x)
     }
 }
 
@@ -152,13 +159,14 @@ impl DecoderSelfAttention {
         }
     }
 
-    /// `[B, S, D_MODEL]` and `[N_HEADS, S, S + past]` to `[B, S, D_MODEL]`.
+    /// `[B, S, D_MODEL]` and `[N_HEADS, S, S + past]` and `[B, S, D_MODEL]` to `[B, S, D_MODEL]`.
     pub fn forward(
         &self,
         ctx: &Context,
         x: &Tensor,
         bias: &Tensor,
         tokens: &Tokens,
+        residual: &Tensor,
         cache: &mut KvCache,
     ) -> Tensor {
         let [q, k, v] = Linear::forward_all(ctx, [&self.q, &self.k, &self.v], x);
@@ -170,7 +178,7 @@ impl DecoderSelfAttention {
             .cached(cache)
             .run(ctx, &q, &k, &v, tokens)
             .merge_heads();
-        self.o.forward(ctx, &y)
+        self.o.forward_onto(ctx, &y, residual)
     }
 }
 
@@ -193,13 +201,14 @@ impl CrossAttention {
         }
     }
 
-    /// `[B, S, D_MODEL]` and `[B, T, D_MODEL]` to `[B, S, D_MODEL]`.
+    /// `[B, S, D_MODEL]` and `[B, T, D_MODEL]` and `[B, S, D_MODEL]` to `[B, S, D_MODEL]`.
     pub fn forward(
         &self,
         ctx: &Context,
         x: &Tensor,
         memory: &Tensor,
         tokens: &Tokens,
+        residual: &Tensor,
         cache: &mut CrossAttentionCache,
     ) -> Tensor {
         let q = self.q.forward(ctx, x).split_heads(N_HEADS);
@@ -212,7 +221,7 @@ impl CrossAttention {
         let y = Attention::new(Mask::Full, 1.0)
             .run(ctx, &q, k, v, tokens)
             .merge_heads();
-        self.o.forward(ctx, &y)
+        self.o.forward_onto(ctx, &y, residual)
     }
 }
 
@@ -274,19 +283,20 @@ impl DecoderBlock {
         cache: &mut DecoderBlockCache,
     ) -> Tensor {
         let h = self.layer_0_layer_norm.forward(ctx, x);
-        let x = x + self
+        let x = self
             .self_attention
-            .forward(ctx, &h, shared, tokens, &mut cache.self_attention);
+            .forward(ctx, &h, shared, tokens, x, &mut cache.self_attention);
         let h = self.layer_1_layer_norm.forward(ctx, &x);
-        let x = x + self.enc_dec_attention.forward(
+        let x = self.enc_dec_attention.forward(
             ctx,
             &h,
             memory,
             tokens_2,
+            &x,
             &mut cache.enc_dec_attention,
         );
         let h = self.layer_2_layer_norm.forward(ctx, &x);
-        x + self.dense_relu_dense.forward(ctx, &h)
+        self.dense_relu_dense.forward(ctx, &h, &x)
     }
 }
 

@@ -26,12 +26,13 @@ impl SelfAttention {
         }
     }
 
-    /// `[B, S, D_MODEL]` to `[B, S, D_MODEL]`.
+    /// `[B, S, D_MODEL]` and `[B, S, D_MODEL]` to `[B, S, D_MODEL]`.
     pub fn forward(
         &self,
         ctx: &Context,
         x: &Tensor,
         tokens: &Tokens,
+        residual: &Tensor,
         cache: &mut KvCache,
     ) -> Tensor {
         let [q, k, v] = Linear::forward_all(ctx, [&self.q, &self.k, &self.v], x);
@@ -43,7 +44,7 @@ impl SelfAttention {
         let y = Attention::new(Mask::Causal, ATTENTION_SCALE)
             .cached(cache)
             .run(ctx, &q, &k, &v, tokens);
-        self.o.forward(ctx, &y.merge_heads())
+        self.o.forward_onto(ctx, &y.merge_heads(), residual)
     }
 }
 
@@ -64,11 +65,11 @@ impl FeedForward {
         }
     }
 
-    /// `[B, S, D_MODEL]` to `[B, S, D_MODEL]`.
-    pub fn forward(&self, ctx: &Context, x: &Tensor) -> Tensor {
+    /// `[B, S, D_MODEL]` and `[B, S, D_MODEL]` to `[B, S, D_MODEL]`.
+    pub fn forward(&self, ctx: &Context, x: &Tensor, residual: &Tensor) -> Tensor {
         let [up, gate] = Linear::forward_all(ctx, [&self.up, &self.gate], x);
         let h = ops::gated_silu(gate, up);
-        self.down.forward(ctx, &h)
+        self.down.forward_onto(ctx, &h, residual)
     }
 }
 
@@ -100,8 +101,8 @@ impl Layer {
         cache: &mut KvCache,
     ) -> Tensor {
         let h = self.attn_norm.forward(ctx, x);
-        let x = x + self.attn.forward(ctx, &h, tokens, cache);
+        let x = self.attn.forward(ctx, &h, tokens, x, cache);
         let h = self.ffn_norm.forward(ctx, &x);
-        x + self.ffn.forward(ctx, &h)
+        self.ffn.forward(ctx, &h, &x)
     }
 }
