@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 pub enum Simd {
     /// What every CPU of the target has.
     Portable,
-    /// AVX2 and FMA: eight lanes.
+    /// AVX2, FMA and F16C: eight lanes.
     Avx2,
     /// The same with AVX-VNNI: products of 8-bit integers.
     AvxVnni,
@@ -86,11 +86,11 @@ impl Simd {
             }
             Self::Vnni => Self::Avx512.is_supported() && is_x86_feature_detected!("avx512vnni"),
             Self::Avx512 => {
-                is_x86_feature_detected!("avx512f")
+                Self::Avx2.is_supported()
+                    && is_x86_feature_detected!("avx512f")
                     && is_x86_feature_detected!("avx512bw")
                     && is_x86_feature_detected!("avx512dq")
                     && is_x86_feature_detected!("avx512vl")
-                    && is_x86_feature_detected!("fma")
             }
         }
     }

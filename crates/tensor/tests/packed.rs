@@ -1,8 +1,10 @@
 //! Packed matrices: products against an f64 twin of the numbers they hold, and how near those are to the originals.
 
+use std::sync::Arc;
+
 use half::{bf16, f16};
 
-use formwork_tensor::{Context, DType, Format, Layout, Matrix, Param, Simd};
+use formwork_tensor::{Coded, CodedRows, Context, DType, Format, GROUP, Layout, Matrix, Param, Simd};
 
 const FORMATS: [Format; 5] =
     [Format::Float(DType::F32), Format::Float(DType::Bf16), Format::Float(DType::F16), Format::Q8, Format::Q4];
@@ -123,6 +125,41 @@ fn instruction_sets_agree_on_integers() {
                 assert!(other.iter().zip(&all[0].1).all(|(a, b)| (a - b).abs() < 1e-5), "{format:?}");
             } else {
                 assert_eq!(other, &all[0].1, "{simd:?} {format:?}");
+            }
+        }
+    }
+}
+
+/// Rows of one code, the scale 1.
+struct Same(Format, i8);
+
+impl CodedRows for Same {
+    fn row(&self, _: usize, out: &mut [f32]) {
+        out.fill(f32::from(self.1));
+    }
+
+    fn format(&self) -> Option<Format> {
+        Some(self.0)
+    }
+
+    fn group(&self, _: usize, _: usize, codes: &mut [i8; GROUP]) -> f16 {
+        codes.fill(self.1);
+        f16::ONE
+    }
+}
+
+#[test]
+fn sums_have_room_for_the_largest_products() {
+    let (d_in, d_out) = (96, 70);
+    for simd in Simd::supported() {
+        let ctx = Context::with(1, simd);
+        for (format, code) in [(Format::Q8, -128), (Format::Q8, 127), (Format::Q4, -8), (Format::Q4, 7)] {
+            let matrix = Matrix::from_coded(&Coded::new(&[d_out, d_in], Arc::new(Same(format, code))), format);
+            for (rows, input) in [(1, 127.0), (1, -127.0), (13, 127.0), (13, -127.0)] {
+                let mut y = ctx.tensor(&[rows, d_out]);
+                matrix.multiply(&ctx.from_slice(&[rows, d_in], &vec![input; rows * d_in]), None, &mut y);
+                let exact = d_in as f32 * f32::from(code) * input;
+                assert!(y.data().iter().all(|y| *y == exact), "{simd:?} {format:?} {code} {rows} {input}");
             }
         }
     }

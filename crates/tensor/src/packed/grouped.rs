@@ -54,9 +54,11 @@ impl<'a, C: Codes> Groups<'a, C> {
     pub(crate) fn run(self, simd: Simd) {
         match simd {
             #[cfg(target_arch = "x86_64")]
-            Simd::Vnni | Simd::Amx => super::vnni::wide(self),
+            Simd::Vnni | Simd::Amx => super::dots::wide(self),
             #[cfg(target_arch = "x86_64")]
-            Simd::AvxVnni => super::vnni::narrow(self),
+            Simd::AvxVnni => super::dots::narrow(self),
+            #[cfg(target_arch = "x86_64")]
+            Simd::Avx2 | Simd::Avx512 => super::dots::pairs(self),
             _ => simd.run(self),
         }
     }

@@ -1,4 +1,4 @@
-//! The sixteen lanes of a panel in the vectors of an instruction set that has dot products of bytes.
+//! The sixteen lanes of a panel in the vectors of an instruction set.
 #![allow(unsafe_code, reason = "CPU intrinsics, called where their features were detected")]
 
 use std::arch::x86_64::*;
@@ -9,6 +9,10 @@ pub(crate) trait Lanes {
     const TALLEST: usize;
     /// The same of a tile of `STREAMS` panels.
     const TALLEST_OF_STREAMS: usize;
+
+    /// Whether steps add the products of any codes without sign. Where they do not, codes of eight bits are weights with their
+    /// sign, and those of four are shifted down.
+    const ROOM: bool;
 
     /// Sixteen sums of products, or four codes for each of sixteen outputs.
     type Ints: Copy;
@@ -26,11 +30,11 @@ pub(crate) trait Lanes {
     /// Four codes of an input.
     unsafe fn codes(from: *const i32) -> Self::Codes;
 
-    /// 64 bytes of weights, masked.
-    unsafe fn weights(from: *const u8, mask: i8) -> Self::Ints;
+    /// Four codes of each output, of so many bits, from the bytes of a half of a block.
+    unsafe fn weights(from: *const u8, bits: usize, half: usize) -> Self::Ints;
 
     /// Adds the four products of every output.
-    unsafe fn dot(sums: Self::Ints, weights: Self::Ints, codes: Self::Codes) -> Self::Ints;
+    unsafe fn dot(sums: Self::Ints, weights: Self::Ints, codes: Self::Codes, bits: usize) -> Self::Ints;
 
     /// Sixteen scales of two bytes, times a factor.
     unsafe fn scales(from: *const u8, factor: f32) -> Self::Floats;
@@ -45,12 +49,23 @@ pub(crate) trait Lanes {
 /// AVX-512 with VNNI: one register.
 pub(crate) struct Wide;
 
-/// AVX2 with AVX-VNNI: two registers.
-pub(crate) struct Narrow;
+/// AVX2 with AVX-VNNI or without it: two registers.
+pub(crate) struct Narrow<const VNNI: bool>;
+
+/// The bits of a byte that hold codes of a half of a block.
+#[inline(always)]
+fn mask(bits: usize, half: usize) -> i8 {
+    match (bits, half) {
+        (4, 0) => 0x0f,
+        (4, _) => -16,
+        _ => -1,
+    }
+}
 
 impl Lanes for Wide {
     const TALLEST: usize = 12;
     const TALLEST_OF_STREAMS: usize = 2;
+    const ROOM: bool = true;
 
     type Ints = __m512i;
     type Floats = __m512;
@@ -73,12 +88,12 @@ impl Lanes for Wide {
     }
 
     #[inline(always)]
-    unsafe fn weights(from: *const u8, mask: i8) -> __m512i {
-        unsafe { _mm512_and_si512(_mm512_loadu_si512(from.cast()), _mm512_set1_epi8(mask)) }
+    unsafe fn weights(from: *const u8, bits: usize, half: usize) -> __m512i {
+        unsafe { _mm512_and_si512(_mm512_loadu_si512(from.cast()), _mm512_set1_epi8(mask(bits, half))) }
     }
 
     #[inline(always)]
-    unsafe fn dot(sums: __m512i, weights: __m512i, codes: __m512i) -> __m512i {
+    unsafe fn dot(sums: __m512i, weights: __m512i, codes: __m512i, _: usize) -> __m512i {
         unsafe { _mm512_dpbusd_epi32(sums, weights, codes) }
     }
 
@@ -98,9 +113,10 @@ impl Lanes for Wide {
     }
 }
 
-impl Lanes for Narrow {
+impl<const VNNI: bool> Lanes for Narrow<VNNI> {
     const TALLEST: usize = 3;
     const TALLEST_OF_STREAMS: usize = 1;
+    const ROOM: bool = VNNI;
 
     type Ints = [__m256i; 2];
     type Floats = [__m256; 2];
@@ -123,17 +139,34 @@ impl Lanes for Narrow {
     }
 
     #[inline(always)]
-    unsafe fn weights(from: *const u8, mask: i8) -> [__m256i; 2] {
+    unsafe fn weights(from: *const u8, bits: usize, half: usize) -> [__m256i; 2] {
         unsafe {
-            let mask = _mm256_set1_epi8(mask);
-            let low = _mm256_and_si256(_mm256_loadu_si256(from.cast()), mask);
-            [low, _mm256_and_si256(_mm256_loadu_si256(from.add(32).cast()), mask)]
+            let [low, high] = [_mm256_loadu_si256(from.cast()), _mm256_loadu_si256(from.add(32).cast())];
+            let mask = _mm256_set1_epi8(mask(bits, half));
+            let [low, high] = [_mm256_and_si256(low, mask), _mm256_and_si256(high, mask)];
+            match (bits, half) {
+                (8, _) if !VNNI => {
+                    let offset = _mm256_set1_epi8(-128);
+                    [_mm256_xor_si256(low, offset), _mm256_xor_si256(high, offset)]
+                }
+                (4, 1) if !VNNI => [_mm256_srli_epi16::<4>(low), _mm256_srli_epi16::<4>(high)],
+                _ => [low, high],
+            }
         }
     }
 
     #[inline(always)]
-    unsafe fn dot([s0, s1]: [__m256i; 2], [w0, w1]: [__m256i; 2], codes: __m256i) -> [__m256i; 2] {
-        unsafe { [_mm256_dpbusd_avx_epi32(s0, w0, codes), _mm256_dpbusd_avx_epi32(s1, w1, codes)] }
+    unsafe fn dot([s0, s1]: [__m256i; 2], [w0, w1]: [__m256i; 2], x: __m256i, bits: usize) -> [__m256i; 2] {
+        unsafe {
+            match bits {
+                _ if VNNI => [_mm256_dpbusd_avx_epi32(s0, w0, x), _mm256_dpbusd_avx_epi32(s1, w1, x)],
+                8 => [
+                    add_pairs(s0, _mm256_abs_epi8(w0), _mm256_sign_epi8(x, w0)),
+                    add_pairs(s1, _mm256_abs_epi8(w1), _mm256_sign_epi8(x, w1)),
+                ],
+                _ => [add_pairs(s0, w0, x), add_pairs(s1, w1, x)],
+            }
+        }
     }
 
     #[inline(always)]
@@ -160,5 +193,15 @@ impl Lanes for Narrow {
             _mm256_storeu_ps(to, low);
             _mm256_storeu_ps(to.add(8), high);
         }
+    }
+}
+
+/// Adds four products of bytes in each lane; the sum of any two fits into sixteen bits.
+#[inline(always)]
+unsafe fn add_pairs(sums: __m256i, weights: __m256i, codes: __m256i) -> __m256i {
+    // SAFETY: called where the instructions are there.
+    unsafe {
+        let pairs = _mm256_maddubs_epi16(weights, codes);
+        _mm256_add_epi32(sums, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
     }
 }

@@ -7,6 +7,8 @@
 #[cfg(target_arch = "x86_64")]
 mod amx;
 mod blocks;
+#[cfg(target_arch = "x86_64")]
+mod dots;
 mod encode;
 mod float;
 mod group;
@@ -21,8 +23,6 @@ mod quantise;
 pub(crate) mod tiles;
 #[cfg(target_arch = "x86_64")]
 mod unpack;
-#[cfg(target_arch = "x86_64")]
-mod vnni;
 
 use half::{bf16, f16};
 

@@ -1,4 +1,4 @@
-//! The grouped products with VNNI: four 8-bit products of a lane in one instruction.
+//! The grouped products in vectors: four products of bytes of every lane in a step.
 #![allow(unsafe_code, reason = "CPU intrinsics, called where their features were detected")]
 
 use std::hint::black_box;
@@ -11,30 +11,41 @@ use super::lanes::{Lanes, Narrow, Wide};
 use super::quantise::GROUP_BYTES;
 use crate::simd::prefetch;
 
-/// One task in the vectors of AVX-512.
+/// One task with AVX-512 and VNNI.
 pub(crate) fn wide<C: Codes>(task: Groups<'_, C>) {
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
     fn compiled<C: Codes>(mut task: Groups<'_, C>) {
-        task.walk::<Vnni<Wide>>();
+        task.walk::<Vectors<Wide>>();
     }
     // SAFETY: a device has `Simd::Vnni` only where these features were detected.
     unsafe { compiled(task) }
 }
 
-/// One task in the vectors of AVX2.
+/// One task with AVX2 and AVX-VNNI.
 pub(crate) fn narrow<C: Codes>(task: Groups<'_, C>) {
     #[target_feature(enable = "avxvnni,avx2,fma,f16c")]
     fn compiled<C: Codes>(mut task: Groups<'_, C>) {
-        task.walk::<Vnni<Narrow>>();
+        task.walk::<Vectors<Narrow<true>>>();
     }
     // SAFETY: a device has `Simd::AvxVnni` only where these features were detected.
     unsafe { compiled(task) }
 }
 
-/// Codes of four bits are masked, not shifted: those of the second half count sixteen times, and its scales a sixteenth.
-struct Vnni<L>(PhantomData<L>);
+/// One task with AVX2 alone.
+pub(crate) fn pairs<C: Codes>(task: Groups<'_, C>) {
+    #[target_feature(enable = "avx2,fma,f16c")]
+    fn compiled<C: Codes>(mut task: Groups<'_, C>) {
+        task.walk::<Vectors<Narrow<false>>>();
+    }
+    // SAFETY: a device has `Simd::Avx2` and what is above it only where these features were detected.
+    unsafe { compiled(task) }
+}
 
-impl<L: Lanes> Tile for Vnni<L> {
+/// Codes of four bits are masked and, where sums have room, not shifted: those of the second half count sixteen times, and its
+/// scales a sixteenth.
+struct Vectors<L>(PhantomData<L>);
+
+impl<L: Lanes> Tile for Vectors<L> {
     const TALLEST: usize = L::TALLEST;
     const TALLEST_OF_STREAMS: usize = L::TALLEST_OF_STREAMS;
 
@@ -98,33 +109,32 @@ unsafe fn half<L: Lanes, C: Codes, const MR: usize, const NP: usize, const HALF:
 ) {
     // SAFETY: by the contract.
     unsafe {
-        let raised = C::BITS == 4 && HALF == 1;
-        let shift = if raised { 0 } else { 8 - C::BITS };
+        let raised = C::BITS == 4 && HALF == 1 && L::ROOM;
+        let start = |start: i32| match C::BITS {
+            8 if !L::ROOM => 0,
+            4 if !raised => start >> 4,
+            _ => start,
+        };
         let scales = words.add((2 * block + HALF) * height * GROUP_BYTES).cast::<f32>();
         let starts = scales.add(height).cast::<i32>();
         let mut codes = starts.add(height);
         let mut whole = [[L::ints(0); NP]; MR];
         for m in 0..MR {
-            whole[m] = [L::ints(starts.add(m).read_unaligned() >> shift); NP];
+            whole[m] = [L::ints(start(starts.add(m).read_unaligned())); NP];
         }
-        let mask = match (C::BITS, HALF) {
-            (4, 0) => 0x0f,
-            (4, _) => -16,
-            _ => -1,
-        };
         for quad in 0..quads {
             let mut w = [L::ints(0); NP];
             for p in 0..NP {
                 let line = ws[p].add(block * C::BYTES + C::quad(HALF, quad));
-                if MR <= 2 && !raised {
+                if !raised {
                     prefetch(line.wrapping_add(AHEAD));
                 }
-                w[p] = L::weights(line, mask);
+                w[p] = L::weights(line, C::BITS, HALF);
             }
             for m in 0..MR {
                 let x = L::codes(codes.add(m));
                 for p in 0..NP {
-                    whole[m][p] = L::dot(whole[m][p], w[p], x);
+                    whole[m][p] = L::dot(whole[m][p], w[p], x, C::BITS);
                 }
             }
             codes = codes.add(height);
