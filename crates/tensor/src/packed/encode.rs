@@ -1,5 +1,6 @@
 //! Numbers become codes: of each group a scale is searched that leaves the least square error.
 
+use std::array::from_fn;
 use std::marker::PhantomData;
 
 use half::f16;
@@ -7,8 +8,11 @@ use half::f16;
 use crate::lanes::Element;
 use crate::simd::{Kernel, Simd};
 
-use super::GROUP;
-use super::group::{self, CANDIDATES, Codes};
+use super::group::{BLOCK, Codes, put_scale};
+use super::{GROUP, PANEL};
+
+/// One number of each output of a panel.
+type Lanes = [f32; PANEL];
 
 /// Quantises sixteen rows of `d_in` numbers into a panel of zeros. Every SIMD level gives the same codes.
 pub(crate) fn pack<C: Codes>(simd: Simd, rows: &[f32], d_in: usize, out: &mut [u8]) {
@@ -27,19 +31,31 @@ impl<C: Codes> Kernel for Pack<'_, C> {
 
     #[inline(always)]
     fn run<const N: usize, const FMA: bool>(self) {
-        let Self { rows, d_in, out, .. } = self;
-        group::fill::<C>(out, d_in, |output, group, codes| {
-            let start = group * GROUP;
-            let mut numbers = [0.0; GROUP];
-            let given = &rows[output * d_in + start..][..GROUP.min(d_in - start)];
-            numbers[..given.len()].copy_from_slice(given);
-            let scale = f16::from_f32(scale::<C>(&numbers));
-            let inverse = if scale == f16::ZERO { 0.0 } else { 1.0 / scale.widen() };
-            for (code, x) in codes.iter_mut().zip(&numbers) {
-                *code = nearest::<C>(x * inverse) as i8;
+        for (at, block) in self.out.chunks_exact_mut(C::BYTES).enumerate() {
+            for half in 0..BLOCK / GROUP {
+                let start = (at * BLOCK + half * GROUP).min(self.d_in);
+                let width = GROUP.min(self.d_in - start);
+                let mut group = [[0.0; PANEL]; GROUP];
+                for (output, row) in self.rows.chunks_exact(self.d_in).enumerate() {
+                    group.iter_mut().zip(&row[start..start + width]).for_each(|(lanes, x)| lanes[output] = *x);
+                }
+                put::<C>(block, half, &group);
             }
-            scale
-        });
+        }
+    }
+}
+
+/// Stores the group of each output in one half of a block.
+#[inline(always)]
+fn put<C: Codes>(block: &mut [u8], half: usize, group: &[Lanes; GROUP]) {
+    let scales = scales::<C>(group).map(f16::from_f32);
+    let inverse: Lanes = scales.map(|scale| if scale == f16::ZERO { 0.0 } else { 1.0 / scale.widen() });
+    scales.into_iter().enumerate().for_each(|(output, scale)| put_scale(block, output, half, scale));
+    for (input, x) in group.iter().enumerate() {
+        let codes: [i32; PANEL] = from_fn(|lane| nearest::<C>(x[lane] * inverse[lane]) as i32 + C::OFFSET);
+        for (output, code) in codes.into_iter().enumerate() {
+            C::put(block, output, half * GROUP + input, code as u8);
+        }
     }
 }
 
@@ -55,41 +71,52 @@ fn nearest<C: Codes>(x: f32) -> f32 {
 /// Of several codes for the number that is largest in size, the scale of the one that leaves the least square error. None may
 /// move a number by more than the largest divided by the least code.
 #[inline(always)]
-fn scale<C: Codes>(group: &[f32; GROUP]) -> f32 {
+fn scales<C: Codes>(group: &[Lanes; GROUP]) -> Lanes {
     let [least, most] = C::RANGE;
-    let extreme = group.iter().fold(0.0_f32, |extreme, x| if x.abs() > extreme.abs() { *x } else { extreme });
-    let opposite = group.iter().fold(0.0_f32, |opposite, x| opposite.max(x * -extreme.signum()));
-    let step = extreme.abs() / -least;
-    let mut best = (f32::INFINITY, extreme / least);
-    for (error, scale) in candidates::<C>(group, extreme) {
-        let near = -least * scale.abs() >= extreme.abs() - step && most * scale.abs() >= opposite - step;
-        if near && error < best.0 {
-            best = (error, scale);
+    let [mut high, mut low] = [[0.0_f32; PANEL]; 2];
+    for x in group {
+        for lane in 0..PANEL {
+            high[lane] = if x[lane] > high[lane] { x[lane] } else { high[lane] };
+            low[lane] = if x[lane] < low[lane] { x[lane] } else { low[lane] };
         }
     }
-    best.1
+    let extreme: Lanes = from_fn(|lane| if high[lane] > -low[lane] { high[lane] } else { low[lane] });
+    let opposite: Lanes = from_fn(|lane| high[lane].min(-low[lane]));
+    let [mut scales, mut errors] = [extreme.map(|x| x / least), [f32::INFINITY; PANEL]];
+    for code in C::EXTREMES {
+        let found = refit::<C>(group, &extreme, code);
+        for lane in 0..PANEL {
+            let (error, scale) = (found[0][lane], found[1][lane]);
+            let (size, step) = (scale.abs(), extreme[lane].abs() / -least);
+            let near = (-least * size >= extreme[lane].abs() - step) & (most * size >= opposite[lane] - step);
+            let better = near & (error < errors[lane]);
+            errors[lane] = if better { error } else { errors[lane] };
+            scales[lane] = if better { scale } else { scales[lane] };
+        }
+    }
+    scales
 }
 
-/// For each code that the extreme may get: the square error that is left, in units of the extreme's square, and the scale.
+/// With a code for the number that is largest in size: the square error that is left, in units of that number's square, and
+/// the scale.
 ///
 /// At a scale `s`, numbers are `s (c + r)` for codes `c` and rests `r`. The least squares for these codes are at `s (1 + t)`, where
 /// `t` is the sum of `c r` divided by that of `c²`, and leave `s²` times the sum of `r²` less `t` times the sum of `c r`.
 #[inline(always)]
-fn candidates<C: Codes>(group: &[f32; GROUP], extreme: f32) -> [(f32, f32); CANDIDATES] {
-    let inverse = C::EXTREMES.map(|code| code / extreme);
-    let [mut squares, mut products, mut rests] = [[0.0_f32; CANDIDATES]; 3];
+fn refit<C: Codes>(group: &[Lanes; GROUP], extreme: &Lanes, code: f32) -> [Lanes; 2] {
+    let inverse: Lanes = extreme.map(|extreme| code / extreme);
+    let [mut squares, mut products, mut rests] = [[0.0_f32; PANEL]; 3];
     for x in group {
-        for at in 0..CANDIDATES {
-            let exact = x * inverse[at];
+        for lane in 0..PANEL {
+            let exact = x[lane] * inverse[lane];
             let code = nearest::<C>(exact);
             let rest = exact - code;
-            squares[at] += code * code;
-            products[at] += code * rest;
-            rests[at] += rest * rest;
+            squares[lane] += code * code;
+            products[lane] += code * rest;
+            rests[lane] += rest * rest;
         }
     }
-    std::array::from_fn(|at| {
-        let (code, more) = (C::EXTREMES[at], products[at] / squares[at]);
-        ((rests[at] - more * products[at]) / (code * code), (1.0 + more) * extreme / code)
-    })
+    let more: Lanes = from_fn(|lane| products[lane] / squares[lane]);
+    let error = from_fn(|lane| (rests[lane] - more[lane] * products[lane]) / (code * code));
+    [error, from_fn(|lane| (1.0 + more[lane]) * extreme[lane] / code)]
 }

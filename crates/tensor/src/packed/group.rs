@@ -91,14 +91,13 @@ pub(crate) fn panel_bytes<C: Codes>(d_in: usize) -> usize {
 }
 
 /// Stores codes that are given with their scales into a panel of zeros: `given(output, group, codes)`.
-#[inline(always)]
 pub(crate) fn fill<C: Codes>(out: &mut [u8], d_in: usize, given: impl Fn(usize, usize, &mut [i8; GROUP]) -> f16) {
     for group in 0..d_in.div_ceil(GROUP) {
         let (block, half) = (&mut out[group / 2 * C::BYTES..][..C::BYTES], group % 2);
         for output in 0..PANEL {
             let mut codes = [0; GROUP];
             let scale = given(output, group, &mut codes);
-            block[scale_place(output, half)..][..2].copy_from_slice(&scale.to_le_bytes());
+            put_scale(block, output, half, scale);
             for (input, code) in codes.iter().enumerate() {
                 C::put(block, output, half * GROUP + input, (i32::from(*code) + C::OFFSET) as u8);
             }
@@ -127,6 +126,12 @@ pub(crate) fn at<C: Codes>(panel: &[u8], output: usize, input: usize) -> f32 {
 pub(crate) fn scale(block: &[u8], output: usize, half: usize) -> f16 {
     let at = scale_place(output, half);
     f16::from_le_bytes([block[at], block[at + 1]])
+}
+
+/// Stores the scale of an output in either half of a block.
+#[inline(always)]
+pub(crate) fn put_scale(block: &mut [u8], output: usize, half: usize, scale: f16) {
+    block[scale_place(output, half)..][..2].copy_from_slice(&scale.to_le_bytes());
 }
 
 #[inline(always)]
