@@ -1,7 +1,7 @@
 //! Rows of numbers in the format of a cache, laid out for kernels.
 
 use formwork_tensor::lanes::Element;
-use formwork_tensor::{Numbers, f16};
+use formwork_tensor::{Numbers, f16, halves};
 
 use crate::room::{CacheFormat, GROUP};
 
@@ -201,7 +201,7 @@ impl<'a> StoredRows<'a> {
             Borrowed::F32(kept) => &kept[range],
             Borrowed::F16(kept) => {
                 let out = &mut scratch[..range.len()];
-                out.iter_mut().zip(&kept[range]).for_each(|(to, x)| *to = widen(*x));
+                halves::widen(&kept[range], out);
                 out
             }
             Borrowed::Q8(codes, scales) => {

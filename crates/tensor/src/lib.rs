@@ -12,6 +12,7 @@ mod codes;
 mod context;
 mod device;
 pub mod error;
+pub mod halves;
 pub mod lanes;
 mod matmul;
 mod matrix;

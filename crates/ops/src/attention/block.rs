@@ -42,10 +42,9 @@ pub(crate) struct Query<'a> {
 }
 
 /// The kernel of one block.
-pub(crate) struct Block<'a, F> {
-    /// The queries, by their row.
-    pub(crate) query: F,
-    pub(crate) rows: usize,
+pub(crate) struct Block<'a> {
+    /// By their row.
+    pub(crate) queries: &'a [Query<'a>],
     /// Whether keys are read with the slots in lanes: they are kept so, or may be laid out so. It depends on where they are alone,
     /// so that steps of any length add in the same order.
     pub(crate) lanes_of_keys: bool,
@@ -62,13 +61,13 @@ pub(crate) struct Block<'a, F> {
     pub(crate) parts: &'a mut [f32],
 }
 
-impl<'a, F: Fn(usize) -> Query<'a>> Kernel for Block<'a, F> {
+impl Kernel for Block<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<const N: usize, const FMA: bool>(mut self) {
         let seen = self.seen();
-        let width = self.parts.len() / self.rows;
+        let width = self.parts.len() / self.queries.len();
         if seen.is_empty() {
             return self.parts.chunks_exact_mut(width).for_each(nothing);
         }
@@ -76,7 +75,7 @@ impl<'a, F: Fn(usize) -> Query<'a>> Kernel for Block<'a, F> {
             true => self.score_panels::<N, FMA>(&seen),
             false => self.score_rows::<N, FMA>(&seen),
         }
-        for row in 0..self.rows {
+        for row in 0..self.queries.len() {
             self.soften::<N, FMA>(row, &seen);
         }
         self.mix::<N, FMA>(&seen, width);
@@ -90,14 +89,13 @@ pub(crate) fn nothing(part: &mut [f32]) {
     part[d] = f32::NEG_INFINITY;
 }
 
-impl<'a, F: Fn(usize) -> Query<'a>> Block<'a, F> {
+impl Block<'_> {
     /// The slots of this block that any query sees.
     #[inline(always)]
     fn seen(&self) -> Range<usize> {
         let end = self.first + BLOCK;
-        (0..self.rows).fold(end..self.first, |all, row| {
-            let seen = (self.query)(row).seen;
-            let (start, end) = (seen.start.max(self.first), seen.end.min(end));
+        self.queries.iter().fold(end..self.first, |all, query| {
+            let (start, end) = (query.seen.start.max(self.first), query.seen.end.min(end));
             if start < end { all.start.min(start)..all.end.max(end) } else { all }
         })
     }
@@ -105,14 +103,13 @@ impl<'a, F: Fn(usize) -> Query<'a>> Block<'a, F> {
     /// Products of every query with every key, where the channels are in lanes.
     #[inline(always)]
     fn score_rows<const N: usize, const FMA: bool>(&mut self, seen: &Range<usize>) {
-        let most = chunk((self.query)(0).q.len());
+        let most = chunk(self.queries[0].q.len());
         let mut slot = seen.start;
         while slot < seen.end {
             let count = self.keys.run(slot, seen.end).min(most);
-            let (scores, rest) = self.scratch.split_at_mut(self.rows * BLOCK);
+            let (scores, rest) = self.scratch.split_at_mut(self.queries.len() * BLOCK);
             let (keys, stride) = self.keys.rows(slot, count, rest);
-            for row in 0..self.rows {
-                let q = (self.query)(row).q;
+            for (row, Query { q, .. }) in self.queries.iter().enumerate() {
                 let scores = &mut scores[row * BLOCK + slot - self.first..][..count];
                 let whole = count - count % 4;
                 for at in (0..whole).step_by(4) {
@@ -129,24 +126,24 @@ impl<'a, F: Fn(usize) -> Query<'a>> Block<'a, F> {
     /// The same where the keys are in lanes, two panels at a time.
     #[inline(always)]
     fn score_panels<const N: usize, const FMA: bool>(&mut self, seen: &Range<usize>) {
-        let e = (self.query)(0).q.len();
+        let e = self.queries[0].q.len();
         let start = seen.start - seen.start % PANEL;
         let panels = (seen.end - start).div_ceil(PANEL);
         let half = panels.div_ceil(STREAMS);
         for at in 0..half {
             let slots = [start + at * PANEL, start + (half + at) * PANEL];
             let both = half + at < panels;
-            let (scores, rest) = self.scratch.split_at_mut(self.rows * BLOCK);
+            let (scores, rest) = self.scratch.split_at_mut(self.queries.len() * BLOCK);
             let (one, other) = rest.split_at_mut(e * PANEL);
             let one = self.keys.panel(slots[0], seen, e, one);
             let other = if both { self.keys.panel(slots[1], seen, e, other) } else { one };
             let panels = [one, other].map(|panel| panel.as_chunks::<PANEL>().0);
             let places = slots.map(|slot| slot - self.first);
             let mut row = 0;
-            while row < self.rows {
-                let left = self.rows - row;
-                let it = Products { query: &self.query, first: row, count: left, e, scores: &mut *scores, places, panels };
-                row += match (left, both) {
+            while row < self.queries.len() {
+                let queries = &self.queries[row..];
+                let it = Products { queries, e, scores: &mut scores[row * BLOCK..], places, panels };
+                row += match (queries.len(), both) {
                     (5.., true) if N == 16 => it.run::<8, 2, FMA>(),
                     (5.., false) if N == 16 => it.run::<8, 1, FMA>(),
                     (3.., true) if N == 16 => it.run::<4, 2, FMA>(),
@@ -167,9 +164,9 @@ impl<'a, F: Fn(usize) -> Query<'a>> Block<'a, F> {
     /// Scores to weights, their largest score and their sum.
     #[inline(always)]
     fn soften<const N: usize, const FMA: bool>(&mut self, row: usize, all: &Range<usize>) {
-        let query = (self.query)(row);
+        let query = &self.queries[row];
         let start = all.start - (all.start - self.first) % N;
-        let width = self.parts.len() / self.rows;
+        let width = self.parts.len() / self.queries.len();
         let part = &mut self.parts[(row + 1) * width - 2..][..2];
         let lanes = (all.end - start).next_multiple_of(N);
         let scores = &mut self.scratch[row * BLOCK + start - self.first..][..lanes];
@@ -219,13 +216,13 @@ impl<'a, F: Fn(usize) -> Query<'a>> Block<'a, F> {
         let mut slot = seen.start;
         while slot < seen.end {
             let count = self.values.run(slot, seen.end).min(most);
-            let (scores, rest) = self.scratch.split_at_mut(self.rows * BLOCK);
+            let (scores, rest) = self.scratch.split_at_mut(self.queries.len() * BLOCK);
             let (values, stride) = self.values.rows(slot, count, rest);
             let mut it =
                 Mix { weights: scores, at: slot - self.first, count, values, stride, parts: &mut *self.parts, width };
             let mut row = 0;
-            while row < self.rows {
-                row += match self.rows - row {
+            while row < self.queries.len() {
+                row += match self.queries.len() - row {
                     8.. if N == 16 && d < 4 * N => it.strip::<8, N, FMA>(row),
                     4.. if N == 16 => it.strip::<4, N, FMA>(row),
                     2.. => it.strip::<2, N, FMA>(row),
@@ -238,24 +235,23 @@ impl<'a, F: Fn(usize) -> Query<'a>> Block<'a, F> {
 }
 
 /// Products of queries with the keys of two panels.
-struct Products<'s, F> {
-    query: &'s F,
-    first: usize,
-    /// Queries that are left.
-    count: usize,
+struct Products<'s> {
+    /// Those that are left.
+    queries: &'s [Query<'s>],
     e: usize,
+    /// Their rows of scores.
     scores: &'s mut [f32],
     /// Where the panels' scores start in a row of scores.
     places: [usize; 2],
     panels: [&'s [[f32; PANEL]]; 2],
 }
 
-impl<'a, F: Fn(usize) -> Query<'a>> Products<'_, F> {
+impl Products<'_> {
     /// `P` panels with `R` queries, or as many as are left; returns how many.
     #[inline(always)]
     fn run<const R: usize, const P: usize, const FMA: bool>(mut self) -> usize {
         self.products::<R, P, FMA>();
-        self.count.min(R)
+        self.queries.len().min(R)
     }
 
     /// The same for one panel after the other.
@@ -265,7 +261,7 @@ impl<'a, F: Fn(usize) -> Query<'a>> Products<'_, F> {
         self.panels.swap(0, 1);
         self.places.swap(0, 1);
         self.products::<R, 1, FMA>();
-        self.count.min(R)
+        self.queries.len().min(R)
     }
 
     #[inline(always)]
@@ -273,7 +269,7 @@ impl<'a, F: Fn(usize) -> Query<'a>> Products<'_, F> {
         let e = self.e;
         let mut queries = [&[][..]; R];
         for (r, q) in queries.iter_mut().enumerate() {
-            *q = &(self.query)(self.first + r.min(self.count - 1)).q[..e];
+            *q = &self.queries[r.min(self.queries.len() - 1)].q[..e];
         }
         let panels = self.panels.map(|panel| &panel[..e]);
         let mut sums = [[[0.0; PANEL]; P]; R];
@@ -288,9 +284,9 @@ impl<'a, F: Fn(usize) -> Query<'a>> Products<'_, F> {
                 }
             }
         }
-        for (r, sums) in sums.iter().enumerate().take(self.count) {
+        for (r, sums) in sums.iter().enumerate().take(self.queries.len()) {
             for (sums, place) in sums.iter().zip(self.places) {
-                self.scores[(self.first + r) * BLOCK + place..][..PANEL].copy_from_slice(sums);
+                self.scores[r * BLOCK + place..][..PANEL].copy_from_slice(sums);
             }
         }
     }
@@ -329,7 +325,7 @@ impl Mix<'_> {
         R
     }
 
-    /// `count` columns from `column` on, at most `V·N`.
+    /// `count` columns from `column` on, at most `V·N`; less only of one vector.
     #[allow(clippy::needless_range_loop, reason = "indices of several arrays, unrolled")]
     #[inline(always)]
     fn columns<const R: usize, const V: usize, const N: usize, const FMA: bool>(
@@ -341,11 +337,7 @@ impl Mix<'_> {
         let mut sums = [[[0.0; N]; V]; R];
         let mut weights = [&[][..]; R];
         for r in 0..R {
-            let part = &self.parts[(row + r) * self.width + column..][..count];
-            match part.as_chunks::<N>() {
-                (whole, []) if whole.len() == V => sums[r].copy_from_slice(whole),
-                _ => sums[r].as_flattened_mut()[..count].copy_from_slice(part),
-            }
+            sums[r] = read(&self.parts[(row + r) * self.width + column..][..count]);
             weights[r] = &self.weights[(row + r) * BLOCK + self.at..][..self.count];
         }
         for at in 0..self.count {
@@ -360,12 +352,33 @@ impl Mix<'_> {
                 }
             }
         }
-        for (r, sums) in sums.iter().enumerate() {
-            let part = &mut self.parts[(row + r) * self.width + column..][..count];
-            match part.as_chunks_mut::<N>() {
-                (whole, []) if whole.len() == V => whole.copy_from_slice(sums),
-                _ => part.copy_from_slice(&sums.as_flattened()[..count]),
-            }
+        for r in 0..R {
+            write(&mut self.parts[(row + r) * self.width + column..][..count], sums[r]);
         }
+    }
+}
+
+/// Sums, which may be less than whole. Whole ones are loads, by way of an array of their own, so that others stay in registers.
+#[inline(always)]
+fn read<const V: usize, const N: usize>(part: &[f32]) -> [[f32; N]; V] {
+    let mut sums = [[0.0; N]; V];
+    if part.len() == V * N {
+        for v in 0..V {
+            sums[v] = load::<N, f32>(&part[v * N..v * N + N]);
+        }
+    } else {
+        sums[0] = load_tail::<N, f32>(part);
+    }
+    sums
+}
+
+#[inline(always)]
+fn write<const V: usize, const N: usize>(part: &mut [f32], sums: [[f32; N]; V]) {
+    if part.len() == V * N {
+        for v in 0..V {
+            part[v * N..v * N + N].copy_from_slice(&sums[v]);
+        }
+    } else {
+        part.iter_mut().zip(sums[0]).for_each(|(part, sum)| *part = sum);
     }
 }

@@ -13,6 +13,9 @@ use super::slots::Source;
 /// Queries of a tile: as many as make up for laying out the keys.
 const TILE: usize = 64;
 
+/// Operations that joining a block takes beside those for each sum.
+const MERGED: usize = 128;
+
 /// The slots that a query at a slot sees in a sequence with this padding.
 pub(crate) type Seen<'a> = dyn Fn(usize, Option<&[bool]>) -> Range<usize> + Sync + 'a;
 
@@ -64,31 +67,31 @@ impl Call<'_> {
         let Sizes { steps, group, e, d, heads } = sizes;
         let (rows, width) = (steps * group, d + 2);
         // The blocks of every form, one after the other.
-        let blocks: Vec<(Form<'_>, usize)> = self.blocks(0..b, 0..steps, sizes).collect();
+        let of_form = |form| self.blocks(form, 0..b, 0..steps, sizes).map(move |block| (*form, block));
+        let blocks: Vec<(Form<'_>, usize)> = self.forms.iter().flat_map(of_form).collect();
         let dims = [b, blocks.len(), kv_heads, rows * width];
         let mut parts = ctx.tensor(&dims);
         let (simd, threads) = (ctx.device().simd(), ctx.device().threads());
         threads.grid(parts.data_mut(), dims, 1, rows * BLOCK * (e + d), |sequence, kv_head, mut blocks_of| {
             for at in blocks_of.range() {
                 threads::scratch(scratch_len(rows, e, d), |scratch| {
-                    let parts = blocks_of.row(at);
                     let (form, block) = blocks[at];
-                    simd.run(self.block([sequence, kv_head], form, 0..steps, block, sizes, scratch, parts));
+                    let queries = self.queries([sequence, kv_head], form, 0..steps, sizes);
+                    simd.run(self.block([sequence, kv_head], &queries, block, scratch, blocks_of.row(at)));
                 });
             }
         });
         let parts = parts.data();
-        threads.grid(y.data_mut(), [1, b * steps * heads, 1, d], 1, blocks.len() * d, |_, _, mut results| {
+        threads.grid(y.data_mut(), [1, b * steps * heads, 1, d], 1, blocks.len() * (d + MERGED), |_, _, mut results| {
             for at in results.range() {
                 let (row, head) = (at / heads, at % heads);
                 let (sequence, step) = (row / steps, row % steps);
                 threads::scratch(width, |total| {
                     nothing(total);
-                    for block in 0..blocks.len() {
-                        let part = (sequence * blocks.len() + block) * kv_heads + head / group;
-                        let part = (part * rows + step * group + head % group) * width;
-                        simd.run(Merge { totals: &mut *total, parts: &parts[part..][..width], d });
-                    }
+                    let of_block = kv_heads * rows * width;
+                    let first = (head / group * rows + step * group + head % group) * width;
+                    let parts = &parts[sequence * blocks.len() * of_block + first..];
+                    simd.run(Merge { totals: &mut *total, parts, d, apart: of_block, blocks: blocks.len() });
                     simd.run(Finish { totals: total, sink: self.sink(head), y: results.row(at) });
                 });
             }
@@ -108,9 +111,12 @@ impl Call<'_> {
                 let (totals, rest) = scratch.split_at_mut(floats);
                 let (parts, scratch) = rest.split_at_mut(floats);
                 totals.chunks_exact_mut(d + 2).for_each(nothing);
-                for (form, block) in self.blocks(sequence..sequence + 1, steps.clone(), sizes) {
-                    simd.run(self.block([sequence, kv_head], form, steps.clone(), block, sizes, scratch, parts));
-                    simd.run(Merge { totals: &mut *totals, parts: &*parts, d });
+                for form in self.forms {
+                    let queries = self.queries([sequence, kv_head], *form, steps.clone(), sizes);
+                    for block in self.blocks(form, sequence..sequence + 1, steps.clone(), sizes) {
+                        simd.run(self.block([sequence, kv_head], &queries, block, scratch, parts));
+                        simd.run(Merge { totals: &mut *totals, parts: &*parts, d, apart: 0, blocks: 1 });
+                    }
                 }
                 for (step, totals) in steps.zip(totals.chunks_exact(group * (d + 2))) {
                     let heads = queries.row(step).chunks_exact_mut(d).zip(totals.chunks_exact(d + 2));
@@ -132,71 +138,77 @@ impl Call<'_> {
         slots - sizes.steps.min(slots) + step
     }
 
-    /// The blocks of keys that any of the steps sees, form by form.
-    fn blocks(
-        &self,
-        sequences: Range<usize>,
-        steps: Range<usize>,
-        sizes: Sizes,
-    ) -> impl Iterator<Item = (Form<'_>, usize)> {
+    /// The blocks of keys that any of the steps sees in a form.
+    fn blocks(&self, form: &Form<'_>, sequences: Range<usize>, steps: Range<usize>, sizes: Sizes) -> Range<usize> {
         let held = self.source.held();
-        self.forms.iter().flat_map(move |form| {
-            let mut all = held.end..held.start;
-            for sequence in sequences.clone() {
-                let valid = self.tokens.valid_row(sequence);
-                for step in [steps.start, steps.end - 1] {
-                    let seen = (form.seen)(self.slot(step, sizes), valid);
-                    if !seen.is_empty() {
-                        all = all.start.min(seen.start)..all.end.max(seen.end);
-                    }
+        let mut all = held.end..held.start;
+        for sequence in sequences {
+            let valid = self.tokens.valid_row(sequence);
+            for step in [steps.start, steps.end - 1] {
+                let seen = (form.seen)(self.slot(step, sizes), valid);
+                if !seen.is_empty() {
+                    all = all.start.min(seen.start)..all.end.max(seen.end);
                 }
             }
-            let is_held = all.is_empty() || held.start <= all.start && all.end <= held.end;
-            assert!(is_held, "the mask looks at keys {all:?}, but {held:?} are there");
-            (all.start / BLOCK..all.end.div_ceil(BLOCK)).map(|block| (*form, block))
-        })
+        }
+        let is_held = all.is_empty() || held.start <= all.start && all.end <= held.end;
+        assert!(is_held, "the mask looks at keys {all:?}, but {held:?} are there");
+        all.start / BLOCK..all.end.div_ceil(BLOCK)
     }
 
-    /// One block of keys and the steps of all heads that share a key head: rows are `[steps, group]`.
-    fn block<'a>(
+    /// The queries of the steps of all heads that share a key head: rows are `[steps, group]`.
+    fn queries<'a>(
         &'a self,
         [sequence, kv_head]: [usize; 2],
         form: Form<'a>,
         steps: Range<usize>,
-        block: usize,
         sizes: Sizes,
-        scratch: &'a mut [f32],
-        parts: &'a mut [f32],
-    ) -> Block<'a, impl Fn(usize) -> Query<'a>> {
+    ) -> Vec<Query<'a>> {
         let Sizes { group, heads, e, .. } = sizes;
         let (attention, slots) = (self.attention, self.tokens.slots());
         let valid = self.tokens.valid_row(sequence);
-        let first = steps.start;
-        let query = move |row: usize| {
-            let (step, head) = (first + row / group, kv_head * group + row % group);
-            let slot = self.slot(step, sizes);
+        let query = |step: usize, head: usize, seen: Range<usize>| {
             let at = (sequence * sizes.steps + step) * heads + head;
             let slope = attention.alibi.map(|factor| factor * slope(head, heads));
             Query {
                 q: &form.q.data()[at * e..][..e],
-                seen: (form.seen)(slot, valid),
-                linear: slope.map(|slope| Linear { slope, query: slot }),
+                seen,
+                linear: slope.map(|slope| Linear { slope, query: self.slot(step, sizes) }),
                 bias: attention.bias.map(|bias| {
                     let sequence = if bias.shape().len() == 4 { sequence } else { 0 };
                     &bias.data()[((sequence * heads + head) * sizes.steps + step) * slots..][..slots]
                 }),
             }
         };
+        let mut all = Vec::with_capacity(steps.len() * group);
+        for step in steps {
+            let seen = (form.seen)(self.slot(step, sizes), valid);
+            all.extend((kv_head * group..(kv_head + 1) * group).map(|head| query(step, head, seen.clone())));
+        }
+        all
+    }
+
+    /// One block of keys.
+    fn block<'a>(
+        &self,
+        [sequence, kv_head]: [usize; 2],
+        queries: &'a [Query<'a>],
+        block: usize,
+        scratch: &'a mut [f32],
+        parts: &'a mut [f32],
+    ) -> Block<'a>
+    where
+        Self: 'a,
+    {
         let [keys, values] = self.source.slots(sequence, kv_head);
         Block {
-            query,
-            rows: steps.len() * group,
+            queries,
             lanes_of_keys: keys.are_panels() || self.source.can_lay_out(),
             keys,
             values,
-            valid,
-            scale: attention.scale,
-            softcap: attention.softcap,
+            valid: self.tokens.valid_row(sequence),
+            scale: self.attention.scale,
+            softcap: self.attention.softcap,
             first: block * BLOCK,
             scratch,
             parts,

@@ -3,12 +3,14 @@
 use formwork_tensor::Kernel;
 use formwork_tensor::lanes::{exp, mul_add};
 
-/// Adds the parts of one block to the totals of the blocks before. Both hold for each query `d` weighted sums, the largest score
-/// and the sum of weights.
+/// Adds the parts of `blocks` blocks, `apart` floats from one to the next, to the totals of the blocks before. Both hold for each
+/// query `d` weighted sums, the largest score and the sum of weights.
 pub(crate) struct Merge<'a> {
     pub(crate) totals: &'a mut [f32],
     pub(crate) parts: &'a [f32],
     pub(crate) d: usize,
+    pub(crate) apart: usize,
+    pub(crate) blocks: usize,
 }
 
 impl Kernel for Merge<'_> {
@@ -16,19 +18,29 @@ impl Kernel for Merge<'_> {
 
     #[inline(always)]
     fn run<const N: usize, const FMA: bool>(self) {
-        let d = self.d;
-        for (total, part) in self.totals.chunks_exact_mut(d + 2).zip(self.parts.chunks_exact(d + 2)) {
-            if part[d] == f32::NEG_INFINITY {
-                continue;
-            }
-            let max = if part[d] > total[d] || part[d].is_nan() { part[d] } else { total[d] };
-            let (old, new) = (exp::<FMA>(total[d] - max), exp::<FMA>(part[d] - max));
-            total[d + 1] = mul_add::<FMA>(total[d + 1], old, part[d + 1] * new);
-            total[d] = max;
-            for (total, part) in total[..d].iter_mut().zip(part) {
-                *total = mul_add::<FMA>(*total, old, part * new);
+        let each = self.d + 2;
+        for block in 0..self.blocks {
+            let parts = &self.parts[block * self.apart..][..self.totals.len()];
+            for (total, part) in self.totals.chunks_exact_mut(each).zip(parts.chunks_exact(each)) {
+                add::<FMA>(total, part);
             }
         }
+    }
+}
+
+/// Adds one query's part of a block to its totals.
+#[inline(always)]
+fn add<const FMA: bool>(total: &mut [f32], part: &[f32]) {
+    let d = total.len() - 2;
+    if part[d] == f32::NEG_INFINITY {
+        return;
+    }
+    let max = if part[d] > total[d] || part[d].is_nan() { part[d] } else { total[d] };
+    let (old, new) = (exp::<FMA>(total[d] - max), exp::<FMA>(part[d] - max));
+    total[d + 1] = mul_add::<FMA>(total[d + 1], old, part[d + 1] * new);
+    total[d] = max;
+    for (total, part) in total[..d].iter_mut().zip(part) {
+        *total = mul_add::<FMA>(*total, old, part * new);
     }
 }
 

@@ -112,5 +112,12 @@ pub(crate) fn maximum<const N: usize>(x: &[f32]) -> f32 {
             lanes[lane] = larger(lanes[lane], block[lane]);
         }
     }
-    lanes.iter().chain(rest).fold(f32::NEG_INFINITY, |a, x| larger(a, *x))
+    let mut width = N;
+    while width > 1 {
+        width /= 2;
+        for lane in 0..width {
+            lanes[lane] = larger(lanes[lane], lanes[lane + width]);
+        }
+    }
+    rest.iter().fold(lanes[0], |a, x| larger(a, *x))
 }
