@@ -1,12 +1,15 @@
 //! Rows of numbers in the format of a cache, laid out for kernels.
 
-use formwork_tensor::lanes::Element;
-use formwork_tensor::{Numbers, f16, halves};
+use formwork_tensor::lanes::{Element, prefetch};
+use formwork_tensor::{Numbers, f16, widen};
 
 use crate::room::{CacheFormat, GROUP};
 
 /// Rows of a panel of [`Layout::Panels`].
 pub(crate) const PANEL: usize = 16;
+
+/// Bytes that memory hands out together.
+const LINE: usize = 64;
 
 /// How rows stand in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -189,6 +192,16 @@ enum Borrowed<'a> {
 }
 
 impl<'a> StoredRows<'a> {
+    /// Asks the memory for rows `first..first + count`; only a hint.
+    pub(crate) fn fetch(&self, first: usize, count: usize) {
+        let range = first * self.width..(first + count) * self.width;
+        match self.numbers {
+            Borrowed::F32(kept) => fetch(&kept[range]),
+            Borrowed::F16(kept) => fetch(&kept[range]),
+            Borrowed::Q8(codes, _) => fetch(&codes[range]),
+        }
+    }
+
     /// Rows `first..first + count`, whole panels of them, as floats in the same layout: borrowed where they are held so, else
     /// written to `scratch` of at least as many floats.
     #[inline(always)]
@@ -201,7 +214,7 @@ impl<'a> StoredRows<'a> {
             Borrowed::F32(kept) => &kept[range],
             Borrowed::F16(kept) => {
                 let out = &mut scratch[..range.len()];
-                halves::widen(&kept[range], out);
+                widen::halves(&kept[range], out);
                 out
             }
             Borrowed::Q8(codes, scales) => {
@@ -218,9 +231,9 @@ impl<'a> StoredRows<'a> {
     }
 }
 
-#[inline(always)]
-fn widen(x: f16) -> f32 {
-    Element::widen(x)
+/// Asks the memory for every line of some numbers.
+fn fetch<T>(numbers: &[T]) {
+    numbers.iter().step_by(LINE / size_of::<T>()).for_each(|first| prefetch(first));
 }
 
 #[inline(always)]
@@ -228,7 +241,7 @@ fn widen_rows(codes: &[i8], scales: &[f16], [width, groups]: [usize; 2], out: &m
     let rows = codes.chunks_exact(width).zip(scales.chunks_exact(groups)).zip(out.chunks_exact_mut(width));
     for ((codes, scales), out) in rows {
         for ((codes, scale), out) in codes.chunks(GROUP).zip(scales).zip(out.chunks_mut(GROUP)) {
-            let scale = widen(*scale);
+            let scale = scale.widen();
             out.iter_mut().zip(codes).for_each(|(to, code)| *to = f32::from(*code) * scale);
         }
     }
@@ -239,13 +252,6 @@ fn widen_panels(codes: &[i8], scales: &[f16], [width, groups]: [usize; 2], out: 
     let sizes = codes.chunks_exact(width * PANEL).zip(scales.chunks_exact(groups * PANEL));
     for ((codes, scales), out) in sizes.zip(out.chunks_exact_mut(width * PANEL)) {
         let each = codes.chunks(GROUP * PANEL).zip(scales.as_chunks::<PANEL>().0).zip(out.chunks_mut(GROUP * PANEL));
-        for ((codes, scales), out) in each {
-            let scales = scales.map(widen);
-            for (codes, out) in codes.as_chunks::<PANEL>().0.iter().zip(out.as_chunks_mut::<PANEL>().0) {
-                for lane in 0..PANEL {
-                    out[lane] = f32::from(codes[lane]) * scales[lane];
-                }
-            }
-        }
+        each.for_each(|((codes, scales), out)| widen::codes(codes, scales, out));
     }
 }

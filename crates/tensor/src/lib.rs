@@ -12,7 +12,6 @@ mod codes;
 mod context;
 mod device;
 pub mod error;
-pub mod halves;
 pub mod lanes;
 mod matmul;
 mod matrix;
@@ -26,6 +25,7 @@ mod simd;
 mod tensor;
 pub mod threads;
 mod tokens;
+pub mod widen;
 
 pub use coded::{Coded, CodedRows};
 pub use context::{Context, Record, TableKey};

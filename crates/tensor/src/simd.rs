@@ -133,7 +133,7 @@ fn avx2<K: Kernel>(kernel: K) -> K::Output {
 
 /// Asks the memory for what stands at an address, which need not be one of the process; only a hint.
 #[inline(always)]
-pub(crate) fn prefetch<T>(from: *const T) {
+pub fn prefetch<T>(from: *const T) {
     #[cfg(target_arch = "x86_64")]
     {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};

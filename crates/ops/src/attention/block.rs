@@ -75,7 +75,11 @@ impl Kernel for Block<'_> {
             true => self.score_panels::<N, FMA>(&seen),
             false => self.score_rows::<N, FMA>(&seen),
         }
+        let share = seen.len().div_ceil(self.queries.len());
         for row in 0..self.queries.len() {
+            // Weights are made of scores alone; meanwhile the memory brings the values.
+            let [first, last] = [row, row + 1].map(|row| (seen.start + row * share).min(seen.end));
+            self.values.fetch(first, last);
             self.soften::<N, FMA>(row, &seen);
         }
         self.mix::<N, FMA>(&seen, width);
@@ -361,22 +365,19 @@ impl Mix<'_> {
 /// Sums, which may be less than whole. Whole ones are loads, by way of an array of their own, so that others stay in registers.
 #[inline(always)]
 fn read<const V: usize, const N: usize>(part: &[f32]) -> [[f32; N]; V] {
-    let mut sums = [[0.0; N]; V];
     if part.len() == V * N {
-        for v in 0..V {
-            sums[v] = load::<N, f32>(&part[v * N..v * N + N]);
-        }
-    } else {
-        sums[0] = load_tail::<N, f32>(part);
+        return std::array::from_fn(|v| load::<N, f32>(&part[v * N..v * N + N]));
     }
+    let mut sums = [[0.0; N]; V];
+    sums[0] = load_tail::<N, f32>(part);
     sums
 }
 
 #[inline(always)]
 fn write<const V: usize, const N: usize>(part: &mut [f32], sums: [[f32; N]; V]) {
     if part.len() == V * N {
-        for v in 0..V {
-            part[v * N..v * N + N].copy_from_slice(&sums[v]);
+        for (v, sums) in sums.iter().enumerate() {
+            part[v * N..v * N + N].copy_from_slice(sums);
         }
     } else {
         part.iter_mut().zip(sums[0]).for_each(|(part, sum)| *part = sum);

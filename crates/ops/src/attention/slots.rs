@@ -32,6 +32,13 @@ impl<'a> Slots<'a> {
         }
     }
 
+    /// Asks the memory for such a run where the slots lie side by side; only a hint.
+    pub(crate) fn fetch(&self, first: usize, last: usize) {
+        if let Self::Stored(rows) = self {
+            rows.fetch(first % rows.count, self.run(first, last));
+        }
+    }
+
     /// Such a run as floats, and the distance from one slot to the next. `scratch` holds `count` rows.
     #[inline(always)]
     pub(crate) fn rows<'s>(self, first: usize, count: usize, scratch: &'s mut [f32]) -> (&'s [f32], usize)
