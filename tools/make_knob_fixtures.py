@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 from torch.utils.flop_counter import FlopCounterMode
 
 import dump_reference
+from reference_attention import excess
 from reference_transformer import FFN, NORM_TENSORS, encode, forward, shapes
 
 ROOT = Path(__file__).resolve().parent.parent / "tests/fixtures/knobs"
@@ -304,6 +305,11 @@ def run(spec, weights, case):
     return forward(spec, weights, case["input_ids"], types=case.get("token_type_ids"))[0]
 
 
+def attentions(spec):
+    """Whether each attention of the spec's kind is causal: an encoder's first."""
+    return [False] * spec.get("n_encoder_layers", 0) + [spec["attention"]["causal"]] * spec["n_layers"]
+
+
 def make(name):
     folder, spec = ROOT / name, spec_of(name)
     assert tomllib.loads(to_toml(spec)) == spec
@@ -324,8 +330,7 @@ def make(name):
     meta = {
         # The running statistics of a batch norm and the bias of a choice are no parameters.
         "params": sum(v.numel() for k, v in weights.items() if "running" not in k and "choice_bias" not in k),
-        # Not where the reference computes another way than the definition counts.
-        "flops": None if spec["attention"]["kind"] in ("linear", "dca", "gated_delta") else counter.get_total_flops(),
+        "flops": counter.get_total_flops() - sum(excess(spec, BATCH, SEQ, causal) for causal in attentions(spec)),
         "batch": BATCH,
         "seq": SEQ,
         "fp32_vs_fp64_max_diff": float((exact - case[main]).abs().max()),

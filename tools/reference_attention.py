@@ -9,6 +9,9 @@ import math
 
 import torch
 import torch.nn.functional as F
+from torch.utils.flop_counter import FlopCounterMode
+
+import reference_work
 
 KINDS = ("mla", "linear", "multi_scale", "dca", "sparse", "dynamic_context", "gated_delta")
 
@@ -201,11 +204,36 @@ def gated_delta(own, w, name, x, linear, heads, counts, eps):
     rate, bias = w[f"{name}.decay_rate.A_log"], w[f"{name}.decay_rate.dt_bias"]
     decay = (-rate.exp() * F.softplus(linear("decay") + bias)).exp().transpose(1, 2)
     beta = torch.sigmoid(linear("beta")).transpose(1, 2)
-    matrix, rows = x.new_zeros(batch, n, width, width), []
+    y = norm(delta_rule(q, k, v, decay, beta), w[f"{name}.y_norm.weight"], eps).reshape(batch, length, n * width)
+    return y * F.silu(linear("gate"))
+
+
+def delta_rule(q, k, v, decay, beta):
+    """q, k and v [B,H,S,d], decay and beta [B,H,S] to [B,S,H,d]."""
+    batch, n, length, width = q.shape
+    matrix, rows = q.new_zeros(batch, n, width, width), []
     for t in range(length):
         matrix = matrix * decay[..., t, None, None]
         correction = beta[..., t, None] * (v[:, :, t] - torch.einsum("bhed,bhe->bhd", matrix, k[:, :, t]))
         matrix = matrix + torch.einsum("bhe,bhd->bhed", k[:, :, t], correction)
         rows.append(torch.einsum("bhed,bhe->bhd", matrix, q[:, :, t]) / math.sqrt(width))
-    y = norm(torch.stack(rows, dim=1), w[f"{name}.y_norm.weight"], eps).reshape(batch, length, n * width)
-    return y * F.silu(linear("gate"))
+    return torch.stack(rows, dim=1)
+
+
+def excess(spec, batch, length, causal):
+    """FLOPs of one attention's products here beyond those of its definition: it is written down another way than it is counted."""
+    n, _, width, own = sizes(spec)
+    rows = batch * length * n
+    product = 2 * rows * length * width
+    if own["kind"] == "linear":
+        # Unread scores, features by features, values; the sums over keys are written and read, a chunk's own pairs multiplied.
+        within = 4 * reference_work.CHUNK * width if causal else 0
+        return 3 * product - rows * (4 * width * width + within)
+    if own["kind"] == "dca":
+        # Scores without and with each of the three remappings; a pair has one.
+        return 3 * product
+    if own["kind"] == "gated_delta":
+        with FlopCounterMode(display=False) as counter:
+            delta_rule(*[torch.zeros(batch, n, length, width)] * 3, *[torch.zeros(batch, n, length)] * 2)
+        return counter.get_total_flops() - reference_work.delta(rows, width, width)
+    return 0

@@ -2,12 +2,13 @@
 
     python run.py --formwork FORMWORK --llama-bench LLAMA_BENCH --weights FOLDER --spec SPEC.toml
 
-Needs what `weights.py` and `quantize.sh` leave in FOLDER, and torch and transformers for `--torch`. Rounds are interleaved: each
+Needs what `weights.py` and `quantize.sh` leave in FOLDER, torch and transformers for `--torch`, and candle's program for `--candle`. Rounds are interleaved: each
 runs every system once, one after the other, and cells are medians with the least and the greatest.
 """
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -27,6 +28,7 @@ def arguments():
     parser.add_argument("--weights", type=Path, required=True)
     parser.add_argument("--spec", required=True)
     parser.add_argument("--formats", default="f32", help="formats of Formwork, with commas")
+    parser.add_argument("--candle", help="the program of benches/peers/candle")
     parser.add_argument("--torch", default="", help="formats of torch, with commas: float32, bfloat16")
     parser.add_argument("--pp", type=int, default=512)
     parser.add_argument("--tg", type=int, default=32)
@@ -35,10 +37,11 @@ def arguments():
     return parser.parse_args()
 
 
-def run(command):
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True)
+def run(command, **environment):
+    command = [str(word) for word in command]
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | environment)
     if done.returncode != 0:
-        sys.exit(f"{' '.join(map(str, command))}\n{done.stderr}")
+        sys.exit(f"{' '.join(command)}\n{done.stderr}")
     return json.loads(done.stdout)
 
 
@@ -65,6 +68,11 @@ def pytorch(o, dtype):
     return run([sys.executable, script, o.weights, dtype, o.pp, o.tg, o.threads])
 
 
+def candle(o, form):
+    weights = ["f32", o.weights] if form == "f32" else [o.weights / f"{FORMATS[form]}.gguf"]
+    return run([o.candle, *weights, o.pp, o.tg], RAYON_NUM_THREADS=str(o.threads))
+
+
 def cell(values):
     return f"{statistics.median(values):.1f} [{min(values):.1f}-{max(values):.1f}]"
 
@@ -74,6 +82,7 @@ def main():
     systems = [("formwork", form, formwork) for form in o.formats.split(",")]
     systems += [("llama.cpp", form, llama) for form in FORMATS if (o.weights / f"{FORMATS[form]}.gguf").exists()]
     systems += [("torch", form, pytorch) for form in o.torch.split(",") if form]
+    systems += [("candle", form, candle) for form in ("f32", "q8", "q4") if o.candle]
     results = {system[:2]: [] for system in systems}
     for _ in range(o.rounds):
         for name, form, bench in systems:

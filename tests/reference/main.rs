@@ -20,10 +20,7 @@ fn check<M: Model>(folder: &str, flops: u128, same_code: bool) {
     // Where a checkpoint keeps weights apart that the config's class ties, the config's count is the one to meet.
     let params = meta.get("params_by_config").unwrap_or(&meta["params"]);
     assert_eq!(Some(M::INFO.parameters), params.as_u64(), "parameters");
-    // `null` where the reference of a mechanism computes it another way: masks for linear attention, a loop for a recurrence.
-    if !meta["flops"].is_null() {
-        assert_eq!(Some(flops), meta["flops"].as_u64().map(u128::from), "FLOPs");
-    }
+    assert_eq!(Some(flops), meta["flops"].as_u64().map(u128::from), "FLOPs");
     let gguf = folder.join("model.gguf");
     for weights in [Some(folder.to_owned()), gguf.exists().then_some(gguf)].into_iter().flatten() {
         let input = folder.join("case.safetensors").into_os_string();
