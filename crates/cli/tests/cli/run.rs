@@ -25,6 +25,15 @@ fn a_fixture_is_built_once_and_verified() {
     // From now on there is nothing to build.
     let second = run("/no/such/cargo", &["verify", "--input", &case]);
     assert_eq!((second.status, second.err.as_str()), (0, ""));
+    // A tensor that the model does not produce is named, not passed over.
+    let mut bytes = std::fs::read(&case).unwrap();
+    let at = bytes.windows(8).position(|word| word == b"\"logits\"").unwrap();
+    bytes[at + 6] = b'z';
+    let renamed = cache.path().join("renamed.safetensors");
+    std::fs::write(&renamed, bytes).unwrap();
+    let renamed = run("/no/such/cargo", &["verify", "--input", &renamed.display().to_string()]);
+    assert!(renamed.status == 0 && renamed.out.ends_with("not produced, so not compared: logitz\n"), "{}", renamed.out);
+    assert!(!first.out.contains("not compared"), "{}", first.out);
     let strict = run("/no/such/cargo", &["verify", "--input", &case, "--tolerance", "0"]);
     assert!(strict.status == 3 && strict.err.contains("diverges"), "{}", strict.err);
     let bench =

@@ -13,7 +13,7 @@ use crate::weights::SafeTensors;
 use crate::weights::writer::{Numbers, Output};
 
 /// What a case may hold for a model to read.
-const INPUTS: [&str; 5] = ["input_ids", "attention_mask", "token_type_ids", "decoder_input_ids", "features"];
+pub(super) const INPUTS: [&str; 5] = ["input_ids", "attention_mask", "token_type_ids", "decoder_input_ids", "features"];
 
 /// The inputs of one case.
 pub(super) struct Case {

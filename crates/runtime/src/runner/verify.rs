@@ -36,6 +36,10 @@ pub(super) fn run<M: Model>(options: &Options) -> Result<()> {
         return Err(Error::new("nothing-to-verify", message));
     }
     print(&table(&lines))?;
+    let rest: Vec<&str> = file.names().filter(|name| !is_compared(&file, name, &lines)).collect();
+    if !rest.is_empty() {
+        print(&format!("\nnot produced, so not compared: {}", rest.join(", ")))?;
+    }
     let failed = lines.iter().filter(|line| !line.ok).count();
     if failed == 0 {
         return Ok(());
@@ -78,6 +82,14 @@ fn check<M: Model>(file: &SafeTensors, case: &Case, output: &Output, tolerance: 
             Ok(Some(compare(&name, floats, &reference, mask, width, tolerance)))
         }
     }
+}
+
+/// Whether a tensor of a case is an input, was compared, or stands aside for one that was.
+fn is_compared(file: &SafeTensors, name: &str, lines: &[Line]) -> bool {
+    let input = case::INPUTS.contains(&name.rsplit('.').next().unwrap_or(name));
+    let uncached = name.strip_prefix("greedy.uncached_");
+    let aside = uncached.is_some() || name == "greedy.logits" && cache_at_fault(file);
+    input || aside || lines.iter().any(|line| line.name == name)
 }
 
 /// What a file calls an output: a classifier's scores stand there as logits.
