@@ -224,7 +224,7 @@ pub(crate) struct Target {
     pub(crate) runtime: Option<PathBuf>,
 }
 
-/// How weights, keys and values are held.
+/// How weights, keys and values are held, and multiplied.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Holding {
     /// The format that matrices are kept in [default: as stored]
@@ -236,12 +236,21 @@ pub(crate) struct Holding {
     /// The format that keys and values are kept in from token to token [default: f32]
     #[arg(long, value_parser = ["f32", "f16", "q8"])]
     pub(crate) cache: Option<String>,
+    /// How exactly products of many rows see their inputs, where the CPU multiplies tiles of bf16 [default: full]
+    #[arg(long, value_parser = ["full", "bf16"])]
+    pub(crate) precision: Option<String>,
 }
 
 impl Holding {
     /// The same options for the model's program.
     pub(crate) fn pass(&self, command: &mut std::process::Command) {
-        for (name, value) in [("--dtype", &self.dtype), ("--hold", &self.hold), ("--cache", &self.cache)] {
+        let options = [
+            ("--dtype", &self.dtype),
+            ("--hold", &self.hold),
+            ("--cache", &self.cache),
+            ("--precision", &self.precision),
+        ];
+        for (name, value) in options {
             if let Some(value) = value {
                 command.arg(name).arg(value);
             }

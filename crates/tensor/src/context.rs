@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
-use crate::device::Device;
+use crate::device::{Device, Precision};
 use crate::error::{Error, Result};
 use crate::simd::Simd;
 use crate::tensor::Tensor;
@@ -44,18 +44,31 @@ impl Context {
     /// # Errors
     /// If `FORMWORK_SIMD` names a level that is unknown or that this CPU lacks.
     pub fn new() -> Result<Self> {
-        Self::with_threads(std::thread::available_parallelism().map_or(1, usize::from))
+        Self::open(None, Precision::default())
     }
 
     /// As [`new`](Self::new) with this many threads.
     pub fn with_threads(threads: usize) -> Result<Self> {
-        Ok(Self::with(threads, Simd::from_env()?))
+        Self::open(Some(threads), Precision::default())
+    }
+
+    /// This many threads, else as many as the machine has, and products as exact as asked.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn open(threads: Option<usize>, precision: Precision) -> Result<Self> {
+        let threads = threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+        Ok(Self::of(Device::new(threads, Simd::from_env()?, precision)))
     }
 
     /// This many threads at this SIMD level.
     pub fn with(threads: usize, simd: Simd) -> Self {
+        Self::of(Device::new(threads, simd, Precision::default()))
+    }
+
+    fn of(device: Device) -> Self {
         Self {
-            device: Arc::new(Device::new(threads, simd)),
+            device: Arc::new(device),
             tables: RefCell::default(),
             record: Cell::default(),
             probes: RefCell::default(),

@@ -29,7 +29,7 @@ pub mod widen;
 
 pub use coded::{Coded, CodedRows};
 pub use context::{Context, Record, TableKey};
-pub use device::Device;
+pub use device::{Device, Precision};
 pub use error::{Error, Result};
 pub use half::f16;
 pub use matrix::{Layout, Matrix};

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use half::{bf16, f16};
 
-use formwork_tensor::{Coded, CodedRows, Context, DType, Format, GROUP, Layout, Matrix, Param, Simd};
+use formwork_tensor::{
+    Coded, CodedRows, Context, DType, Format, GROUP, Layout, Matrix, Param, Precision, Simd,
+};
 
 const FORMATS: [Format; 5] =
     [Format::Float(DType::F32), Format::Float(DType::Bf16), Format::Float(DType::F16), Format::Q8, Format::Q4];
@@ -23,7 +25,8 @@ const TILED: usize = 16;
 
 /// Whether products see inputs, and weights of 8 and 4 bits, rounded to bf16.
 fn is_rounded(ctx: &Context, format: Format, rows: usize) -> bool {
-    ctx.device().simd() == Simd::Amx && rows >= TILED && !matches!(format, Format::Float(_))
+    let asked = ctx.device().precision() == Precision::Bf16;
+    ctx.device().simd() == Simd::Amx && rows >= TILED && (asked || !matches!(format, Format::Float(_)))
 }
 
 fn rounded(x: &[f32]) -> Vec<f32> {
@@ -48,7 +51,8 @@ fn check(ctx: &Context, format: Format, [rows, d_in, d_out]: [usize; 3]) -> Vec<
     let (x, w, bias) = (numbers(rows * d_in, 1), numbers(d_in * d_out, 2), numbers(d_out, 3));
     let matrix = Matrix::new(Param::from_f32(&[d_out, d_in], &w), Layout::OutIn).pack(format);
     let is_rounded = is_rounded(ctx, format, rows);
-    let held = if is_rounded { rounded(&matrix.to_f32()) } else { matrix.to_f32() };
+    let coded = !matches!(format, Format::Float(_));
+    let held = if is_rounded && coded { rounded(&matrix.to_f32()) } else { matrix.to_f32() };
     let mut y = ctx.tensor(&[rows, d_out]);
     matrix.multiply(&ctx.from_slice(&[rows, d_in], &x), Some(&bias), &mut y);
     for row in 0..rows {
@@ -225,6 +229,16 @@ fn what_is_not_a_number_stays_so() {
         let mut y = ctx.tensor(&[1, 3]);
         matrix.pack(format).multiply(&ctx.from_slice(&[1, 64], &x), None, &mut y);
         assert!(y.data().iter().all(|y| y.is_nan()), "{format:?}");
+    }
+}
+
+#[test]
+fn inputs_are_rounded_where_that_is_asked_for_and_nothing_else_is() {
+    let ctx = Context::open(Some(2), Precision::Bf16).unwrap();
+    for format in FORMATS {
+        for rows in [1, TILED, 37] {
+            check(&ctx, format, [rows, 200, 70]);
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use formwork_ops::CacheFormat;
-use formwork_tensor::{Context, Error, Result};
+use formwork_tensor::{Context, Error, Precision, Result};
 use lexopt::prelude::*;
 
 use super::USAGE;
@@ -26,6 +26,7 @@ pub(super) struct Options {
     hold: Option<String>,
     dtype: Option<String>,
     cache: Option<String>,
+    precision: Option<String>,
     pub(super) greedy: Option<usize>,
     pub(super) hidden: bool,
     pub(super) tolerance: Option<f32>,
@@ -85,10 +86,18 @@ impl Options {
     /// The context that the options ask for.
     pub(super) fn context(&self) -> Result<Context> {
         match self.threads {
-            None => Context::new(),
-            Some(threads @ 1..=1024) => Context::with_threads(threads),
+            None | Some(1..=1024) => Context::open(self.threads, self.precision()?),
             Some(_) => Err(usage("--threads is between 1 and 1024")),
         }
+    }
+
+    /// How exact products are asked to be.
+    pub(super) fn precision(&self) -> Result<Precision> {
+        let Some(name) = &self.precision else { return Ok(Precision::default()) };
+        Precision::named(name).ok_or_else(|| {
+            let names = Precision::ALL.map(Precision::name).join(", ");
+            Error::usage("usage", format!("`{name}` is no precision of products")).help(format!("one of {names}"))
+        })
     }
 }
 
@@ -126,17 +135,33 @@ fn set(command: &str, name: &str, parser: &mut lexopt::Parser, options: &mut Opt
         "forward" => {
             matches!(
                 name,
-                "weights" | "hold" | "dtype" | "cache" | "input" | "output" | "greedy" | "hidden" | "threads"
+                "weights"
+                    | "hold"
+                    | "dtype"
+                    | "cache"
+                    | "precision"
+                    | "input"
+                    | "output"
+                    | "greedy"
+                    | "hidden"
+                    | "threads"
             )
         }
-        "verify" => matches!(name, "weights" | "hold" | "dtype" | "cache" | "input" | "tolerance" | "threads"),
+        "verify" => {
+            matches!(name, "weights" | "hold" | "dtype" | "cache" | "precision" | "input" | "tolerance" | "threads")
+        }
         "quantize" => matches!(name, "weights" | "dtype" | "output" | "threads" | "json"),
-        "serve" => matches!(name, "weights" | "hold" | "dtype" | "cache" | "features" | "threads"),
-        "score" => matches!(name, "weights" | "hold" | "dtype" | "cache" | "window" | "stride" | "threads"),
+        "serve" => matches!(name, "weights" | "hold" | "dtype" | "cache" | "precision" | "features" | "threads"),
+        "score" => {
+            matches!(name, "weights" | "hold" | "dtype" | "cache" | "precision" | "window" | "stride" | "threads")
+        }
         "generate" => {
             !matches!(name, "input" | "output" | "greedy" | "hidden" | "tolerance" | "window" | "stride" | "json")
         }
-        "bench" => matches!(name, "weights" | "hold" | "dtype" | "cache" | "json") || Bench::NAMES.contains(&name),
+        "bench" => {
+            matches!(name, "weights" | "hold" | "dtype" | "cache" | "precision" | "json")
+                || Bench::NAMES.contains(&name)
+        }
         _ => false,
     };
     if !known {
@@ -166,6 +191,7 @@ fn set_value(command: &str, name: &str, parser: &mut lexopt::Parser, options: &m
         "hold" => options.hold = Some(value.to_string_lossy().into_owned()),
         "dtype" => options.dtype = Some(value.to_string_lossy().into_owned()),
         "cache" => options.cache = Some(value.to_string_lossy().into_owned()),
+        "precision" => options.precision = Some(value.to_string_lossy().into_owned()),
         "threads" => options.threads = Some(number(name, &value)?),
         "greedy" => options.greedy = Some(number(name, &value)?),
         "tolerance" => options.tolerance = Some(number(name, &value)?),

@@ -128,7 +128,7 @@ impl Piece<'_> {
         unsafe {
             for at in 0..self.depth {
                 let mut last = [usize::MAX; 2];
-                for &[weight, input] in U::TERMS {
+                for &[weight, input] in U::TERMS.iter().filter(|[_, input]| *input < self.x.count()) {
                     if weight != last[0] {
                         let [w0, w1] = weights.map(|tiles| tiles.add((at * U::WEIGHTS + weight) * TILE));
                         tiles.load::<6>(w0);

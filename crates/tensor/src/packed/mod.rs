@@ -223,7 +223,8 @@ impl<'a> Prepared<'a> {
     fn new(device: &'a Device, all: &[(&Packed, Product<'_>)], first: &Product<'_>) -> Self {
         #[cfg(target_arch = "x86_64")]
         if device.simd() == Simd::Amx && first.rows >= amx::LEAST_ROWS {
-            let parts = all.iter().map(|(packed, _)| unpack::inputs(packed.format)).max().unwrap_or(1);
+            let exact = all.iter().map(|(packed, _)| unpack::inputs(packed.format)).max().unwrap_or(1);
+            let parts = if device.precision() == crate::Precision::Full { exact } else { 1 };
             return Self::Tiles(Parts::new(device, first.x, first.rows, first.d_in, parts));
         }
         match all.iter().any(|(packed, _)| matches!(packed.format, Format::Q8 | Format::Q4)) {

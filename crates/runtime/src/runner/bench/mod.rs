@@ -14,7 +14,7 @@ mod work;
 
 use std::time::Instant;
 
-use formwork_tensor::{Context, Result};
+use formwork_tensor::{Context, Precision, Result};
 
 pub(super) use options::Bench;
 pub use plan::{Kind, Plan, Test};
@@ -39,7 +39,7 @@ pub(super) fn run<M: Model>(options: &Options) -> Result<()> {
     if tests.is_empty() {
         return Err(usage("no test is left: a model without a cache has `--pp` at depth 0 only"));
     }
-    let contexts = contexts(bench)?;
+    let contexts = contexts(bench, options.precision()?)?;
     let start = Instant::now();
     let weights = match options.weights() {
         Ok(path) => Weights::open(path, &M::INFO.mapping)?,
@@ -56,11 +56,11 @@ pub(super) fn run<M: Model>(options: &Options) -> Result<()> {
 }
 
 /// One context for each number of threads.
-fn contexts(bench: &Bench) -> Result<Vec<Context>> {
+fn contexts(bench: &Bench, precision: Precision) -> Result<Vec<Context>> {
     if bench.threads.is_empty() {
-        return Ok(vec![Context::new()?]);
+        return Ok(vec![Context::open(None, precision)?]);
     }
-    bench.threads.iter().map(|threads| Context::with_threads(*threads)).collect()
+    bench.threads.iter().map(|threads| Context::open(Some(*threads), precision)).collect()
 }
 
 fn rows(tests: &[Test], contexts: &[Context]) -> Vec<Row> {

@@ -1,7 +1,7 @@
 //! The results as a table for people and as JSON (`docs/bench-json.md`).
 
 use formwork_ops::CacheFormat;
-use formwork_tensor::Result;
+use formwork_tensor::{Precision, Result};
 use serde_json::{Value, json};
 
 use super::machine::{Limits, cpu};
@@ -29,6 +29,8 @@ pub(super) struct Report {
     format: &'static str,
     /// The format of keys and values.
     pub(super) cache: CacheFormat,
+    /// How exactly products see their inputs.
+    pub(super) precision: Precision,
     load_seconds: f64,
     pub(super) peak_memory: Option<u64>,
     /// For each context, its threads and what they can do.
@@ -39,9 +41,9 @@ pub(super) struct Report {
 impl Report {
     pub(super) fn new<M: Model>(options: &Options, load_seconds: f64, format: &'static str) -> Result<Self> {
         let source = options.weights().ok().map(|path| path.display().to_string());
-        let cache = options.cache::<M>()?;
+        let (cache, precision) = (options.cache::<M>()?, options.precision()?);
         let (limits, rows) = (Vec::new(), Vec::new());
-        Ok(Self { info: M::INFO, source, format, cache, load_seconds, peak_memory: None, limits, rows })
+        Ok(Self { info: M::INFO, source, format, cache, precision, load_seconds, peak_memory: None, limits, rows })
     }
 
     /// About how many bytes of weights a pass reads: what the read loop goes over.
@@ -88,6 +90,7 @@ impl Report {
             "weights": self.source,
             "format": self.format,
             "cache_format": self.cache.name(),
+            "precision": self.precision.name(),
             "cpu": cpu(),
             "rounds": bench.repeat,
             "load_seconds": self.load_seconds,
@@ -121,6 +124,9 @@ impl Report {
         let source = self.source.as_deref().unwrap_or("random weights");
         let mut out = format!("{}: {} parameters, {}, {source}", self.info.name, self.info.parameters, self.format);
         out += &if self.info.generates { format!(", cache {}\n", self.cache.name()) } else { "\n".to_string() };
+        if self.precision != Precision::default() {
+            out += &format!("products see inputs in {}\n", self.precision.name());
+        }
         out += &format!("loaded in {:.2} s", self.load_seconds);
         if let Some(bytes) = self.peak_memory {
             out += &format!(", peak memory {} MiB", bytes >> 20);
