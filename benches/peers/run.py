@@ -46,15 +46,17 @@ def run(command, **environment):
 
 
 def formwork(o, form):
-    """Matrices packed in memory; a name like `f32-mapped` leaves them in the file."""
-    form, _, hold = form.partition("-")
-    extra = ["--hold", "mapped"] if hold else ["--dtype", form]
+    """Matrices packed in memory; `f32-mapped` leaves them in the file, `bf16-rounded` rounds inputs to bf16."""
+    form, _, how = form.partition("-")
+    extra = ["--hold", "mapped"] if how == "mapped" else ["--dtype", form]
+    extra += ["--precision", "bf16"] if how == "rounded" else []
     sizes = ["--pp", o.pp, "--tg", o.tg, "--threads", o.threads, "--repeat", 1]
     report = run([o.formwork, "bench", o.spec, "--weights", o.weights / "model.safetensors", "--json", *sizes, *extra])
     pp, tg = (test["tokens_per_second"]["median"] for test in report["tests"])
     limits = report["limits"][0]
     read = limits["read_bytes_per_second"]["median"] / 1e9
-    return {"pp": pp, "tg": tg, "read": read, "share": report["tests"][1]["share_of_read"]}
+    prompt, step = report["tests"]
+    return {"pp": pp, "tg": tg, "read": read, "share": step["share_of_read"], "peak": prompt["share_of_peak"]}
 
 
 def llama(o, form):
@@ -95,7 +97,9 @@ def main():
     for (name, form), rounds in results.items():
         if name == "formwork":
             share = statistics.median(r["share"] for r in rounds)
-            print(f"\nformwork {form}: tg reads {share:.0%} of the read loop's {cell([r['read'] for r in rounds])} GB/s")
+            peak = statistics.median(r["peak"] for r in rounds)
+            read = cell([r["read"] for r in rounds])
+            print(f"\nformwork {form}: pp at {peak:.0%} of the peak, tg reads {share:.0%} of the read loop's {read} GB/s")
 
 
 def ratio(ours, rounds, test):

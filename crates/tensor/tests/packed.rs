@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use half::{bf16, f16};
 
-use formwork_tensor::{
-    Coded, CodedRows, Context, DType, Format, GROUP, Layout, Matrix, Param, Precision, Simd,
-};
+use formwork_tensor::{Coded, CodedRows, Context, DType, Format, GROUP, Layout, Matrix, Param, Precision, Simd};
 
 const FORMATS: [Format; 5] =
     [Format::Float(DType::F32), Format::Float(DType::Bf16), Format::Float(DType::F16), Format::Q8, Format::Q4];
