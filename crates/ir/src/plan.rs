@@ -5,7 +5,7 @@ mod fuse_residual;
 mod join_products;
 mod last_logits;
 
-use crate::model::Model;
+use crate::model::{Model, Module, Node, NodeKind, ValueId};
 
 /// A model ready for code generation, and what the passes did to it.
 #[derive(Clone, Debug)]
@@ -50,4 +50,22 @@ pub fn plan_with(model: &Model, passes: &[Pass]) -> Plan {
     let mut model = model.clone();
     let changes = passes.iter().flat_map(|pass| (pass.run)(&mut model)).collect();
     Plan { model, changes }
+}
+
+/// How often a value is read, results included.
+fn reads(module: &Module, value: ValueId) -> usize {
+    fn within(nodes: &[Node], value: ValueId) -> usize {
+        let of = |node: &Node| {
+            let below = match &node.kind {
+                NodeKind::Repeat(it) => {
+                    it.kinds.iter().flat_map(|kind| &kind.captures).filter(|id| **id == value).count()
+                }
+                NodeKind::Once(inner) | NodeKind::Together(inner) => within(inner, value),
+                NodeKind::Op(_) | NodeKind::Call(_) | NodeKind::Probe(..) => 0,
+            };
+            below + node.inputs.iter().filter(|id| **id == value).count()
+        };
+        nodes.iter().map(of).sum()
+    }
+    within(&module.nodes, value) + module.outputs.iter().filter(|id| **id == value).count()
 }

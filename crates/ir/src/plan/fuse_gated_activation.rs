@@ -4,7 +4,7 @@
 
 use formwork_ops::{Call, Op, Type};
 
-use super::{Change, Pass};
+use super::{Change, Pass, reads};
 use crate::model::{Model, Module, Node, NodeKind, OpNode, ValueId};
 
 pub(super) const PASS: Pass = Pass { name: "fuse_gated_activation", run };
@@ -28,8 +28,7 @@ fn find(module: &Module) -> Option<(usize, usize)> {
         let NodeKind::Op(op) = &node.kind else { return None };
         fused(op.op)?;
         let value = *node.outputs.first()?;
-        let uses = module.nodes.iter().flat_map(|n| &n.inputs).chain(&module.outputs).filter(|v| **v == value);
-        if uses.count() != 1 {
+        if reads(module, value) != 1 {
             return None;
         }
         let product = module.nodes.iter().position(|n| n.inputs.first() == Some(&value))?;

@@ -5,7 +5,7 @@
 
 use formwork_ops::{Call, Type};
 
-use super::{Change, Pass};
+use super::{Change, Pass, reads};
 use crate::model::{Model, Module, ModuleId, Node, NodeKind, Value, ValueId};
 
 pub(super) const PASS: Pass = Pass { name: "fuse_residual", run };
@@ -56,24 +56,6 @@ fn branch(model: &Model, id: ModuleId, value: ValueId) -> Option<(usize, (Module
         }
         _ => None,
     }
-}
-
-/// How often a value is read, results included.
-fn reads(module: &Module, value: ValueId) -> usize {
-    fn within(nodes: &[Node], value: ValueId) -> usize {
-        let of = |node: &Node| {
-            let below = match &node.kind {
-                NodeKind::Repeat(it) => {
-                    it.kinds.iter().flat_map(|kind| &kind.captures).filter(|id| **id == value).count()
-                }
-                NodeKind::Once(inner) | NodeKind::Together(inner) => within(inner, value),
-                NodeKind::Op(_) | NodeKind::Call(_) | NodeKind::Probe(..) => 0,
-            };
-            below + node.inputs.iter().filter(|id| **id == value).count()
-        };
-        nodes.iter().map(of).sum()
-    }
-    within(&module.nodes, value) + module.outputs.iter().filter(|id| **id == value).count()
 }
 
 /// How often a block is called.
