@@ -1,14 +1,15 @@
 //! Speed of attention behind a long context, for every format of the cache, beside what the machine reads and computes at best
 //! in the same run.
 //!
-//! `attention [DEPTH [TOKENS..]]`: tokens in the cache before, 3000 unless told, and new ones, 1 and then 512.
+//! `attention [PRECISION] [DEPTH [TOKENS..]]`: `full` unless told, or `bf16`; tokens in the cache before, 3000 unless told, and new
+//! ones, 1 and then 512.
 
 use std::time::Instant;
 
 use formwork_ops::attention::{Attention, KvCache, Mask};
 use formwork_ops::kept::Kept as _;
 use formwork_ops::{CacheFormat, Room};
-use formwork_tensor::{Context, Ids, Tensor, Tokens, probe};
+use formwork_tensor::{Context, Ids, Precision, Tensor, Tokens, probe};
 
 /// Layers of a half-billion-parameter decoder, its heads, those of keys, and their width.
 const LAYERS: usize = 24;
@@ -66,8 +67,11 @@ fn filled(ctx: &Context, depth: usize, room: Room) -> KvCache {
 }
 
 fn main() {
-    let ctx = Context::new().unwrap();
-    let words: Vec<usize> = std::env::args().skip(1).map(|word| word.parse().expect("a number of tokens")).collect();
+    let mut words: Vec<String> = std::env::args().skip(1).collect();
+    let precision = words.first().and_then(|word| Precision::named(word));
+    words.drain(..usize::from(precision.is_some()));
+    let ctx = Context::open(None, precision.unwrap_or_default()).unwrap();
+    let words: Vec<usize> = words.iter().map(|word| word.parse().expect("a number of tokens")).collect();
     let (depth, counts) = match words.as_slice() {
         [] => (3000, &[1, 512][..]),
         [depth] => (*depth, &[1, 512][..]),

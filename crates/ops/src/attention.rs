@@ -26,6 +26,8 @@ pub(crate) mod row;
 #[cfg(feature = "kernels")]
 pub(crate) mod slots;
 #[cfg(feature = "kernels")]
+mod tiles;
+#[cfg(feature = "kernels")]
 pub use kernel::Attention;
 #[cfg(feature = "kernels")]
 pub use kv_cache::KvCache;

@@ -8,13 +8,16 @@ use crate::simd::Simd;
 use crate::tensor::Tensor;
 use crate::threads::Threads;
 
-/// How exactly matrix products of many rows see their inputs, on CPUs that multiply tiles of bf16; others see them whole.
+/// How exactly matrix products of many rows and attention of prompts see their inputs, on CPUs that multiply tiles of bf16;
+/// others see them whole.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Precision {
     /// As sums of so many bf16 numbers that products with stored floats are those of 32-bit arithmetic, but for rounding.
+    /// Attention is in 32 bits.
     #[default]
     Full,
-    /// Rounded to bf16, as engines do whose tensors are in bf16; weights are what they are.
+    /// Rounded to bf16, as engines do whose tensors are in bf16; weights are what they are. Attention rounds queries, keys,
+    /// values and the weights of the values; its softmax is in 32 bits.
     Bf16,
 }
 
@@ -59,7 +62,7 @@ impl Device {
         self.simd
     }
 
-    /// How exactly products of many rows see their inputs.
+    /// How exactly products of many rows and attention of prompts see their inputs.
     pub fn precision(&self) -> Precision {
         self.precision
     }

@@ -20,6 +20,7 @@ mod packed;
 mod param;
 mod pool;
 pub mod probe;
+pub mod rounded;
 mod shape;
 mod simd;
 mod tensor;

@@ -66,7 +66,7 @@ impl Kernel for Block<'_> {
 
     #[inline(always)]
     fn run<const N: usize, const FMA: bool>(mut self) {
-        let seen = self.seen();
+        let seen = seen(self.queries, self.first);
         let width = self.parts.len() / self.queries.len();
         if seen.is_empty() {
             return self.parts.chunks_exact_mut(width).for_each(nothing);
@@ -93,17 +93,17 @@ pub(crate) fn nothing(part: &mut [f32]) {
     part[d] = f32::NEG_INFINITY;
 }
 
-impl Block<'_> {
-    /// The slots of this block that any query sees.
-    #[inline(always)]
-    fn seen(&self) -> Range<usize> {
-        let end = self.first + BLOCK;
-        self.queries.iter().fold(end..self.first, |all, query| {
-            let (start, end) = (query.seen.start.max(self.first), query.seen.end.min(end));
-            if start < end { all.start.min(start)..all.end.max(end) } else { all }
-        })
-    }
+/// The slots of the block from `first` on that any query sees.
+#[inline(always)]
+pub(crate) fn seen(queries: &[Query<'_>], first: usize) -> Range<usize> {
+    let end = first + BLOCK;
+    queries.iter().fold(end..first, |all, query| {
+        let (start, end) = (query.seen.start.max(first), query.seen.end.min(end));
+        if start < end { all.start.min(start)..all.end.max(end) } else { all }
+    })
+}
 
+impl Block<'_> {
     /// Products of every query with every key, where the channels are in lanes.
     #[inline(always)]
     fn score_rows<const N: usize, const FMA: bool>(&mut self, seen: &Range<usize>) {
@@ -167,7 +167,7 @@ impl Block<'_> {
 
     /// Scores to weights, their largest score and their sum.
     #[inline(always)]
-    fn soften<const N: usize, const FMA: bool>(&mut self, row: usize, all: &Range<usize>) {
+    pub(crate) fn soften<const N: usize, const FMA: bool>(&mut self, row: usize, all: &Range<usize>) {
         let query = &self.queries[row];
         let start = all.start - (all.start - self.first) % N;
         let width = self.parts.len() / self.queries.len();

@@ -2,13 +2,14 @@
 
 use std::ops::Range;
 
-use formwork_tensor::{Context, Tensor, Tokens, threads};
+use formwork_tensor::{Context, Device, Tensor, Tokens, threads};
 
 use super::alibi::{Linear, slope};
 use super::block::{BLOCK, Block, Query, nothing, scratch_len};
 use super::kernel::Attention;
 use super::merge::{Finish, Merge};
 use super::slots::Source;
+use super::tiles;
 
 /// Queries of a tile: as many as make up for laying out the keys.
 const TILE: usize = 64;
@@ -53,11 +54,10 @@ impl Call<'_> {
         assert!(heads % kv_heads == 0, "{heads} query heads do not share {kv_heads} key heads");
         let sizes = Sizes { steps, heads, group: heads / kv_heads, e, d };
         let mut y = ctx.tensor(&[b, steps, heads, d]);
-        let tile = (TILE / sizes.group).max(1);
-        if steps <= tile {
+        if steps <= (TILE / sizes.group).max(1) {
             self.by_keys(ctx, [b, kv_heads], sizes, &mut y);
         } else {
-            self.by_queries(ctx, [b, kv_heads], sizes, tile, &mut y);
+            self.by_queries(ctx, [b, kv_heads], sizes, &mut y);
         }
         y
     }
@@ -99,22 +99,30 @@ impl Call<'_> {
     }
 
     /// Every task takes a tile of queries and walks over the keys that they see.
-    fn by_queries(&self, ctx: &Context, [b, kv_heads]: [usize; 2], sizes: Sizes, tile: usize, y: &mut Tensor) {
+    fn by_queries(&self, ctx: &Context, [b, kv_heads]: [usize; 2], sizes: Sizes, y: &mut Tensor) {
         let Sizes { steps, group, e, d, .. } = sizes;
-        let simd = ctx.device().simd();
+        let (device, simd): (&Device, _) = (ctx.device(), ctx.device().simd());
+        let in_tiles = tiles::are_used(device);
+        let tile = (if in_tiles { tiles::QUERIES } else { TILE } / group).max(1);
         let work = self.tokens.slots() * group * (e + d);
         let dims = [b, steps, kv_heads, group * d];
-        ctx.device().threads().grid(y.data_mut(), dims, tile, work, |sequence, kv_head, mut queries| {
-            let steps = queries.range();
+        device.threads().grid(y.data_mut(), dims, tile, work, |sequence, kv_head, mut queries| {
+            let (of, steps) = ([sequence, kv_head], queries.range());
             let floats = steps.len() * group * (d + 2);
-            threads::scratch(scratch_len(steps.len() * group, e, d) + 2 * floats, |scratch| {
+            let most = if in_tiles { tiles::scratch_len(e, d) } else { scratch_len(steps.len() * group, e, d) };
+            threads::scratch(most + 2 * floats, |scratch| {
                 let (totals, rest) = scratch.split_at_mut(floats);
                 let (parts, scratch) = rest.split_at_mut(floats);
                 totals.chunks_exact_mut(d + 2).for_each(nothing);
                 for form in self.forms {
-                    let queries = self.queries([sequence, kv_head], *form, steps.clone(), sizes);
-                    for block in self.blocks(form, sequence..sequence + 1, steps.clone(), sizes) {
-                        simd.run(self.block([sequence, kv_head], &queries, block, scratch, parts));
+                    let queries = self.queries(of, *form, steps.clone(), sizes);
+                    let blocks = self.blocks(form, sequence..sequence + 1, steps.clone(), sizes);
+                    if in_tiles {
+                        self.add_in_tiles(device, of, &queries, blocks, [totals, parts, scratch]);
+                        continue;
+                    }
+                    for block in blocks {
+                        simd.run(self.block(of, &queries, block, scratch, parts));
                         simd.run(Merge { totals: &mut *totals, parts: &*parts, d, apart: 0, blocks: 1 });
                     }
                 }
@@ -189,7 +197,7 @@ impl Call<'_> {
     }
 
     /// One block of keys.
-    fn block<'a>(
+    pub(crate) fn block<'a>(
         &self,
         [sequence, kv_head]: [usize; 2],
         queries: &'a [Query<'a>],

@@ -52,20 +52,25 @@ impl<'a> Slots<'a> {
     }
 
     /// The panel of the slot `first`, a multiple of sixteen: `width` times sixteen floats. Where the keys are rows, those of
-    /// `seen` alone are read; the other lanes repeat one of them.
+    /// `seen` alone are read, which lie in one piece; the other lanes repeat one of them. `scratch` holds as many floats, and as
+    /// many again where keys are in a cache by rows.
     #[inline(always)]
     pub(crate) fn panel<'s>(self, first: usize, seen: &Range<usize>, width: usize, scratch: &'s mut [f32]) -> &'s [f32]
     where
         'a: 's,
     {
-        let (data, stride) = match self {
-            Self::Spaced { data, stride } => (data, stride),
-            Self::Stored(rows) => return rows.floats(first % rows.count, PANEL, scratch),
-        };
-        let out = &mut scratch[..width * PANEL];
+        if let Self::Stored(rows) = self
+            && rows.layout == Layout::Panels
+        {
+            return rows.floats(first % rows.count, PANEL, scratch);
+        }
+        let (out, rest) = scratch.split_at_mut(width * PANEL);
+        let slots = first.max(seen.start)..(first + PANEL).min(seen.end);
+        let (data, stride) = self.rows(slots.start, slots.len(), rest);
         let mut keys = [&data[..0]; PANEL];
         for (lane, key) in keys.iter_mut().enumerate() {
-            *key = &data[(first + lane).clamp(seen.start, seen.end - 1) * stride..][..width];
+            let slot = (first + lane).clamp(slots.start, slots.end - 1);
+            *key = &data[(slot - slots.start) * stride..][..width];
         }
         for (at, lanes) in out.as_chunks_mut::<PANEL>().0.iter_mut().enumerate() {
             for lane in 0..PANEL {

@@ -146,10 +146,10 @@ impl Piece<'_> {
                     last = [weight, input];
                 }
             }
-            tiles.store::<0>(sums.as_mut_ptr());
-            tiles.store::<1>(sums.as_mut_ptr().add(TILE));
-            tiles.store::<2>(sums.as_mut_ptr().add(2 * TILE));
-            tiles.store::<3>(sums.as_mut_ptr().add(3 * TILE));
+            tiles.store::<0>(sums.as_mut_ptr(), LINE);
+            tiles.store::<1>(sums.as_mut_ptr().add(TILE), LINE);
+            tiles.store::<2>(sums.as_mut_ptr().add(2 * TILE), LINE);
+            tiles.store::<3>(sums.as_mut_ptr().add(3 * TILE), LINE);
         }
     }
 }

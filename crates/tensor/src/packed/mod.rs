@@ -17,12 +17,12 @@ mod grouped;
 mod lanes;
 mod memory;
 #[cfg(target_arch = "x86_64")]
-mod parts;
+pub(crate) mod parts;
 mod quantise;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod tiles;
 #[cfg(target_arch = "x86_64")]
-mod unpack;
+pub(crate) mod unpack;
 
 use half::{bf16, f16};
 

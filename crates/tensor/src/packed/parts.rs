@@ -97,7 +97,7 @@ fn fill<const PARTS: usize>(x: &[f32], d_in: usize, out: &mut [u8]) {
 /// Up to sixteen floats, and zeros.
 #[target_feature(enable = "avx512f")]
 #[inline]
-fn load(x: &[f32]) -> __m512 {
+pub(crate) fn load(x: &[f32]) -> __m512 {
     let mask = ((1_u32 << x.len()) - 1) as __mmask16;
     // SAFETY: the mask has one bit for each float.
     unsafe { _mm512_maskz_loadu_ps(mask, x.as_ptr()) }

@@ -75,15 +75,15 @@ impl Tiles {
         }
     }
 
-    /// Stores a tile with its rows one after the other.
+    /// Stores a tile, so many bytes from one row to the next.
     ///
     /// # Safety
     /// The rows are there to be written.
     #[inline(always)]
-    pub(crate) unsafe fn store<const T: usize>(&self, to: *mut u8) {
+    pub(crate) unsafe fn store<const T: usize>(&self, to: *mut u8, stride: usize) {
         // SAFETY: by the contract.
         unsafe {
-            asm!("tilestored [{to} + {stride}], tmm{t}", t = const T, to = in(reg) to, stride = in(reg) LINE, options(nostack, preserves_flags));
+            asm!("tilestored [{to} + {stride}], tmm{t}", t = const T, to = in(reg) to, stride = in(reg) stride, options(nostack, preserves_flags));
         }
     }
 

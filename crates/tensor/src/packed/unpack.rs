@@ -143,7 +143,7 @@ fn pairs<const PARTS: usize>(
 /// Writes a row of each tile: numbers of one input and then of the next become pairs.
 #[target_feature(enable = "avx512f,avx512bw")]
 #[inline]
-fn put<const PARTS: usize>(parts: [__m512i; PARTS], pair: usize, out: &mut [u8]) {
+pub(crate) fn put<const PARTS: usize>(parts: [__m512i; PARTS], pair: usize, out: &mut [u8]) {
     let order = std::array::from_fn::<u16, 32, _>(|at| (at / 2 + at % 2 * PANEL) as u16);
     for (part, numbers) in parts.into_iter().enumerate() {
         let line = &mut out[part * TILE + pair * LINE..][..LINE];

@@ -1,0 +1,167 @@
+//! Attention of many queries in tiles of bf16: queries, keys, weights and values are rounded, sums and softmax stay in f32.
+
+use std::ops::Range;
+
+use formwork_tensor::rounded::{Columns, Product, Rows, SIDE, STEP};
+use formwork_tensor::{Device, Kernel, Precision, Simd};
+
+use super::block::{BLOCK, Block, Query, nothing, seen};
+use super::call::Call;
+use super::merge::Merge;
+use super::slots::Slots;
+
+/// Queries of a task: as many as make up for laying out keys and values.
+pub(crate) const QUERIES: usize = 128;
+
+/// Queries whose scores of a block stay near.
+const NEAR: usize = 64;
+
+/// Whether products of many rows are rounded on this device.
+pub(crate) fn are_used(device: &Device) -> bool {
+    device.precision() == Precision::Bf16 && device.simd() == Simd::Amx
+}
+
+/// Floats of scratch that laying out keys of width `e` and values of width `d` needs.
+fn layout_len(e: usize, d: usize) -> usize {
+    (2 * SIDE * e).max(STEP * d.max(e))
+}
+
+/// Floats of scratch that keys of width `e` and values of width `d` need.
+pub(crate) fn scratch_len(e: usize, d: usize) -> usize {
+    NEAR * BLOCK + layout_len(e, d)
+}
+
+/// What the products of one task multiply.
+struct Sides<'a> {
+    queries: Rows<'a>,
+    keys: Columns<'a>,
+    weights: Rows<'a>,
+    values: Columns<'a>,
+    e: usize,
+    d: usize,
+}
+
+impl<'a> Sides<'a> {
+    /// Those of queries that share keys, and of values of width `d`.
+    fn new(device: &'a Device, queries: &[Query<'_>], d: usize) -> Self {
+        let e = queries[0].q.len();
+        let mut rows = Rows::new(device, queries.len(), e);
+        queries.iter().enumerate().for_each(|(row, query)| rows.set(row, 0, query.q));
+        Self {
+            queries: rows,
+            keys: Columns::new(device, e, BLOCK),
+            weights: Rows::new(device, NEAR, BLOCK),
+            values: Columns::new(device, BLOCK, d),
+            e,
+            d,
+        }
+    }
+
+    /// Lays out the keys and values of the block that starts at slot `first`, of which `seen` are seen by any query.
+    fn lay_out(&mut self, [keys, values]: [Slots<'_>; 2], first: usize, seen: Range<usize>, scratch: &mut [f32]) {
+        for slot in (seen.start / SIDE * SIDE..seen.end).step_by(SIDE) {
+            let panel = keys.panel(slot, &seen, self.e, scratch).as_chunks::<SIDE>().0;
+            for (step, lanes) in panel.chunks(STEP).enumerate() {
+                let mut inputs = [&[][..]; STEP];
+                inputs.iter_mut().zip(lanes).for_each(|(input, lanes)| *input = lanes);
+                let block = (slot - first) / SIDE;
+                self.keys.set(block..block + 1, step, &inputs);
+            }
+        }
+        for slot in (seen.start / STEP * STEP..seen.end).step_by(STEP) {
+            self.lay_out_values(values, slot.max(seen.start)..(slot + STEP).min(seen.end), (slot - first) / STEP, scratch);
+        }
+    }
+
+    /// Lays out the values of some slots of a step. The others may be anything in memory, and count as zeros.
+    fn lay_out_values(&mut self, values: Slots<'_>, slots: Range<usize>, step: usize, mut scratch: &mut [f32]) {
+        let mut inputs = [&[][..]; STEP];
+        let mut slot = slots.start;
+        while slot < slots.end {
+            let count = values.run(slot, slots.end);
+            let (here, rest) = scratch.split_at_mut(count * self.d.max(self.e));
+            let (numbers, stride) = values.rows(slot, count, here);
+            for (at, input) in inputs[slot % STEP..][..count].iter_mut().enumerate() {
+                *input = &numbers[at * stride..][..self.d];
+            }
+            (slot, scratch) = (slot + count, rest);
+        }
+        self.values.set(0..self.d.div_ceil(SIDE), step, &inputs);
+    }
+}
+
+/// The kernel of one block whose keys and values are laid out.
+struct Tiled<'a, 's> {
+    block: Block<'a>,
+    sides: &'a mut Sides<'s>,
+    /// The block's queries among those of the task; at most [`NEAR`].
+    rows: Range<usize>,
+}
+
+impl Kernel for Tiled<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<const N: usize, const FMA: bool>(self) {
+        let Self { mut block, sides, rows } = self;
+        let (seen, width) = (seen(block.queries, block.first), sides.d + 2);
+        if seen.is_empty() {
+            return block.parts.chunks_exact_mut(width).for_each(nothing);
+        }
+        let count = rows.len();
+        // From the start of a step on: the weights of slots before those seen become zeros.
+        let steps = (seen.start - block.first) / STEP..(seen.end - block.first).div_ceil(STEP);
+        let start = steps.start * STEP;
+        let scores = Product {
+            rows: &sides.queries,
+            columns: &sides.keys,
+            of_rows: rows,
+            of_columns: (seen.start - block.first) / SIDE..(seen.end - block.first).div_ceil(SIDE),
+            of_inputs: 0..sides.e.div_ceil(STEP),
+        };
+        scores.run(&mut block.scratch[..count * BLOCK], BLOCK);
+        for row in 0..count {
+            block.soften::<N, FMA>(row, &(block.first + start..seen.end));
+            let end = (seen.end - block.first - start).next_multiple_of(N) + start;
+            sides.weights.set(row, steps.start, &block.scratch[row * BLOCK..][start..end]);
+        }
+        let sums = Product {
+            rows: &sides.weights,
+            columns: &sides.values,
+            of_rows: 0..count,
+            of_columns: 0..sides.d.div_ceil(SIDE),
+            of_inputs: steps,
+        };
+        sums.run(block.parts, width);
+    }
+}
+
+impl Call<'_> {
+    /// Adds blocks of keys to the totals of queries of one sequence and key head. `parts` are as long as totals.
+    pub(super) fn add_in_tiles(
+        &self,
+        device: &Device,
+        of: [usize; 2],
+        queries: &[Query<'_>],
+        blocks: Range<usize>,
+        [totals, parts, scratch]: [&mut [f32]; 3],
+    ) {
+        let (simd, width) = (device.simd(), totals.len() / queries.len());
+        let (d, slots) = (width - 2, self.source.slots(of[0], of[1]));
+        let mut sides = Sides::new(device, queries, d);
+        for block in blocks {
+            let seen = seen(queries, block * BLOCK);
+            if seen.is_empty() {
+                continue;
+            }
+            sides.lay_out(slots, block * BLOCK, seen, scratch);
+            for (at, totals) in totals.chunks_mut(NEAR * width).enumerate() {
+                let rows = at * NEAR..at * NEAR + totals.len() / width;
+                let parts = &mut parts[..totals.len()];
+                let block = self.block(of, &queries[rows.clone()], block, scratch, parts);
+                simd.run(Tiled { block, sides: &mut sides, rows });
+                simd.run(Merge { totals, parts, d, apart: 0, blocks: 1 });
+            }
+        }
+    }
+}
