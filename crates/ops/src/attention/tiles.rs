@@ -11,7 +11,7 @@ use super::merge::Merge;
 use super::slots::Slots;
 
 /// Queries of a task: as many as make up for laying out keys and values.
-pub(crate) const QUERIES: usize = 128;
+pub(crate) const QUERIES: usize = 256;
 
 /// Queries whose scores of a block stay near.
 const NEAR: usize = 64;

@@ -24,7 +24,11 @@ pub(super) fn set_row(numbers: &[f32], row: usize, tiles: &mut [u8]) {
 /// Writes a tile: two inputs of sixteen columns, and the next two.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
 pub(super) fn set_columns(inputs: &[&[f32]; STEP], first: usize, tile: &mut [u8]) {
-    let columns = |input: &[f32]| load(&input[first.min(input.len())..(first + SIDE).min(input.len())]);
+    let columns = |input: &[f32]| match input.get(first..first + SIDE) {
+        // SAFETY: sixteen floats fill a register.
+        Some(whole) => unsafe { _mm512_loadu_ps(whole.as_ptr()) },
+        None => load(&input[first.min(input.len())..]),
+    };
     for (at, [even, odd]) in inputs.as_chunks::<2>().0.iter().enumerate() {
         put::<1>(split(columns(even), columns(odd)), at, tile);
     }

@@ -125,7 +125,7 @@ impl Report {
         let mut out = format!("{}: {} parameters, {}, {source}", self.info.name, self.info.parameters, self.format);
         out += &if self.info.generates { format!(", cache {}\n", self.cache.name()) } else { "\n".to_string() };
         if self.precision != Precision::default() {
-            out += &format!("products see inputs in {}\n", self.precision.name());
+            out += &format!("products and attention of prompts see inputs in {}\n", self.precision.name());
         }
         out += &format!("loaded in {:.2} s", self.load_seconds);
         if let Some(bytes) = self.peak_memory {
