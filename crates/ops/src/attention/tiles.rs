@@ -165,3 +165,52 @@ impl Call<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use formwork_tensor::{Context, Ids, Precision, Tensor, Tokens};
+
+    use super::super::call::{Call, Form};
+    use super::super::kernel::Attention;
+    use super::super::mask::Mask;
+    use super::super::slots::Source;
+    use super::are_used;
+    use crate::room::{CacheFormat, Room};
+    use crate::row_cache::RowCache;
+
+    const S: usize = 90;
+    const H: usize = 5;
+    /// Widths of a row, and of the value that it starts with.
+    const WIDTHS: [usize; 2] = [41, 23];
+
+    fn numbers(ctx: &Context, dims: &[usize]) -> Tensor {
+        let count: usize = dims.iter().product();
+        let data: Vec<f32> = (0..count).map(|i| ((i * 2_654_435_761) % 1000) as f32 / 250.0 - 2.0).collect();
+        ctx.from_slice(dims, &data)
+    }
+
+    #[test]
+    fn rows_of_a_cache_are_keys_and_values_like_any() {
+        let ctx = Context::open(Some(2), Precision::Bf16).unwrap();
+        if !are_used(ctx.device()) {
+            return;
+        }
+        let ([e, d], tokens) = (WIDTHS, Tokens::new(Ids::zeros(1, S), 0, None).unwrap());
+        let attention = Attention::new(Mask::Causal, 0.1);
+        let q = numbers(&ctx, &[1, S, H, e]);
+        let seen = |slot: usize, _: Option<&[bool]>| slot.saturating_sub(60)..slot + 1;
+        let forms = [Form { q: &q, seen: &seen }];
+        for format in CacheFormat::ALL {
+            let mut cache = RowCache::new(1, e, Room { tokens: S + 3, format });
+            cache.append([1, S], [&numbers(&ctx, &[1, S, e])]);
+            let [mut k, mut v] = [ctx.tensor(&[1, S, 1, e]), ctx.tensor(&[1, S, 1, d])];
+            let pairs = k.data_mut().chunks_exact_mut(e).zip(v.data_mut().chunks_exact_mut(d));
+            for (slot, (key, value)) in pairs.enumerate() {
+                Source::Latents(&cache).read([0; 2], slot, key, value);
+            }
+            let [found, expected] = [Source::Latents(&cache), Source::Tensors(&k, &v)]
+                .map(|source| Call { attention: &attention, forms: &forms, source, tokens: &tokens }.run(&ctx, 1, d));
+            assert_eq!(found.data(), expected.data(), "{format:?}");
+        }
+    }
+}
