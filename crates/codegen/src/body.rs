@@ -240,7 +240,7 @@ impl<'a> BodyWriter<'a> {
                 let name = ident(name);
                 quote!(&#first.#name)
             }
-            Form::Attention { mask, scale, softcap, alibi, cached } => {
+            Form::Attention { mask, scale, softcap, alibi, rope, cached } => {
                 let (mask, scale) = (self.constants.lit(mask, "window"), self.constants.lit(scale, "attention_scale"));
                 let softcap =
                     softcap.as_ref().map(|c| self.constants.lit(c, "attention_softcap")).map(|c| quote!(.softcap(#c)));
@@ -249,7 +249,8 @@ impl<'a> BodyWriter<'a> {
                 let sinks = operand(4).map(|s| quote!(.sinks(#s)));
                 let cache = cached.then(|| access(self.layout, key, true)).map(|c| quote!(.cached(#c)));
                 let (q, k, v) = (operand(0), operand(1), operand(2));
-                quote!(Attention::new(#mask, #scale) #softcap #alibi #bias #sinks #cache .run(ctx, #q, #k, #v, #stream))
+                let rotated = rope.as_ref().map(|_| quote!(.rotated(&self.#field)));
+                quote!(Attention::new(#mask, #scale) #softcap #alibi #bias #sinks #cache #rotated .run(ctx, #q, #k, #v, #stream))
             }
         }
     }

@@ -42,6 +42,10 @@ pub(crate) fn takes(node: &Node) -> Vec<Take> {
     for at in op.operands.iter().flatten() {
         out[*at] = take;
     }
+    if matches!(op.facts.form, Form::Attention { rope: Some(_), .. }) {
+        // Queries and keys may rotate where they are.
+        op.operands[..2].iter().flatten().for_each(|at| out[*at] = Take::Move);
+    }
     out
 }
 

@@ -145,27 +145,27 @@ impl Build<'_> {
                 }
             }
         }
-        match &op.facts.form {
-            Form::Layer { ty, load, args, .. } => {
-                let kind = FieldKind::Layer { ty, load, args: args.clone(), path: op.path.clone() };
-                self.field(key, kind);
-            }
-            Form::Helper { ty, config, .. } => {
-                let same = |f: &&Field| matches!(&f.kind, FieldKind::Helper { config: c, .. } if format!("{c:?}") == format!("{config:?}"));
-                match self.out.fields.iter().find(same) {
-                    Some(found) => {
-                        let name = found.name.clone();
-                        self.out.field_of.insert(key, name);
-                    }
-                    None => {
-                        self.field(key, FieldKind::Helper { ty, config: config.clone() });
-                    }
-                }
-            }
-            _ => {}
+        if let Form::Layer { ty, load, args, .. } = &op.facts.form {
+            let kind = FieldKind::Layer { ty, load, args: args.clone(), path: op.path.clone() };
+            self.field(key, kind);
+        }
+        if let Some((_, ty, config)) = op.facts.form.helper() {
+            self.helper(key, ty, config);
         }
         if let Some(state) = &op.facts.state {
             self.state(key, "kv", CacheKind::State(state.clone()));
+        }
+    }
+
+    /// Uses of one constant share the field.
+    fn helper(&mut self, key: NodeKey, ty: &'static str, config: &Lit) {
+        let same = |f: &&Field| matches!(&f.kind, FieldKind::Helper { config: c, .. } if format!("{c:?}") == format!("{config:?}"));
+        match self.out.fields.iter().find(same) {
+            Some(found) => {
+                let name = found.name.clone();
+                self.out.field_of.insert(key, name);
+            }
+            None => self.field(key, FieldKind::Helper { ty, config: config.clone() }),
         }
     }
 
@@ -272,8 +272,10 @@ fn collect(model: &Model, nodes: &[Node], once: usize, out: &mut Vec<(NodeKey, V
             NodeKind::Op(op) => match &op.facts.form {
                 Form::Layer { .. } if op.path.is_empty() => vec![snake(op.op.name)],
                 Form::Layer { .. } => path_names(&op.path),
-                Form::Helper { field, .. } => vec![(*field).to_string()],
-                _ => continue,
+                form => match form.helper() {
+                    Some((field, ..)) => vec![field.to_string()],
+                    None => continue,
+                },
             },
             NodeKind::Call(child) => path_names(&model.module(*child).path),
             NodeKind::Repeat(repeat) => {

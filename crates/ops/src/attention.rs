@@ -1,5 +1,6 @@
 //! Scaled dot-product attention with grouped heads.
 
+use crate::rope::rotate;
 use crate::{
     AttentionFlops, Attr, AttrDefault, AttrType, AttrValue, Call, Facts, Flops, Form, Input, Lit, Op, OpError, Poly,
     State, Type, Visibility,
@@ -7,6 +8,8 @@ use crate::{
 
 #[cfg(feature = "kernels")]
 mod alibi;
+#[cfg(feature = "kernels")]
+mod appended;
 #[cfg(feature = "kernels")]
 mod block;
 #[cfg(feature = "kernels")]
@@ -22,6 +25,8 @@ mod mask;
 #[cfg(feature = "kernels")]
 mod merge;
 #[cfg(feature = "kernels")]
+mod rotated;
+#[cfg(feature = "kernels")]
 pub(crate) mod row;
 #[cfg(feature = "kernels")]
 pub(crate) mod slots;
@@ -33,10 +38,12 @@ pub use kernel::Attention;
 pub use kv_cache::KvCache;
 #[cfg(feature = "kernels")]
 pub use mask::Mask;
+#[cfg(feature = "kernels")]
+pub use rotated::Rotated;
 
 pub(crate) static ATTENTION: Op = Op {
     name: "attention",
-    summary: "y = softmax(scale · q·kᵀ + bias - alibi · slope · |i - j|, over visible keys and the head's sink) · v; H query heads share K key/value heads",
+    summary: "y = softmax(scale · q·kᵀ + bias - alibi · slope · |i - j|, over visible keys and the head's sink) · v; H query heads share K key/value heads; queries and keys rotate first where `rope` says how",
     source: "Vaswani et al. 2017, section 3.2.1; Ainslie et al. 2023, arXiv:2305.13245; ALiBi: Press et al. 2021, arXiv:2108.12409",
     inputs: &[Input::tensor("q"), Input::tensor("k"), Input::tensor("v"), Input::optional("bias"), Input::optional("sinks")],
     attrs: &[
@@ -44,6 +51,7 @@ pub(crate) static ATTENTION: Op = Op {
         Attr::with("scale", AttrType::Float, AttrDefault::Null),
         Attr::with("softcap", AttrType::Float, AttrDefault::Null),
         Attr::with("alibi", AttrType::Float, AttrDefault::Null),
+        Attr::with("rope", AttrType::Declared("rope_config"), AttrDefault::Null),
     ],
     stream_of: Some(1),
     facts,
@@ -80,6 +88,10 @@ fn facts(call: &Call<'_>) -> Result<Facts, OpError> {
     };
     let (softcap, alibi) = (number("softcap")?, number("alibi")?);
     let extra = if softcap.is_some() { 3 } else { 0 } + if alibi.is_some() { 2 } else { 0 };
+    let (turned, rope) = match call.attr("rope") {
+        AttrValue::Null => (Poly::zero(), None),
+        config => rotation(call, &h, config).map(|(work, constant)| (work, Some(constant)))?,
+    };
     let window = match &visibility {
         Visibility::Window(w) => Some(w.clone()),
         _ => None,
@@ -97,10 +109,10 @@ fn facts(call: &Call<'_>) -> Result<Facts, OpError> {
                 visibility: visibility.clone(),
                 cached,
             }),
-            ..Flops::none()
+            ..Flops::pointwise(turned, Poly::zero())
         },
         state: cached.then_some(State::KeyValue { heads: h.kv_heads, d_k: h.d_k, d_v: h.d_v, window }),
-        form: Form::Attention { mask: mask(&visibility), scale, softcap, alibi, cached },
+        form: Form::Attention { mask: mask(&visibility), scale, softcap, alibi, rope, cached },
     })
 }
 
@@ -129,6 +141,16 @@ pub(crate) fn heads(call: &Call<'_>) -> Result<Heads, OpError> {
             return Err(OpError::indivisible(message, &heads, &kv_heads).at("k"));
         }
     Ok(Heads { batch, queries, keys, heads, kv_heads, d_k, d_v })
+}
+
+/// The work of rotating queries and keys, and the constant that says how.
+fn rotation(call: &Call<'_>, h: &Heads, config: &AttrValue) -> Result<(Poly, Lit), OpError> {
+    if !h.queries.same(&h.keys) {
+        let message = format!("{} queries and {} keys are not of the same tokens, whose positions rotate them", h.queries, h.keys);
+        return Err(OpError::unequal(message, &h.queries, &h.keys).at("k"));
+    }
+    let [(of_queries, constant), (of_keys, _)] = [rotate(call, "q", config)?, rotate(call, "k", config)?];
+    Ok((&of_queries + &of_keys, constant))
 }
 
 /// A bias is for all sequences alike, or for each its own.

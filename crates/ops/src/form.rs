@@ -1,6 +1,6 @@
 //! The form of an op's call in generated code, as data that the code generator prints.
 
-use crate::{Float, Poly};
+use crate::{Float, Poly, rope};
 
 /// How generated code calls an op.
 #[derive(Clone, Debug)]
@@ -60,7 +60,7 @@ pub enum Form {
         /// The field.
         name: &'static str,
     },
-    /// `Attention::new(mask, scale)..run(ctx, &q, &k, &v, stream)`.
+    /// `Attention::new(mask, scale)..run(ctx, &q, &k, &v, stream)`; with a rotation, `..rotated(&self.rope).run(ctx, q, k, &v, stream)`.
     Attention {
         /// The mask.
         mask: Lit,
@@ -70,6 +70,8 @@ pub enum Form {
         softcap: Option<Lit>,
         /// The factor on the slopes of linear position biases.
         alibi: Option<Lit>,
+        /// The constant of the helper that rotates queries and keys.
+        rope: Option<Lit>,
         /// Whether it reads and appends to a cache.
         cached: bool,
     },
@@ -91,9 +93,18 @@ impl Form {
             Self::Helper { config, .. } => vec![config],
             Self::Infix { right, .. } => right.iter().collect(),
             Self::StreamField { .. } => Vec::new(),
-            Self::Attention { mask, scale, softcap, alibi, .. } => {
-                [mask, scale].into_iter().chain(softcap).chain(alibi).collect()
+            Self::Attention { mask, scale, softcap, alibi, rope, .. } => {
+                [mask, scale].into_iter().chain(softcap).chain(alibi).chain(rope).collect()
             }
+        }
+    }
+
+    /// The field that is made from a constant, its type, and the constant.
+    pub fn helper(&self) -> Option<(&'static str, &'static str, &Lit)> {
+        match self {
+            Self::Helper { field, ty, config, .. } => Some((field, ty, config)),
+            Self::Attention { rope, .. } => rope.as_ref().map(|config| (rope::FIELD, rope::TYPE, config)),
+            _ => None,
         }
     }
 }

@@ -7,7 +7,13 @@ mod kernel;
 #[cfg(feature = "kernels")]
 mod scaling;
 #[cfg(feature = "kernels")]
+pub(crate) use kernel::Turns;
+#[cfg(feature = "kernels")]
 pub use kernel::{Rope, RopeConfig, RopeLayout, RopeScaling};
+
+/// The field of generated code that rotates, and its type.
+pub(crate) const FIELD: &str = "rope";
+pub(crate) const TYPE: &str = "Rope";
 
 pub(crate) static ROPE: Op = Op {
     name: "rope",
@@ -20,9 +26,22 @@ pub(crate) static ROPE: Op = Op {
 };
 
 fn facts(call: &Call<'_>) -> Result<Facts, OpError> {
-    let (x, config) = (call.input("x")?, call.attr("config"));
+    let (work, config) = rotate(call, "x", call.attr("config"))?;
+    Ok(Facts {
+        outputs: vec![call.input("x")?.clone()],
+        params: Vec::new(),
+        flops: Flops::pointwise(work, Poly::zero()),
+        state: None,
+        form: Form::Helper { field: FIELD, ty: TYPE, config, method: "apply" },
+    })
+}
+
+/// The work of rotating an operand, and the constant that says how.
+pub(crate) fn rotate(call: &Call<'_>, operand: &'static str, config: &AttrValue) -> Result<(Poly, Lit), OpError> {
+    let x = call.input(operand)?;
     if x.shape.len() != 4 {
-        return Err(OpError::new(format!("`rope` takes [B, S, heads, d_head], not {x}")).at("x").help("split the heads first: `|> heads(n)`"));
+        let message = format!("`rope` takes [B, S, heads, d_head], not {x}");
+        return Err(OpError::new(message).at(operand).help("split the heads first: `|> heads(n)`"));
     }
     let d_rot = match config.field("d_rot") {
         Some(AttrValue::Int(d)) => d.clone(),
@@ -30,20 +49,14 @@ fn facts(call: &Call<'_>) -> Result<Facts, OpError> {
     };
     let (rotated, width) = (d_rot.constant().unwrap_or(0), x.last().constant().unwrap_or(0));
     if rotated % 2 != 0 || rotated <= 0 {
-        return Err(OpError::size(format!("the rotated width must be even and positive, not {rotated}"), &d_rot).at("x"));
+        let message = format!("the rotated width must be even and positive, not {rotated}");
+        return Err(OpError::size(message, &d_rot).at(operand));
     }
     if rotated > width {
         let message = format!("the rotated width {d_rot} is larger than the head width {}", x.last());
-        return Err(OpError::unequal(message, &d_rot, &x.last()).at("x"));
+        return Err(OpError::unequal(message, &d_rot, &x.last()).at(operand));
     }
-    let rotated = &(&x.rows() * &d_rot) * &Poly::int(3);
-    Ok(Facts {
-        outputs: vec![x.clone()],
-        params: Vec::new(),
-        flops: Flops::pointwise(rotated, Poly::zero()),
-        state: None,
-        form: Form::Helper { field: "rope", ty: "Rope", config: constant(config, d_rot)?, method: "apply" },
-    })
+    Ok((&(&x.rows() * &d_rot) * &Poly::int(3), constant(config, d_rot)?))
 }
 
 pub(crate) fn constant(config: &AttrValue, d_rot: Poly) -> Result<Lit, OpError> {

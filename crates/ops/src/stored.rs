@@ -27,6 +27,12 @@ impl Layout {
             Self::Panels => PANEL,
         }
     }
+
+    /// Where the first number of a row of `width` stands, and how far apart its numbers are.
+    fn place(self, row: usize, width: usize) -> (usize, usize) {
+        let side = self.side_by_side();
+        (row / side * side * width + row % side, side)
+    }
 }
 
 /// A fixed number of rows of `width` numbers.
@@ -66,48 +72,43 @@ impl Stored {
         }
     }
 
-    /// Where the first number of a row of `width` stands, and how far apart its numbers are.
-    fn place(&self, row: usize, width: usize) -> (usize, usize) {
-        let side = self.layout.side_by_side();
-        (row / side * side * width + row % side, side)
-    }
-
     /// Writes a row.
     pub(crate) fn write(&mut self, row: usize, numbers: &[f32]) {
-        assert_eq!(numbers.len(), self.width, "a row of another width");
-        let (start, step) = self.place(row, self.width);
-        let (first_scale, _) = self.place(row, self.width.div_ceil(GROUP));
-        match &mut self.numbers {
-            Held::F32(kept) => kept[start..].iter_mut().step_by(step).zip(numbers).for_each(|(to, x)| *to = *x),
-            Held::F16(kept) => {
-                kept[start..].iter_mut().step_by(step).zip(numbers).for_each(|(to, x)| *to = f16::from_f32(*x));
+        let (width, layout) = (self.width, self.layout);
+        let held = match &mut self.numbers {
+            Held::F32(kept) => Lent::F32(kept),
+            Held::F16(kept) => Lent::F16(kept),
+            Held::Q8(codes, scales) => Lent::Q8(codes, scales),
+        };
+        StoredRowsMut { numbers: held, width, layout }.write(row, numbers);
+    }
+
+    /// All rows, `each` of them at a time: whole panels.
+    pub(crate) fn pieces(&mut self, each: usize) -> Vec<StoredRowsMut<'_>> {
+        let (width, layout) = (self.width, self.layout);
+        let (numbers, scales) = ((each * width).max(1), (each * width.div_ceil(GROUP)).max(1));
+        let pieces: Vec<Lent<'_>> = match &mut self.numbers {
+            Held::F32(kept) => kept.chunks_exact_mut(numbers).map(Lent::F32).collect(),
+            Held::F16(kept) => kept.chunks_exact_mut(numbers).map(Lent::F16).collect(),
+            Held::Q8(codes, kept) => {
+                let pieces = codes.chunks_exact_mut(numbers).zip(kept.chunks_exact_mut(scales));
+                pieces.map(|(codes, scales)| Lent::Q8(codes, scales)).collect()
             }
-            Held::Q8(codes, scales) => {
-                let mut codes = codes[start..].iter_mut().step_by(step);
-                let scales = scales[first_scale..].iter_mut().step_by(step);
-                for (group, scale) in numbers.chunks(GROUP).zip(scales) {
-                    *scale = scale_of(group);
-                    let step = scale.to_f32();
-                    let inverse = if step == 0.0 { 0.0 } else { 1.0 / step };
-                    // The cast saturates.
-                    codes.by_ref().zip(group).for_each(|(code, x)| *code = (x * inverse).round() as i8);
-                }
-            }
-        }
+        };
+        pieces.into_iter().map(|numbers| StoredRowsMut { numbers, width, layout }).collect()
     }
 
     /// Copies a row of others of the same format, layout and width as it is held.
     pub(crate) fn copy(&mut self, row: usize, from: &Self, other: usize) {
         let groups = self.width.div_ceil(GROUP);
-        let ((to, step), (at, _)) = (self.place(row, self.width), from.place(other, self.width));
+        let ((to, step), (at, _)) = (self.layout.place(row, self.width), from.layout.place(other, self.width));
         match (&mut self.numbers, &from.numbers) {
             (Held::F32(kept), Held::F32(from)) => copy(&mut kept[to..], &from[at..], step, self.width),
             (Held::F16(kept), Held::F16(from)) => copy(&mut kept[to..], &from[at..], step, self.width),
             (Held::Q8(codes, scales), Held::Q8(from, from_scales)) => {
                 copy(&mut codes[to..], &from[at..], step, self.width);
-                let side = self.layout.side_by_side();
-                let place = |row: usize| row / side * side * groups + row % side;
-                copy(&mut scales[place(row)..], &from_scales[place(other)..], step, groups);
+                let [to, at] = [row, other].map(|row| self.layout.place(row, groups).0);
+                copy(&mut scales[to..], &from_scales[at..], step, groups);
             }
             _ => panic!("rows of another format"),
         }
@@ -129,7 +130,7 @@ impl Stored {
     /// Reads a row.
     pub(crate) fn read(&self, row: usize, out: &mut [f32]) {
         let ((start, step), (first_scale, _)) =
-            (self.place(row, self.width), self.place(row, self.width.div_ceil(GROUP)));
+            (self.layout.place(row, self.width), self.layout.place(row, self.width.div_ceil(GROUP)));
         match &self.numbers {
             Held::F32(kept) => kept[start..].iter().step_by(step).zip(out).for_each(|(x, to)| *to = *x),
             Held::F16(kept) => kept[start..].iter().step_by(step).zip(out).for_each(|(x, to)| *to = x.to_f32()),
@@ -173,6 +174,45 @@ fn scale_of(group: &[f32]) -> f16 {
     let largest = group.iter().fold(0.0_f32, |largest, x| largest.max(x.abs()));
     let finite = group.iter().all(|x| x.is_finite());
     if finite { f16::from_f32(largest / 127.0) } else { f16::NAN }
+}
+
+/// Some of the rows, to be written.
+pub(crate) struct StoredRowsMut<'a> {
+    numbers: Lent<'a>,
+    width: usize,
+    layout: Layout,
+}
+
+enum Lent<'a> {
+    F32(&'a mut [f32]),
+    F16(&'a mut [f16]),
+    Q8(&'a mut [i8], &'a mut [f16]),
+}
+
+impl StoredRowsMut<'_> {
+    /// Writes a row.
+    pub(crate) fn write(&mut self, row: usize, numbers: &[f32]) {
+        assert_eq!(numbers.len(), self.width, "a row of another width");
+        let (start, step) = self.layout.place(row, self.width);
+        let (first_scale, _) = self.layout.place(row, self.width.div_ceil(GROUP));
+        match &mut self.numbers {
+            Lent::F32(kept) => kept[start..].iter_mut().step_by(step).zip(numbers).for_each(|(to, x)| *to = *x),
+            Lent::F16(kept) => {
+                kept[start..].iter_mut().step_by(step).zip(numbers).for_each(|(to, x)| *to = f16::from_f32(*x));
+            }
+            Lent::Q8(codes, scales) => {
+                let mut codes = codes[start..].iter_mut().step_by(step);
+                let scales = scales[first_scale..].iter_mut().step_by(step);
+                for (group, scale) in numbers.chunks(GROUP).zip(scales) {
+                    *scale = scale_of(group);
+                    let step = scale.to_f32();
+                    let inverse = if step == 0.0 { 0.0 } else { 1.0 / step };
+                    // The cast saturates.
+                    codes.by_ref().zip(group).for_each(|(code, x)| *code = (x * inverse).round() as i8);
+                }
+            }
+        }
+    }
 }
 
 /// Some of the rows, as they are held.

@@ -64,6 +64,15 @@ impl Threads {
         });
     }
 
+    /// Runs `task` on each of some parts; `work` is about how many operations all of them cost.
+    pub fn parts<T: Send>(&self, parts: &mut [T], work: usize, task: impl Fn(&mut T) + Sync) {
+        if work < SMALL {
+            parts.iter_mut().for_each(task);
+        } else {
+            self.chunks(parts, 1, |_, part| part.iter_mut().for_each(&task));
+        }
+    }
+
     /// As [`chunks`](Self::chunks) over whole rows of `width`, sized so that small inputs stay on
     /// the calling thread. `task(first_row, rows)`.
     pub fn rows(&self, data: &mut [f32], width: usize, task: impl Fn(usize, &mut [f32]) + Sync) {
@@ -250,6 +259,15 @@ mod tests {
             total.fetch_add(index, Ordering::Relaxed);
         });
         assert_eq!(total.into_inner(), 28);
+    }
+
+    #[test]
+    fn every_part_is_visited_once() {
+        for (count, work) in [(1, SMALL), (2, 0), (2, SMALL), (3, SMALL)] {
+            let mut parts: Vec<(usize, usize)> = (0..11).map(|at| (at, 0)).collect();
+            Threads::new(count).parts(&mut parts, work, |(at, visits)| *visits += *at + 1);
+            assert!(parts.iter().all(|(at, visits)| *visits == at + 1));
+        }
     }
 
     #[test]

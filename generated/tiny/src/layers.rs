@@ -39,11 +39,10 @@ impl SelfAttention {
         let q = q.split_heads(N_HEADS);
         let k = k.split_heads(N_KV_HEADS);
         let v = v.split_heads(N_KV_HEADS);
-        let q = self.rope.apply(ctx, q, tokens);
-        let k = self.rope.apply(ctx, k, tokens);
         let y = Attention::new(Mask::Causal, ATTENTION_SCALE)
             .cached(cache)
-            .run(ctx, &q, &k, &v, tokens);
+            .rotated(&self.rope)
+            .run(ctx, q, k, &v, tokens);
         self.o.forward_onto(ctx, &y.merge_heads(), residual)
     }
 }

@@ -5,7 +5,9 @@ use formwork_tensor::{Context, Tensor, Tokens};
 use super::call::{Call, Form};
 use super::kv_cache::KvCache;
 use super::mask::Mask;
+use super::rotated::Rotated;
 use super::slots::Source;
+use crate::rope::Rope;
 
 /// One attention call.
 pub struct Attention<'a> {
@@ -15,7 +17,7 @@ pub struct Attention<'a> {
     pub(crate) alibi: Option<f32>,
     pub(crate) bias: Option<&'a Tensor>,
     pub(crate) sinks: Option<&'a Tensor>,
-    cache: Option<&'a mut KvCache>,
+    pub(crate) cache: Option<&'a mut KvCache>,
 }
 
 impl<'a> Attention<'a> {
@@ -62,30 +64,45 @@ impl<'a> Attention<'a> {
         self
     }
 
+    /// Queries and keys are rotated first.
+    pub fn rotated(self, rope: &'a Rope) -> Rotated<'a> {
+        Rotated { attention: self, rope }
+    }
+
     /// `q` `[B, S, H, e]`, `k` `[B, T, K, e]`, `v` `[B, T, K, d]` to `[B, S, H, d]`; `tokens` are
     /// those of the keys. A query that sees no key gives zeros.
     pub fn run(mut self, ctx: &Context, q: &Tensor, k: &Tensor, v: &Tensor, tokens: &Tokens) -> Tensor {
-        let ([_, _, kv_heads, d], e) = (v.axes("attention"), q.dims().width());
-        assert_eq!(k.shape()[2..], [kv_heads, e], "queries and keys have one width");
-        assert_eq!(k.shape()[..3], v.shape()[..3], "every key has a value");
+        let sizes = self.sizes(q, k, v, tokens);
         let Some(cache) = self.cache.take() else {
-            assert_eq!(tokens.slots(), k.shape()[1], "one key per token");
-            return self.attend(ctx, q, Source::Tensors(k, v), [kv_heads, d], tokens);
+            return self.attend(ctx, q, Source::Tensors(k, v), sizes, tokens);
         };
-        assert_eq!(tokens.past, cache.len(), "the cache holds the tokens of earlier steps");
-        assert_eq!(tokens.len(), k.shape()[1], "the new keys are those of the new tokens");
         if cache.keeps(tokens.len(), self.mask.reach()) {
-            cache.append(k, v);
-            return self.attend(ctx, q, Source::Cache(cache), [kv_heads, d], tokens);
+            cache.append(ctx, k, v);
+            return self.attend(ctx, q, Source::Cache(cache), sizes, tokens);
         }
         // A ring that is about to drop keys which some of the new tokens see.
-        let y = self.attend(ctx, q, Source::Cache(&cache.extended(k, v)), [kv_heads, d], tokens);
-        cache.append(k, v);
+        let y = self.attend(ctx, q, Source::Cache(&cache.extended(ctx, k, v)), sizes, tokens);
+        cache.append(ctx, k, v);
         y
     }
 
+    /// The key heads and the width of a value `[K, d]`, of operands that belong together.
+    pub(crate) fn sizes(&self, q: &Tensor, k: &Tensor, v: &Tensor, tokens: &Tokens) -> [usize; 2] {
+        let ([_, _, kv_heads, d], e) = (v.axes("attention"), q.dims().width());
+        assert_eq!(k.shape()[2..], [kv_heads, e], "queries and keys have one width");
+        assert_eq!(k.shape()[..3], v.shape()[..3], "every key has a value");
+        match &self.cache {
+            Some(cache) => {
+                assert_eq!(tokens.past, cache.len(), "the cache holds the tokens of earlier steps");
+                assert_eq!(tokens.len(), k.shape()[1], "the new keys are those of the new tokens");
+            }
+            None => assert_eq!(tokens.slots(), k.shape()[1], "one key per token"),
+        }
+        [kv_heads, d]
+    }
+
     /// `[K, d]` are the key heads and the width of a value.
-    fn attend(&self, ctx: &Context, q: &Tensor, source: Source<'_>, [kv_heads, d]: [usize; 2], tokens: &Tokens) -> Tensor {
+    pub(crate) fn attend(&self, ctx: &Context, q: &Tensor, source: Source<'_>, [kv_heads, d]: [usize; 2], tokens: &Tokens) -> Tensor {
         let [b, s, heads, _] = q.axes("attention");
         let slots = tokens.slots();
         assert_eq!(tokens.batch(), b, "queries and keys of one batch");

@@ -1,9 +1,11 @@
 //! The keys and values of earlier tokens: all of them, or a ring of the last ones.
 
-use formwork_tensor::Tensor;
+use formwork_tensor::{Context, Tensor};
 
+use super::appended::{New, Part};
 use super::slots::Slots;
 use crate::kept::Kept;
+use crate::rope::Turns;
 use crate::stored::{Stored, Layout, PANEL};
 use crate::room::{CacheFormat, Room};
 
@@ -88,7 +90,7 @@ impl KvCache {
     }
 
     /// A cache of what is kept and of keys `[B, S, K, d_k]` and values `[B, S, K, d_v]` after it.
-    pub(crate) fn extended(&self, k: &Tensor, v: &Tensor) -> Self {
+    pub(crate) fn extended(&self, ctx: &Context, k: &Tensor, v: &Tensor) -> Self {
         let ([d_k, d_v], count) = (self.widths, k.shape()[1]);
         let mut all = Self::new(self.batch, self.heads, d_k, d_v, Room { tokens: self.rows + count, ..self.room });
         for head in 0..self.batch * self.heads {
@@ -100,7 +102,7 @@ impl KvCache {
         }
         all.len = self.len;
         all.room = self.room;
-        all.append(k, v);
+        all.append(ctx, k, v);
         all
     }
 
@@ -118,25 +120,33 @@ impl KvCache {
     }
 
     /// Appends keys `[B, S, K, d_k]` and values `[B, S, K, d_v]`.
-    pub(crate) fn append(&mut self, k: &Tensor, v: &Tensor) {
+    pub(crate) fn append(&mut self, ctx: &Context, k: &Tensor, v: &Tensor) {
+        self.write(ctx, k, v, None);
+    }
+
+    /// Appends the keys as they are once rotated; meanwhile the queries `[B, S, H, d_k]` of the same tokens rotate in place.
+    pub(crate) fn append_rotated(&mut self, ctx: &Context, k: &Tensor, v: &Tensor, turns: &Turns, q: &mut Tensor) {
+        self.write(ctx, k, v, Some((turns, q)));
+    }
+
+    fn write(&mut self, ctx: &Context, k: &Tensor, v: &Tensor, rotation: Option<(&Turns, &mut Tensor)>) {
         let [d_k, d_v] = self.widths;
         let [b, s, heads, _] = k.axes("kv_cache");
         assert_eq!((b, heads), (self.batch, self.heads), "keys of another batch or head count");
         assert_eq!(k.shape(), [b, s, heads, d_k], "keys of another width");
         assert_eq!(v.shape(), [b, s, heads, d_v], "values of another width");
         assert!(self.len + s <= self.room.tokens, "a cache of {} tokens is full", self.room.tokens);
-        let kept = s.min(self.rows);
-        for sequence in 0..b {
-            for step in s - kept..s {
-                for head in 0..heads {
-                    let from = (sequence * s + step) * heads + head;
-                    let row = (self.len + step) % self.rows;
-                    let to = (sequence * heads + head) * self.rows + row;
-                    self.keys.write(to, &k.data()[from * d_k..][..d_k]);
-                    self.values.write(to, &v.data()[from * d_v..][..d_v]);
-                }
-            }
+        let new = New { first: self.len, rows: self.rows, turns: rotation.as_ref().map(|(turns, _)| *turns), k, v };
+        let threads = ctx.device().threads();
+        let mut work = k.data().len() + v.data().len();
+        let mut parts = Vec::new();
+        if let Some((_, q)) = rotation {
+            work += q.data().len();
+            parts.extend(Part::queries(q, threads.count()));
         }
+        let slots = self.keys.pieces(self.rows).into_iter().zip(self.values.pieces(self.rows));
+        parts.extend(slots.enumerate().map(|(head, (keys, values))| Part::Head { head, keys, values }));
+        threads.parts(&mut parts, work, |part| new.place(part));
         self.len += s;
     }
 }

@@ -29,7 +29,7 @@ pub fn dual_chunk_attention(
     let own = within(q);
     let successive = rope.apply_at(ctx, q.clone(), tokens, number(2), |i| (i % s + s).min(last));
     let distant = rope.apply_at(ctx, q.clone(), tokens, number(3), |_| last);
-    cache.append(&within(k), v);
+    cache.append(ctx, &within(k), v);
     attend(ctx, [&distant, &successive, &own], v.axes("dual_chunk_attention"), chunk, scale, tokens, cache)
 }
 

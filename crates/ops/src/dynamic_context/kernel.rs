@@ -127,7 +127,7 @@ pub fn chosen_attention(
 ) -> Tensor {
     assert_eq!(tokens.past, cache.len(), "the cache holds the tokens of earlier steps");
     let [_, s, kv_heads, d] = v.axes("chosen_attention");
-    cache.append(k, v);
+    cache.append(ctx, k, v);
     attend(ctx, q, Source::Cache(cache), [kv_heads, d], scale, tokens, |sequence, step, see| {
         let chosen = keys.row(sequence * s + step).iter().filter(|slot| **slot != NONE);
         chosen.for_each(|slot| see(*slot as usize));

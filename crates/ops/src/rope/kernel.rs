@@ -1,5 +1,7 @@
 //! Rotary position embedding: pairs of channels turn by an angle proportional to the position.
 
+use std::sync::Arc;
+
 use formwork_tensor::{Context, TableKey, Tensor, Tokens, threads};
 
 pub use super::scaling::RopeScaling;
@@ -44,8 +46,9 @@ impl Rope {
     /// The embedding of this configuration.
     pub fn new(config: RopeConfig) -> Self {
         assert!(
-            config.d_rot.is_multiple_of(2),
-            "an odd number of channels cannot rotate in pairs"
+            config.d_rot > 0 && config.d_rot.is_multiple_of(2),
+            "channels rotate in pairs, not {}",
+            config.d_rot
         );
         Self {
             config,
@@ -60,36 +63,33 @@ impl Rope {
 
     /// Rotates by other positions than the tokens' own, in place; a `map` has a number of its own, of those that a step uses.
     pub(crate) fn apply_at(&self, ctx: &Context, mut x: Tensor, tokens: &Tokens, map: u64, position: impl Fn(u32) -> u32) -> Tensor {
-        let [b, s, heads, d] = x.axes("rope");
+        let [_, _, heads, d] = x.axes("rope");
+        let turns = self.turns(ctx, &x, tokens, map, position);
+        let (data, device) = x.split_device();
+        device.threads().rows(data, heads * d, |first, rows| turns.rotate_all(first, rows, heads));
+        x
+    }
+
+    /// The angles by which the heads of `x` `[B, S, H, d]` turn at the positions of its tokens.
+    pub(crate) fn turns_of(&self, ctx: &Context, x: &Tensor, tokens: &Tokens) -> Turns {
+        self.turns(ctx, x, tokens, 0, |position| position)
+    }
+
+    fn turns(&self, ctx: &Context, x: &Tensor, tokens: &Tokens, map: u64, position: impl Fn(u32) -> u32) -> Turns {
+        let [b, s, _, width] = x.axes("rope");
         assert_eq!(
             (b, s),
             (tokens.batch(), tokens.len()),
             "one position per token"
         );
         assert!(
-            self.config.d_rot <= d,
+            self.config.d_rot <= width,
             "more rotating channels than channels"
         );
-        let half = self.config.d_rot / 2;
-        let start = if self.config.trailing { d - 2 * half } else { 0 };
-        if half == 0 {
-            return x;
-        }
         let mut key = self.key;
         key[9] = map;
         let table = ctx.table(tokens.step(), key, || self.table(ctx, tokens, &position));
-        let (cos, sin) = table.data().split_at(b * s * half);
-        let (data, device) = x.split_device();
-        device.threads().rows(data, heads * d, |first, rows| {
-            for (offset, token) in rows.chunks_exact_mut(heads * d).enumerate() {
-                let at = (first + offset) * half;
-                let (cos, sin) = (&cos[at..at + half], &sin[at..at + half]);
-                for head in token.chunks_exact_mut(d) {
-                    rotate(&mut head[start..start + 2 * half], cos, sin, self.config.layout);
-                }
-            }
-        });
-        x
+        Turns { table, config: self.config, tokens: b * s, width }
     }
 
     /// Cosines, then sines, of every token: `[2, B·S, d_rot/2]`.
@@ -113,6 +113,33 @@ impl Rope {
             }
         }
         table
+    }
+}
+
+/// The angles of a step's tokens, for heads of one width.
+pub(crate) struct Turns {
+    table: Arc<Tensor>,
+    config: RopeConfig,
+    tokens: usize,
+    width: usize,
+}
+
+impl Turns {
+    /// Rotates the heads of one token.
+    pub(crate) fn rotate(&self, token: usize, heads: &mut [f32]) {
+        let half = self.config.d_rot / 2;
+        let (cos, sin) = self.table.data().split_at(self.tokens * half);
+        let [cos, sin] = [cos, sin].map(|of| &of[token * half..][..half]);
+        let start = if self.config.trailing { self.width - 2 * half } else { 0 };
+        for head in heads.chunks_exact_mut(self.width) {
+            rotate(&mut head[start..start + 2 * half], cos, sin, self.config.layout);
+        }
+    }
+
+    /// Rotates the tokens from `first` on, of so many heads each.
+    pub(crate) fn rotate_all(&self, first: usize, rows: &mut [f32], heads: usize) {
+        let tokens = rows.chunks_exact_mut(heads * self.width).enumerate();
+        tokens.for_each(|(offset, token)| self.rotate(first + offset, token));
     }
 }
 

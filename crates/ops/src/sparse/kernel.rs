@@ -19,7 +19,7 @@ pub fn sparse_attention(
     cache: &mut KvCache,
 ) -> Tensor {
     assert_eq!(tokens.past, cache.len(), "the cache holds the tokens of earlier steps");
-    cache.append(k, v);
+    cache.append(ctx, k, v);
     run(ctx, q, Source::Cache(cache), v, pattern, scale, tokens)
 }
 
