@@ -304,12 +304,19 @@ impl<'a> BodyWriter<'a> {
         quote!(self.#field.forward(ctx, #(#inputs),* #cache))
     }
 
-    /// `Type::forward_all(ctx, [&self.a, &self.b], x)`
+    /// `Type::forward_all(ctx, [&self.a, &self.b], x)`, or `Type::forward_gated(.., Gate::Silu)`.
     fn together(&self, node: &Node, inner: &[Node], key: NodeKey, statement: usize, flow: &Flow) -> TokenStream {
         let x = self.take(node.inputs[0], Take::Borrow, statement, flow);
         let fields = (0..inner.len()).filter_map(|at| self.layout.field_of.get(&(at, key.0 + 1))).map(|f| ident(f));
         let ty = inner.iter().find_map(layer_type).map(ident);
-        quote!(#ty::forward_all(ctx, [#(&self.#fields),*], #x))
+        let gate = inner.iter().find_map(|node| match &node.kind {
+            NodeKind::Op(op) => formwork_ops::activation::gate(op.op),
+            _ => None,
+        });
+        match gate.map(|gate| self.constants.lit(&Lit::Path(gate.into()), "gate")) {
+            Some(gate) => quote!(#ty::forward_gated(ctx, [#(&self.#fields),*], #x, #gate)),
+            None => quote!(#ty::forward_all(ctx, [#(&self.#fields),*], #x)),
+        }
     }
 
     fn once(&mut self, node: &Node, inner: &[Node], key: NodeKey) -> TokenStream {

@@ -27,6 +27,7 @@ const RUNTIME: &[&str] = &[
     "ExpertsConfig",
     "Fact",
     "FeatureMap",
+    "Gate",
     "Gguf",
     "GroupCache",
     "GroupLimit",

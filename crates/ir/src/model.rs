@@ -136,7 +136,8 @@ pub enum NodeKind {
     Repeat(Repeat),
     /// A part that is computed once per source and kept: it does not depend on the step.
     Once(Vec<Node>),
-    /// Uses of one op with the same input, computed in one go. A pass makes it; no spec says it.
+    /// Uses of one op with the same input, computed in one go, and an activation that joins their values. A pass makes it; no spec
+    /// says it.
     Together(Vec<Node>),
     /// An observation point: the value is reported under this name, with the index where there is one.
     Probe(String, Option<Poly>),

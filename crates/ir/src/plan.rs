@@ -3,6 +3,7 @@
 mod fuse_gated_activation;
 mod fuse_residual;
 mod fuse_rope;
+mod gate_products;
 mod join_products;
 mod last_logits;
 
@@ -39,8 +40,14 @@ pub struct Pass {
 }
 
 /// Every pass, in order.
-pub const PASSES: &[Pass] =
-    &[fuse_gated_activation::PASS, last_logits::PASS, join_products::PASS, fuse_residual::PASS, fuse_rope::PASS];
+pub const PASSES: &[Pass] = &[
+    fuse_gated_activation::PASS,
+    last_logits::PASS,
+    join_products::PASS,
+    gate_products::PASS,
+    fuse_residual::PASS,
+    fuse_rope::PASS,
+];
 
 /// Plans a model for the CPU.
 pub fn plan(model: &Model) -> Plan {

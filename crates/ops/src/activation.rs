@@ -9,7 +9,7 @@ pub(crate) mod kernel;
 #[cfg(feature = "kernels")]
 mod softcap;
 #[cfg(feature = "kernels")]
-pub use gated::{gated_gelu, gated_gelu_tanh, gated_relu, gated_sigmoid, gated_silu};
+pub use gated::{Gate, gated_gelu, gated_gelu_tanh, gated_relu, gated_sigmoid, gated_silu};
 #[cfg(feature = "kernels")]
 pub use kernel::{gelu, gelu_quick, gelu_tanh, relu, relu2, sigmoid, silu, tanh};
 #[cfg(feature = "kernels")]
@@ -67,8 +67,16 @@ pub(crate) static SOFTCAP: Op = Op {
 };
 
 macro_rules! gated {
-    ($($id:ident $name:literal, $summary:literal, $plain:literal + $special:literal;)*) => {$(
-        pub(crate) static $id: Op = Op {
+    ($($id:ident $gate:ident $name:literal, $summary:literal, $plain:literal + $special:literal;)*) => {
+        /// The variant of `Gate` that a gated activation is, in generated code.
+        pub fn gate(op: &Op) -> Option<&'static str> {
+            match op.name {
+                $($name => Some(concat!("Gate::", stringify!($gate))),)*
+                _ => None,
+            }
+        }
+
+        $(pub(crate) static $id: Op = Op {
             name: $name,
             summary: $summary,
             source: "Shazeer 2020, arXiv:2002.05202",
@@ -76,16 +84,16 @@ macro_rules! gated {
             attrs: &[],
             stream_of: None,
             facts: |call| gated(call, $name, $plain, $special),
-        };
-    )*};
+        };)*
+    };
 }
 
 gated! {
-    GATED_RELU "gated_relu", "y = relu(gate) · up", 2 + 0;
-    GATED_GELU "gated_gelu", "y = gelu(gate) · up", 5 + 1;
-    GATED_GELU_TANH "gated_gelu_tanh", "y = gelu_tanh(gate) · up", 9 + 1;
-    GATED_SILU "gated_silu", "y = silu(gate) · up", 2 + 1;
-    GATED_SIGMOID "gated_sigmoid", "y = sigmoid(gate) · up", 1 + 1;
+    GATED_RELU Relu "gated_relu", "y = relu(gate) · up", 2 + 0;
+    GATED_GELU Gelu "gated_gelu", "y = gelu(gate) · up", 5 + 1;
+    GATED_GELU_TANH GeluTanh "gated_gelu_tanh", "y = gelu_tanh(gate) · up", 9 + 1;
+    GATED_SILU Silu "gated_silu", "y = silu(gate) · up", 2 + 1;
+    GATED_SIGMOID Sigmoid "gated_sigmoid", "y = sigmoid(gate) · up", 1 + 1;
 }
 
 fn gated(call: &Call<'_>, name: &'static str, plain: i128, special: i128) -> Result<Facts, OpError> {

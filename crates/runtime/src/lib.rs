@@ -14,6 +14,7 @@ mod texts;
 pub mod weights;
 mod worker;
 
+pub use formwork_ops::activation::Gate;
 pub use formwork_ops::attention::KvCache;
 pub use formwork_ops::attention::{Attention, Mask};
 pub use formwork_ops::batch_norm::BatchNorm;

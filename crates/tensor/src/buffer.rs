@@ -4,6 +4,8 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use memmap2::MmapMut;
+
 /// One cache line of floats.
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
@@ -11,30 +13,57 @@ struct Line([f32; LANES]);
 
 const LANES: usize = 16;
 
+/// Bytes below which a large page gains nothing.
+pub(crate) const LARGE: usize = 1 << 21;
+
 /// Floats that start at a cache line. Always initialised.
-#[derive(Clone, Default)]
 pub(crate) struct Buffer {
-    lines: Vec<Line>,
+    held: Held,
+}
+
+enum Held {
+    Lines(Vec<Line>),
+    /// A whole number of lines.
+    Mapped(MmapMut),
 }
 
 impl Buffer {
-    /// At least `len` zeros.
+    /// At least `len` zeros; many lie in large pages where the system has such.
     pub(crate) fn zeros(len: usize) -> Self {
-        Self { lines: vec![Line([0.0; LANES]); len.div_ceil(LANES)] }
+        let lines = len.div_ceil(LANES);
+        let bytes = lines * size_of::<Line>();
+        let held = match (bytes >= LARGE).then(|| MmapMut::map_anon(bytes)) {
+            Some(Ok(map)) => {
+                #[cfg(target_os = "linux")]
+                let _ = map.advise(memmap2::Advice::HugePage); // A system without them serves small pages.
+                Held::Mapped(map)
+            }
+            _ => Held::Lines(vec![Line([0.0; LANES]); lines]),
+        };
+        Self { held }
     }
 
     pub(crate) fn capacity(&self) -> usize {
-        self.lines.len() * LANES
+        self.floats().len()
     }
 
     pub(crate) fn floats(&self) -> &[f32] {
-        // SAFETY: `Line` is `repr(C)` over 16 floats without padding (64 bytes, aligned to 64).
-        unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.capacity()) }
+        let (start, bytes) = match &self.held {
+            Held::Lines(lines) => (lines.as_ptr().cast(), size_of_val(lines.as_slice())),
+            Held::Mapped(map) => (map.as_ptr(), map.len()),
+        };
+        // SAFETY: `Line` is `repr(C)` over 16 floats without padding (64 bytes, aligned to 64); a mapping starts at a page and
+        // its bytes, zero at first, form floats.
+        unsafe { std::slice::from_raw_parts(start.cast(), bytes / size_of::<f32>()) }
     }
 
     pub(crate) fn floats_mut(&mut self) -> &mut [f32] {
+        let (start, bytes) = match &mut self.held {
+            Held::Lines(lines) => (lines.as_mut_ptr().cast(), size_of_val(lines.as_slice())),
+            Held::Mapped(map) => (map.as_mut_ptr(), map.len()),
+        };
         // SAFETY: as in `floats`, and the borrow of `self` is exclusive.
-        unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.capacity()) }
+        unsafe { std::slice::from_raw_parts_mut(start.cast(), bytes / size_of::<f32>()) }
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
@@ -47,6 +76,20 @@ impl Buffer {
         let floats = self.floats_mut();
         // SAFETY: as in `bytes`, the borrow is exclusive, and any bytes form valid floats.
         unsafe { std::slice::from_raw_parts_mut(floats.as_mut_ptr().cast(), size_of_val(floats)) }
+    }
+}
+
+impl Default for Buffer {
+    fn default() -> Self {
+        Self { held: Held::Lines(Vec::new()) }
+    }
+}
+
+impl Clone for Buffer {
+    fn clone(&self) -> Self {
+        let mut copy = Self::zeros(self.capacity());
+        copy.floats_mut().copy_from_slice(self.floats());
+        copy
     }
 }
 

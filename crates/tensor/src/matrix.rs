@@ -139,19 +139,45 @@ impl Matrix {
     pub fn multiply_all(x: &Tensor, matrices: &[(&Self, Option<&[f32]>)], outputs: &mut [&mut Tensor]) {
         products(x, matrices, outputs, None);
     }
+
+    /// Two matrices of equal outputs with one input `[.., d_in]`, the values of the first, in their place, made of both by
+    /// `gate(gates, values)`: `y = gate(x W₀ᵀ + bias₀, x W₁ᵀ + bias₁)`, element by element and in any pieces.
+    pub fn multiply_gated(
+        x: &Tensor,
+        matrices: [(&Self, Option<&[f32]>); 2],
+        gate: &(dyn Fn(&mut [f32], &[f32]) + Sync),
+        y: &mut Tensor,
+    ) {
+        let device: &Device = x.device();
+        if let [Held::Packed(gates), Held::Packed(ups)] = matrices.map(|(matrix, _)| &matrix.held) {
+            let [of_gates, of_ups] = matrices.map(|affine| product(x, affine, y, None));
+            return packed::multiply_gated(device, [(gates, of_gates), (ups, of_ups)], gate, y.data_mut());
+        }
+        let mut values = x.device().tensor(y.shape());
+        products(x, &matrices, &mut [&mut *y, &mut values], None);
+        device.threads().rows(y.data_mut(), 1, |first, gates| gate(gates, &values.data()[first..][..gates.len()]));
+    }
 }
 
-fn products(x: &Tensor, matrices: &[(&Matrix, Option<&[f32]>)], outputs: &mut [&mut Tensor], onto: Option<&[f32]>) {
+/// A matrix and its bias.
+type Affine<'a> = (&'a Matrix, Option<&'a [f32]>);
+
+/// The product of a matrix, for an output of so many numbers.
+fn product<'a>(x: &'a Tensor, (matrix, bias): Affine<'a>, y: &Tensor, onto: Option<&'a [f32]>) -> matmul::Product<'a> {
+    let (rows, d_in, d_out) = (x.dims().rows(), matrix.d_in, matrix.d_out);
+    assert_eq!(x.dims().width(), d_in, "a matrix of {d_in} inputs cannot map {:?}", x.shape());
+    assert_eq!((y.dims().rows(), y.dims().width()), (rows, d_out), "output of a product");
+    assert!(bias.is_none_or(|bias| bias.len() == d_out), "one bias per output");
+    matmul::Product { x: x.data(), bias, rows, d_in, d_out, onto }
+}
+
+fn products(x: &Tensor, matrices: &[Affine<'_>], outputs: &mut [&mut Tensor], onto: Option<&[f32]>) {
     assert_eq!(matrices.len(), outputs.len(), "one output for each matrix");
     let device: &Device = x.device();
     let (mut packed, mut ys) = (Vec::with_capacity(matrices.len()), Vec::with_capacity(matrices.len()));
-    for ((matrix, bias), y) in matrices.iter().zip(outputs) {
-        let (rows, d_in, d_out) = (x.dims().rows(), matrix.d_in, matrix.d_out);
-        assert_eq!(x.dims().width(), d_in, "a matrix of {d_in} inputs cannot map {:?}", x.shape());
-        assert_eq!((y.dims().rows(), y.dims().width()), (rows, d_out), "output of a product");
-        assert!(bias.is_none_or(|bias| bias.len() == d_out), "one bias per output");
-        let product = matmul::Product { x: x.data(), bias: *bias, rows, d_in, d_out, onto };
-        match &matrix.held {
+    for (affine, y) in matrices.iter().zip(outputs) {
+        let product = product(x, *affine, y, onto);
+        match &affine.0.held {
             Held::Stored(param, layout) => stored(&product, device, param, *layout, y.data_mut()),
             Held::Packed(it) => {
                 packed.push((&**it, product));

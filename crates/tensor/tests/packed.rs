@@ -266,3 +266,27 @@ fn packed_products_add_to_a_residual_and_share_their_input() {
         }
     }
 }
+
+#[test]
+fn gated_products_are_those_of_two() {
+    let (d_in, d_out) = (600, 330);
+    let gate = |gates: &mut [f32], values: &[f32]| gates.iter_mut().zip(values).for_each(|(g, v)| *g = g.max(0.1) * v);
+    for (simd, threads) in Simd::supported().into_iter().flat_map(|simd| [(simd, 1), (simd, 2)]) {
+        let ctx = Context::with(threads, simd);
+        let [gates, ups] = [5, 7]
+            .map(|seed| Matrix::new(Param::from_f32(&[d_out, d_in], &numbers(d_in * d_out, seed)), Layout::OutIn));
+        let mut pairs = vec![[gates.clone(), ups.clone()], [gates.pack(Format::Q8), ups.clone()]];
+        pairs.extend(FORMATS.map(|format| [gates.pack(format), ups.pack(format)]));
+        pairs.push([gates.pack(Format::Q4), ups.pack(Format::Float(DType::Bf16))]);
+        for (pair, rows) in pairs.iter().flat_map(|pair| [1, 3, 17, 37].map(|rows| (pair, rows))) {
+            let x = ctx.from_slice(&[rows, d_in], &numbers(rows * d_in, 6));
+            let bias = numbers(d_out, 8);
+            let affine = [(&pair[0], Some(&bias[..])), (&pair[1], None)];
+            let [mut expected, mut values, mut found] = [(); 3].map(|()| ctx.tensor(&[rows, d_out]));
+            Matrix::multiply_all(&x, &affine, &mut [&mut expected, &mut values]);
+            gate(expected.data_mut(), values.data());
+            Matrix::multiply_gated(&x, affine, &gate, &mut found);
+            assert_eq!(found.data(), expected.data(), "{simd:?} {:?} {rows}", pair.each_ref().map(Matrix::format));
+        }
+    }
+}

@@ -1,27 +1,52 @@
 //! Gated activations: `f(gate) · up` in one pass, over the buffer of `gate`.
 
-use formwork_tensor::{Kernel, Tensor};
+use formwork_tensor::{Kernel, Simd, Tensor};
 
 use super::kernel::{Gelu, GeluTanh, Relu, Scalar, Sigmoid, Silu};
 
-fn gate_with(mut gate: Tensor, up: &Tensor, function: &impl Scalar) -> Tensor {
-    assert_eq!(gate.shape(), up.shape(), "gate and up have one shape");
-    let (data, device) = gate.split_device();
-    let simd = device.simd();
-    device.threads().rows(data, 1, |first, gate| {
-        let up = &up.data()[first..][..gate.len()];
-        simd.run(Gate { gate, up, function });
-    });
-    gate
+/// What is done to a gate before it multiplies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gate {
+    /// Zero below zero: ReGLU.
+    Relu,
+    /// With the error function: GeGLU.
+    Gelu,
+    /// With the approximation by tanh: GeGLU.
+    GeluTanh,
+    /// SwiGLU.
+    Silu,
+    /// GLU.
+    Sigmoid,
 }
 
-struct Gate<'a, F> {
+impl Gate {
+    /// `gate = f(gate) · up`, element by element.
+    pub(crate) fn apply(self, simd: Simd, gate: &mut [f32], up: &[f32]) {
+        match self {
+            Self::Relu => simd.run(Gated { gate, up, function: &Relu }),
+            Self::Gelu => simd.run(Gated { gate, up, function: &Gelu }),
+            Self::GeluTanh => simd.run(Gated { gate, up, function: &GeluTanh }),
+            Self::Silu => simd.run(Gated { gate, up, function: &Silu }),
+            Self::Sigmoid => simd.run(Gated { gate, up, function: &Sigmoid }),
+        }
+    }
+
+    fn of(self, mut gate: Tensor, up: &Tensor) -> Tensor {
+        assert_eq!(gate.shape(), up.shape(), "gate and up have one shape");
+        let (data, device) = gate.split_device();
+        let simd = device.simd();
+        device.threads().rows(data, 1, |first, gate| self.apply(simd, gate, &up.data()[first..][..gate.len()]));
+        gate
+    }
+}
+
+struct Gated<'a, F> {
     gate: &'a mut [f32],
     up: &'a [f32],
     function: &'a F,
 }
 
-impl<F: Scalar> Kernel for Gate<'_, F> {
+impl<F: Scalar> Kernel for Gated<'_, F> {
     type Output = ();
 
     #[inline(always)]
@@ -34,25 +59,25 @@ impl<F: Scalar> Kernel for Gate<'_, F> {
 
 /// `silu(gate) · up`: SwiGLU.
 pub fn gated_silu(gate: Tensor, up: Tensor) -> Tensor {
-    gate_with(gate, &up, &Silu)
+    Gate::Silu.of(gate, &up)
 }
 
 /// `gelu(gate) · up`: GeGLU.
 pub fn gated_gelu(gate: Tensor, up: Tensor) -> Tensor {
-    gate_with(gate, &up, &Gelu)
+    Gate::Gelu.of(gate, &up)
 }
 
 /// `gelu_tanh(gate) · up`: GeGLU with the tanh approximation.
 pub fn gated_gelu_tanh(gate: Tensor, up: Tensor) -> Tensor {
-    gate_with(gate, &up, &GeluTanh)
+    Gate::GeluTanh.of(gate, &up)
 }
 
 /// `relu(gate) · up`: ReGLU.
 pub fn gated_relu(gate: Tensor, up: Tensor) -> Tensor {
-    gate_with(gate, &up, &Relu)
+    Gate::Relu.of(gate, &up)
 }
 
 /// `sigmoid(gate) · up`: GLU.
 pub fn gated_sigmoid(gate: Tensor, up: Tensor) -> Tensor {
-    gate_with(gate, &up, &Sigmoid)
+    Gate::Sigmoid.of(gate, &up)
 }

@@ -2,6 +2,8 @@
 
 use formwork_tensor::{Context, Matrix, Tensor};
 
+use crate::activation::Gate;
+
 /// A matrix in the layout and type of its checkpoint, and an optional bias.
 #[derive(Clone)]
 pub struct Linear {
@@ -35,5 +37,14 @@ impl Linear {
         let mut outputs = products.map(|(weight, _)| ctx.tensor(&x.dims().with_width(weight.d_out())));
         Matrix::multiply_all(x, &products, &mut outputs.each_mut());
         outputs
+    }
+
+    /// `[.., d_in]` to `[.., d_out]`: `f(gate(x)) · up(x)`, the gate and what it gates multiplied and joined piece by piece.
+    pub fn forward_gated(ctx: &Context, [gate, up]: [&Self; 2], x: &Tensor, f: Gate) -> Tensor {
+        let mut y = ctx.tensor(&x.dims().with_width(gate.weight.d_out()));
+        let products = [gate, up].map(|layer| (&layer.weight, layer.bias.as_deref()));
+        let simd = ctx.device().simd();
+        Matrix::multiply_gated(x, products, &|gate, up| f.apply(simd, gate, up), &mut y);
+        y
     }
 }

@@ -79,7 +79,7 @@ impl Blocks {
                 index -= all[product].tasks();
                 product += 1;
             }
-            let outputs = Outputs { columns: &columns[product], d_out: all[product].d_out };
+            let outputs = Outputs { columns: &columns[product], d_out: all[product].d_out, only: None };
             task(product, all[product].block(index), outputs);
         });
     }
@@ -90,21 +90,57 @@ impl Block {
     pub(crate) fn panel(&self, at: usize, stream: usize) -> usize {
         stream * self.stride + at
     }
+
+    /// The block's panels in a stream; some may lie behind the last.
+    pub(crate) fn stream(&self, stream: usize) -> Range<usize> {
+        self.panel(self.range.start, stream)..self.panel(self.range.end, stream)
+    }
+
+    /// The number of its panels.
+    pub(crate) fn panels(&self) -> usize {
+        self.streams * self.range.len()
+    }
+
+    /// Where a panel stands among the block's, stream by stream.
+    fn place(&self, panel: usize) -> usize {
+        panel / self.stride * self.range.len() + panel % self.stride - self.range.start
+    }
 }
 
 /// The outputs of a task: those of its panels.
 pub(crate) struct Outputs<'a> {
     columns: &'a Columns<'a, f32>,
     d_out: usize,
+    /// The block whose panels alone are there; else all are.
+    only: Option<&'a Block>,
 }
 
-impl Outputs<'_> {
+impl<'a> Outputs<'a> {
+    /// The outputs of a block alone, `[rows, block.panels(), PANEL]`, of a product of `d_out`.
+    pub(crate) fn of_block(columns: &'a Columns<'a, f32>, d_out: usize, block: &'a Block) -> Self {
+        Self { columns, d_out, only: Some(block) }
+    }
+
+    /// The same outputs, for a while.
+    pub(crate) fn again(&mut self) -> Outputs<'_> {
+        Outputs { ..*self }
+    }
+
     /// The outputs of a panel for a row; empty for a panel behind the last.
     #[inline(always)]
     pub(crate) fn panel(&mut self, row: usize, panel: usize) -> &mut [f32] {
-        let start = (panel * PANEL).min(self.d_out);
-        let len = PANEL.min(self.d_out - start);
+        self.panels(row, panel..panel + 1)
+    }
+
+    /// The outputs of some panels of a stream for a row, without those behind the last.
+    #[inline(always)]
+    pub(crate) fn panels(&mut self, row: usize, panels: Range<usize>) -> &mut [f32] {
+        let [start, end] = [panels.start, panels.end].map(|panel| (panel * PANEL).min(self.d_out));
+        let first = match self.only {
+            None => row * self.d_out + start,
+            Some(block) => (row * block.panels() + block.place(panels.start)) * PANEL,
+        };
         // SAFETY: a panel belongs to one task, and `self` is borrowed exclusively.
-        unsafe { self.columns.slice(row * self.d_out + start, len) }
+        unsafe { self.columns.slice(first, end - start) }
     }
 }

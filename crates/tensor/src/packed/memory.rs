@@ -1,43 +1,25 @@
-//! Anonymous memory, with large pages where the system has them.
+//! The memory of a packed matrix, filled on all processors.
 
-use memmap2::MmapMut;
-
-use crate::buffer::Buffer;
-
-/// Below this, a page of its own gains nothing.
-const LARGE: usize = 1 << 21;
+use crate::buffer::{Buffer, LARGE};
 
 /// Bytes that start at a cache line.
-pub(crate) enum Memory {
-    Mapped(MmapMut),
-    Small(Buffer, usize),
+pub(crate) struct Memory {
+    buffer: Buffer,
+    len: usize,
 }
 
 impl Memory {
-    /// `len` zeros. Large ones ask the system for large pages.
+    /// `len` zeros.
     pub(crate) fn new(len: usize) -> Self {
-        match (len >= LARGE).then(|| MmapMut::map_anon(len)) {
-            Some(Ok(map)) => {
-                #[cfg(target_os = "linux")]
-                let _ = map.advise(memmap2::Advice::HugePage); // A system without them serves small pages.
-                Self::Mapped(map)
-            }
-            _ => Self::Small(Buffer::zeros(len.div_ceil(4)), len),
-        }
+        Self { buffer: Buffer::zeros(len.div_ceil(size_of::<f32>())), len }
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
-        match self {
-            Self::Mapped(map) => map,
-            Self::Small(buffer, len) => &buffer.bytes()[..*len],
-        }
+        &self.buffer.bytes()[..self.len]
     }
 
     pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
-        match self {
-            Self::Mapped(map) => map,
-            Self::Small(buffer, len) => &mut buffer.bytes_mut()[..*len],
-        }
+        &mut self.buffer.bytes_mut()[..self.len]
     }
 
     /// Fills pieces of `size` bytes on all processors: `make(index, piece)`.

@@ -11,6 +11,7 @@ mod blocks;
 mod dots;
 mod encode;
 mod float;
+mod gated;
 mod group;
 mod grouped;
 #[cfg(target_arch = "x86_64")]
@@ -36,6 +37,7 @@ use crate::simd::Simd;
 use amx::Tiled;
 use blocks::{Block, Blocks, Outputs};
 use float::FloatPanels;
+pub(crate) use gated::multiply_gated;
 use group::{Eight, Four};
 use grouped::Groups;
 pub(crate) use memory::Memory;
