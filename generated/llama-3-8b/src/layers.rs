@@ -2,7 +2,7 @@
 
 use super::config::{ATTENTION_SCALE, D_FF, D_HEAD, D_MODEL, EPS, N_HEADS, N_KV_HEADS, ROPE};
 use formwork_runtime::{
-    Attention, Context, KvCache, Linear, Mask, RmsNorm, Rope, Tensor, Tokens, Weights, ops,
+    Attention, Context, Gate, KvCache, Linear, Mask, RmsNorm, Rope, Tensor, Tokens, Weights,
 };
 
 /// Grouped-query attention: query heads share keys and values in groups.
@@ -66,9 +66,8 @@ impl FeedForward {
 
     /// `[B, S, D_MODEL]` and `[B, S, D_MODEL]` to `[B, S, D_MODEL]`.
     pub fn forward(&self, ctx: &Context, x: &Tensor, residual: &Tensor) -> Tensor {
-        let [gate, up] = Linear::forward_all(ctx, [&self.gate_proj, &self.up_proj], x);
-        self.down_proj
-            .forward_onto(ctx, &ops::gated_silu(gate, up), residual)
+        let gated = Linear::forward_gated(ctx, [&self.gate_proj, &self.up_proj], x, Gate::Silu);
+        self.down_proj.forward_onto(ctx, &gated, residual)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::config::{ATTENTION_SCALE, D_FF, D_HEAD, D_MODEL, EPS, N_HEADS, N_KV_HEADS, ROPE};
 use formwork_runtime::{
-    Attention, Context, KvCache, Linear, Mask, RmsNorm, Rope, Tensor, Tokens, Weights, ops,
+    Attention, Context, Gate, KvCache, Linear, Mask, RmsNorm, Rope, Tensor, Tokens, Weights,
 };
 
 /// Self-attention of the chosen kind.
@@ -49,8 +49,8 @@ impl SelfAttention {
 
 /// Two matrices around a nonlinearity, or three with a gate.
 pub struct FeedForward {
-    up: Linear,
     gate: Linear,
+    up: Linear,
     down: Linear,
 }
 
@@ -58,16 +58,15 @@ impl FeedForward {
     /// Takes its weights; what is missing or misshapen is reported by `Weights::finish`.
     pub fn load(w: &Weights) -> Self {
         Self {
-            up: w.linear("up", D_MODEL, D_FF),
             gate: w.linear("gate", D_MODEL, D_FF),
+            up: w.linear("up", D_MODEL, D_FF),
             down: w.linear("down", D_FF, D_MODEL),
         }
     }
 
     /// `[B, S, D_MODEL]` and `[B, S, D_MODEL]` to `[B, S, D_MODEL]`.
     pub fn forward(&self, ctx: &Context, x: &Tensor, residual: &Tensor) -> Tensor {
-        let [up, gate] = Linear::forward_all(ctx, [&self.up, &self.gate], x);
-        let h = ops::gated_silu(gate, up);
+        let h = Linear::forward_gated(ctx, [&self.gate, &self.up], x, Gate::Silu);
         self.down.forward_onto(ctx, &h, residual)
     }
 }
