@@ -1,9 +1,10 @@
-//! Compiles instances without any pass and with each pass alone, and a test that compares their results.
+//! Compiles instances without any pass and with each pass alone, or with those before it where it needs them, and a test that
+//! compares their results.
 
 use std::fmt::Write as _;
 
 use formwork_ir::Model;
-use formwork_ir::plan::{PASSES, Pass, plan_with};
+use formwork_ir::plan::{PASSES, Pass, Plan, plan_with};
 use quote::quote;
 
 use crate::instance::{OTHERS, PLAIN, spec};
@@ -21,14 +22,12 @@ pub(crate) fn modules() -> Result<String, String> {
         let generated = formwork_codegen::generate(&model);
         let entry = generated.entry();
         let mut tests = String::new();
-        let mut inner = part("without", &model, &[])?.1;
-        for (pass, used) in PASSES.iter().zip(&mut used) {
-            let (changes, text) = part(pass.name, &model, &[*pass])?;
-            if changes == 0 {
-                continue;
-            }
+        let mut inner = code("without", &plan_with(&model, &[]));
+        for (last, used) in used.iter_mut().enumerate() {
+            let name = PASSES[last].name;
+            let [alone, after_others] = [last, 0].map(|first| &PASSES[first..=last]);
+            let Some(text) = part(name, &model, alone).or_else(|| part(name, &model, after_others)) else { continue };
             *used = true;
-            let name = pass.name;
             inner += &text;
             let test = format!(
                 "#[test]\nfn {name}_changes_nothing() {{\n    crate::same::<without::model::{entry}, {name}::model::{entry}>({spec:?});\n}}\n"
@@ -41,9 +40,13 @@ pub(crate) fn modules() -> Result<String, String> {
     unused.map_or(Ok(out), |(pass, _)| Err(format!("no instance has anything for `{}`", pass.name)))
 }
 
-/// The code of a model by some passes, and how much they changed.
-fn part(name: &str, model: &Model, passes: &[Pass]) -> Result<(usize, String), String> {
+/// The code of a model by some passes, if the one of this name changes it.
+fn part(name: &str, model: &Model, passes: &[Pass]) -> Option<String> {
     let plan = plan_with(model, passes);
-    let items = formwork_codegen::generate_plan(&plan).tokens(&quote!(::formwork_runtime));
-    Ok((plan.changes.len(), format!("/// With this alone.\npub mod {name} {{\n{items}\n}}\n")))
+    plan.changes.iter().any(|change| change.pass == name).then(|| code(name, &plan))
+}
+
+fn code(name: &str, plan: &Plan) -> String {
+    let items = formwork_codegen::generate_plan(plan).tokens(&quote!(::formwork_runtime));
+    format!("/// By some passes.\npub mod {name} {{\n{items}\n}}\n")
 }
