@@ -119,10 +119,7 @@ impl Piece<'_> {
         let step = self.x.count() * TILE;
         let rows = [block, block + height - 1].map(|block| self.x.block(block)[self.first * step..].as_ptr());
         let tiles = self.tiles;
-        tiles.zero::<0>();
-        tiles.zero::<1>();
-        tiles.zero::<2>();
-        tiles.zero::<3>();
+        tiles.zero_pairs();
         assert!(sums.len() >= 4 * TILE, "room for four tiles");
         // SAFETY: panels and rows have a tile of each part for each step.
         unsafe {
@@ -139,10 +136,7 @@ impl Piece<'_> {
                         tiles.load::<4>(x0);
                         tiles.load::<5>(x1);
                     }
-                    tiles.multiply::<0, 4, 6>();
-                    tiles.multiply::<1, 5, 6>();
-                    tiles.multiply::<2, 4, 7>();
-                    tiles.multiply::<3, 5, 7>();
+                    tiles.multiply_pairs();
                     last = [weight, input];
                 }
             }

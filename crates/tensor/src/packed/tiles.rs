@@ -58,9 +58,28 @@ impl Tiles {
     }
 
     #[inline(always)]
-    pub(crate) fn zero<const T: usize>(&self) {
+    fn zero<const T: usize>(&self) {
         // SAFETY: `self` says that the registers are laid out.
         unsafe { asm!("tilezero tmm{t}", t = const T, options(nostack, preserves_flags)) };
+    }
+
+    /// Zeros in registers 0 to 3, the sums of [`multiply_pairs`](Self::multiply_pairs).
+    #[inline(always)]
+    pub(crate) fn zero_pairs(&self) {
+        self.zero::<0>();
+        self.zero::<1>();
+        self.zero::<2>();
+        self.zero::<3>();
+    }
+
+    /// Adds the products of two tiles of inputs, in registers 4 and 5, with two of weights: those with register 6 in 0 and 1, those
+    /// with 7 in 2 and 3.
+    #[inline(always)]
+    pub(crate) fn multiply_pairs(&self) {
+        self.multiply::<0, 4, 6>();
+        self.multiply::<1, 5, 6>();
+        self.multiply::<2, 4, 7>();
+        self.multiply::<3, 5, 7>();
     }
 
     /// Loads a tile whose rows lie one after the other.
@@ -89,7 +108,7 @@ impl Tiles {
 
     /// Adds products of bf16 in f32.
     #[inline(always)]
-    pub(crate) fn multiply<const SUMS: usize, const X: usize, const W: usize>(&self) {
+    fn multiply<const SUMS: usize, const X: usize, const W: usize>(&self) {
         // SAFETY: `self` says that the registers are laid out.
         unsafe {
             asm!("tdpbf16ps tmm{s}, tmm{x}, tmm{w}", s = const SUMS, x = const X, w = const W, options(nostack, preserves_flags));

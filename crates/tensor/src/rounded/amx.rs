@@ -102,10 +102,7 @@ impl Pairs<'_> {
         let blocks = [self.block, (self.block + 1).min((of_rows.end - 1) / SIDE)].map(|block| rows.0.tiles(block));
         let panels = [self.panel, (self.panel + 1).min(of_columns.end - 1)].map(|panel| columns.0.tiles(panel));
         let tiles = self.tiles;
-        tiles.zero::<0>();
-        tiles.zero::<1>();
-        tiles.zero::<2>();
-        tiles.zero::<3>();
+        tiles.zero_pairs();
         for step in of_inputs.clone() {
             let [x0, x1] = blocks.map(|tiles| tiles[step * TILE..][..TILE].as_ptr());
             let [w0, w1] = panels.map(|tiles| tiles[step * TILE..][..TILE].as_ptr());
@@ -116,10 +113,7 @@ impl Pairs<'_> {
                 tiles.load::<5>(x1);
                 tiles.load::<7>(w1);
             }
-            tiles.multiply::<0, 4, 6>();
-            tiles.multiply::<1, 5, 6>();
-            tiles.multiply::<2, 4, 7>();
-            tiles.multiply::<3, 5, 7>();
+            tiles.multiply_pairs();
         }
     }
 }
