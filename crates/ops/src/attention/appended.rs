@@ -1,6 +1,6 @@
 //! What happens to new tokens on their way into a cache, in one region of the threads.
 
-use formwork_tensor::Tensor;
+use formwork_tensor::{Tensor, threads};
 
 use crate::rope::Turns;
 use crate::stored::StoredRowsMut;
@@ -51,15 +51,18 @@ impl New<'_> {
     fn write(&self, head: usize, keys: &mut StoredRowsMut<'_>, values: &mut StoredRowsMut<'_>) {
         let ([_, s, heads, d_k], [_, _, _, d_v]) = (self.k.axes("kv_cache"), self.v.axes("kv_cache"));
         let (sequence, head) = (head / heads, head % heads);
-        let mut key = vec![0.0; d_k];
         for step in s - s.min(self.rows)..s {
             let (token, row) = (sequence * s + step, (self.first + step) % self.rows);
             let from = token * heads + head;
-            key.copy_from_slice(&self.k.data()[from * d_k..][..d_k]);
-            if let Some(turns) = self.turns {
-                turns.rotate(token, &mut key);
+            let key = &self.k.data()[from * d_k..][..d_k];
+            match self.turns {
+                Some(turns) => threads::scratch(d_k, |rotated| {
+                    rotated.copy_from_slice(key);
+                    turns.rotate(token, rotated);
+                    keys.write(row, rotated);
+                }),
+                None => keys.write(row, key),
             }
-            keys.write(row, &key);
             values.write(row, &self.v.data()[from * d_v..][..d_v]);
         }
     }
