@@ -28,6 +28,7 @@ def arguments():
     parser.add_argument("--lengths", default="16,64,256")
     parser.add_argument("--batches", default="1,8,32")
     parser.add_argument("--dtype", default="f32", help="format of Formwork: f32, bf16, q8, q4; torch stays in f32")
+    parser.add_argument("--precision", default="full", help="of products: full, or bf16")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
     return parser.parse_args()
@@ -35,7 +36,7 @@ def arguments():
 
 def formwork(o):
     """Texts per second by length and batch."""
-    command = [o.formwork, "bench", o.spec, "--pp", o.lengths, "--tg", "0", "--batch", o.batches, "--dtype", o.dtype]
+    command = [o.formwork, "bench", o.spec, "--pp", o.lengths, "--tg", "0", "--batch", o.batches, "--dtype", o.dtype, "--precision", o.precision]
     command += ["--threads", str(o.threads), "--repeat", "5", "--json"]
     report = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     rate = lambda test: test["tokens_per_second"]["median"] / test["tokens"]

@@ -213,6 +213,9 @@ impl<'a> BodyWriter<'a> {
         match &op.facts.form {
             Form::Layer { method, .. } => {
                 let (method, given) = (ident(method), self.layer_operands(node, op, given));
+                if node.outputs.iter().any(|id| self.module.value(*id).ty.kind == Kind::Normed) {
+                    return quote!(self.#field.#method(#(#given),*));
+                }
                 let given = given.into_iter().chain(stream).chain(self.state_of(op, key));
                 quote!(self.#field.#method(ctx, #(#given),*))
             }

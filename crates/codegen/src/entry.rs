@@ -30,7 +30,7 @@ pub(crate) fn implementation(model: &Model, caches: &Caches<'_>) -> TokenStream 
         match i.kind {
             Kind::Tokens => quote!(inputs.tokens(#external)),
             Kind::Ids => quote!(inputs.ids(#external)),
-            Kind::F32 => quote!(inputs.features(#external)),
+            Kind::F32 | Kind::Normed => quote!(inputs.features(#external)),
         }
     });
     let features = features(model, caches);

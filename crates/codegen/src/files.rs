@@ -46,6 +46,7 @@ const RUNTIME: &[&str] = &[
     "MergedExpertHeads",
     "Mla",
     "Model",
+    "Normed",
     "Once",
     "Parameter",
     "Pattern",

@@ -305,7 +305,8 @@ impl Structs<'_> {
     /// `` `[B, S, D_MODEL]` to `[B, S, D_MODEL]`. ``
     fn shapes(&self, module: &Module) -> String {
         let show = |ids: &[formwork_ir::ValueId]| {
-            let tensors = ids.iter().map(|id| &module.value(*id).ty).filter(|ty| ty.kind == Kind::F32);
+            let tensors =
+                ids.iter().map(|id| &module.value(*id).ty).filter(|ty| matches!(ty.kind, Kind::F32 | Kind::Normed));
             let tensors = tensors.map(|ty| {
                 let dims: Vec<String> = ty.shape.iter().map(|d| self.dim(d)).collect();
                 format!("`[{}]`", dims.join(", "))
@@ -435,7 +436,7 @@ pub(crate) fn distinct_names(stems: Vec<String>) -> Vec<String> {
 /// What a module's forward pass gives.
 fn results(module: &Module) -> TokenStream {
     let owned = module.outputs.iter().map(|id| match module.value(*id).ty.kind {
-        Kind::F32 => quote!(Tensor),
+        Kind::F32 | Kind::Normed => quote!(Tensor),
         Kind::Ids => quote!(Ids),
         Kind::Tokens => quote!(Tokens),
     });
@@ -446,6 +447,7 @@ fn results(module: &Module) -> TokenStream {
 fn parameter_ty(ty: &Type) -> TokenStream {
     match ty.kind {
         Kind::F32 => quote!(&Tensor),
+        Kind::Normed => quote!(&Normed<'_>),
         Kind::Ids => quote!(&Ids),
         Kind::Tokens => quote!(&Tokens),
     }

@@ -3,8 +3,11 @@
 
 mod support;
 
-use std::collections::BTreeSet;
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use formwork_compiler::{Options, Surface, load_text};
 use formwork_diag::SourceMap;
@@ -39,11 +42,24 @@ fn fixtures() -> Vec<(String, Config)> {
 }
 
 /// The model of a config as text, or the codes of its errors.
-fn outcome(config: &Config) -> Result<String, Vec<&'static str>> {
-    let text = Value::Object(config.clone()).to_string();
-    match load_text("config", &text, Surface::Config, &Options::default()) {
-        Ok(compiled) => Ok(print(&compiled.model)),
-        Err(failure) => Err(failure.diagnostics.iter().map(|d| d.code).collect()),
+type Outcome = Rc<Result<String, Vec<&'static str>>>;
+
+/// What configs gave so far: most of them are asked for once for each key.
+#[derive(Default)]
+struct Outcomes(RefCell<HashMap<String, Outcome>>);
+
+impl Outcomes {
+    fn of(&self, config: &Config) -> Outcome {
+        let text = Value::Object(config.clone()).to_string();
+        if let Some(known) = self.0.borrow().get(&text) {
+            return Rc::clone(known);
+        }
+        let outcome = Rc::new(match load_text("config", &text, Surface::Config, &Options::default()) {
+            Ok(compiled) => Ok(print(&compiled.model)),
+            Err(failure) => Err(failure.diagnostics.iter().map(|d| d.code).collect()),
+        });
+        self.0.borrow_mut().insert(text, Rc::clone(&outcome));
+        outcome
     }
 }
 
@@ -154,11 +170,11 @@ fn changed(config: &Config, (key, nested): &Place) -> Vec<Config> {
 }
 
 /// Whether a change at a place is an error or another model.
-fn matters(config: &Config, place: &Place) -> bool {
-    let base = outcome(config);
+fn matters(outcomes: &Outcomes, config: &Config, place: &Place) -> bool {
+    let base = outcomes.of(config);
     let has =
         config.get(&place.0).is_some_and(|value| place.1.as_ref().is_none_or(|nested| value.get(nested).is_some()));
-    has && base.is_ok() && changed(config, place).iter().any(|other| outcome(other) != base)
+    has && base.is_ok() && changed(config, place).iter().any(|other| outcomes.of(other) != base)
 }
 
 /// The config, and those that read what it leaves to older spellings and to flags.
@@ -174,33 +190,34 @@ fn contexts(config: &Config) -> Vec<Config> {
 
 /// Keys of a config that may change without an error and without another model, alone and after a change elsewhere: a key of an older
 /// spelling is read where the newer one is absent, and some keys count where a flag is set.
-fn silent(config: &Config, ignored: &BTreeSet<String>) -> Vec<String> {
-    assert!(outcome(config).is_ok(), "{:?}", outcome(config));
+fn silent(outcomes: &Outcomes, config: &Config, ignored: &BTreeSet<String>) -> Vec<String> {
+    assert!(outcomes.of(config).is_ok(), "{:?}", outcomes.of(config));
     let places = places(config, ignored);
     let contexts = contexts(config);
     let after_another = |place: &Place| {
         let elsewhere = places.iter().filter(|other| other.0 != place.0);
         let mut bases = elsewhere.flat_map(|other| contexts[..2].iter().flat_map(|config| changed(config, other)));
-        bases.any(|base| matters(&base, place))
+        bases.any(|base| matters(outcomes, &base, place))
     };
-    let anywhere = |place: &Place| contexts.iter().any(|config| matters(config, place)) || after_another(place);
+    let anywhere =
+        |place: &Place| contexts.iter().any(|config| matters(outcomes, config, place)) || after_another(place);
     let lost = places.iter().filter(|place| !anywhere(place));
     lost.map(|(key, nested)| nested.as_ref().map_or_else(|| key.clone(), |nested| format!("{key}.{nested}"))).collect()
 }
 
 /// What is wrong with how a config is read.
 fn faults(items: &[Item], name: &str, config: &Config) -> Vec<String> {
-    let mut out = Vec::new();
+    let (mut out, outcomes) = (Vec::new(), Outcomes::default());
     let mut unknown = config.clone();
     unknown.insert("formwork_unknown_key".into(), json!(1));
-    if outcome(&unknown).is_ok() {
+    if outcomes.of(&unknown).is_ok() {
         out.push(format!("{name}: an unknown key is no error"));
     }
     let (family, hf) = section(items, config["model_type"].as_str().expect("a type"));
     let excused = WITHOUT_EFFECT.iter().filter(|(ty, ..)| hf.model_types.iter().any(|t| t.text == *ty));
     let mut without: BTreeSet<String> = excused.map(|(_, key, _)| (*key).to_string()).collect();
     ignored(items, family, &hf.rules, &mut without);
-    for key in silent(config, &without) {
+    for key in silent(&outcomes, config, &without) {
         out.push(format!("{name}: `{key}` changes nothing"));
     }
     out
@@ -211,13 +228,16 @@ fn every_key_is_read_or_listed() {
     in_root();
     let fixtures = fixtures();
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let parts: Vec<&[(String, Config)]> = fixtures.chunks(fixtures.len().div_ceil(threads)).collect();
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let (items, mut found) = (items(), Vec::new());
+        while let Some((name, config)) = fixtures.get(next.fetch_add(1, Ordering::Relaxed)) {
+            found.extend(faults(&items, name, config));
+        }
+        found
+    };
     let found: Vec<String> = std::thread::scope(|scope| {
-        let work = |part: &[(String, Config)]| {
-            let items = items();
-            part.iter().flat_map(|(name, config)| faults(&items, name, config)).collect::<Vec<_>>()
-        };
-        let running: Vec<_> = parts.iter().map(|part| scope.spawn(move || work(part))).collect();
+        let running: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
         running.into_iter().flat_map(|thread| thread.join().expect("a part ends")).collect()
     });
     assert!(found.is_empty(), "{}", found.join("\n"));

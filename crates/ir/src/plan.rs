@@ -1,5 +1,6 @@
 //! The plan IR: the model as one target runs it. Passes rewrite dataflow; no pass renames a module or changes a result beyond rounding.
 
+mod defer_norm;
 mod fuse_gated_activation;
 mod fuse_residual;
 mod fuse_rope;
@@ -7,7 +8,7 @@ mod gate_products;
 mod join_products;
 mod last_logits;
 
-use crate::model::{Model, Module, Node, NodeKind, ValueId};
+use crate::model::{Model, Module, ModuleId, Node, NodeKind, ValueId};
 
 /// A model ready for code generation, and what the passes did to it.
 #[derive(Clone, Debug)]
@@ -47,6 +48,7 @@ pub const PASSES: &[Pass] = &[
     gate_products::PASS,
     fuse_residual::PASS,
     fuse_rope::PASS,
+    defer_norm::PASS,
 ];
 
 /// Plans a model for the CPU.
@@ -77,4 +79,18 @@ fn reads(module: &Module, value: ValueId) -> usize {
         nodes.iter().map(of).sum()
     }
     within(&module.nodes, value) + module.outputs.iter().filter(|id| **id == value).count()
+}
+
+/// How often a block is called.
+fn calls(model: &Model, id: ModuleId) -> usize {
+    fn within(nodes: &[Node], id: ModuleId) -> usize {
+        let of = |node: &Node| match &node.kind {
+            NodeKind::Call(child) => usize::from(*child == id),
+            NodeKind::Repeat(it) => it.kinds.iter().filter(|kind| kind.module == id).count(),
+            NodeKind::Once(inner) | NodeKind::Together(inner) => within(inner, id),
+            NodeKind::Op(_) | NodeKind::Probe(..) => 0,
+        };
+        nodes.iter().map(of).sum()
+    }
+    model.modules.iter().map(|module| within(&module.nodes, id)).sum()
 }

@@ -179,6 +179,8 @@ pub struct Type {
 pub enum Kind {
     /// Floats.
     F32,
+    /// Floats that whoever reads them normalises: a plan has such, no spec.
+    Normed,
     /// Integers.
     Ids,
     /// A token stream: ids, positions and padding.
@@ -229,7 +231,7 @@ impl std::fmt::Display for Type {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let dims: Vec<String> = self.shape.iter().map(ToString::to_string).collect();
         let kind = match self.kind {
-            Kind::F32 => "",
+            Kind::F32 | Kind::Normed => "",
             Kind::Ids => "ids",
             Kind::Tokens => "tokens",
         };

@@ -49,7 +49,7 @@ pub use formwork_ops::temperature::{Temperature, TemperatureConfig};
 pub use formwork_ops::wkv::Wkv;
 pub use formwork_ops::xielu::Xielu;
 pub use formwork_ops::{CacheFormat, Pattern, Room};
-pub use formwork_tensor::{Asked, Context, Ids, Param, Record, Simd, Tensor, Tokens, error};
+pub use formwork_tensor::{Asked, Context, Ids, Normed, Param, Record, Simd, Tensor, Tokens, error};
 pub use formwork_tensor::{Error, Result};
 
 pub use batch::{Answer, Chosen, Continue, continue_all};

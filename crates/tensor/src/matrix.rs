@@ -7,6 +7,7 @@ use half::f16;
 use crate::coded::Coded;
 use crate::device::Device;
 use crate::matmul;
+use crate::normed::{Input, Norm};
 use crate::packed::{self, Format, GROUP, Packed};
 use crate::param::{Param, Values};
 use crate::tensor::Tensor;
@@ -125,36 +126,43 @@ impl Matrix {
     }
 
     /// `y = x Wᵀ + bias` for `x` `[.., d_in]` and `y` `[.., d_out]`.
-    pub fn multiply(&self, x: &Tensor, bias: Option<&[f32]>, y: &mut Tensor) {
-        products(x, &[(self, bias)], &mut [y], None);
+    pub fn multiply<'x>(&self, x: impl Into<Input<'x>>, bias: Option<&[f32]>, y: &mut Tensor) {
+        products(x.into(), &[(self, bias)], &mut [y], None);
     }
 
     /// `y = onto + x Wᵀ + bias` for `onto` and `y` `[.., d_out]`, with the bits of a product that is added afterwards.
-    pub fn multiply_onto(&self, x: &Tensor, bias: Option<&[f32]>, onto: &Tensor, y: &mut Tensor) {
+    pub fn multiply_onto<'x>(&self, x: impl Into<Input<'x>>, bias: Option<&[f32]>, onto: &Tensor, y: &mut Tensor) {
         assert_eq!(onto.data().len(), y.data().len(), "a product is added to numbers of its own shape");
-        products(x, &[(self, bias)], &mut [y], Some(onto.data()));
+        products(x.into(), &[(self, bias)], &mut [y], Some(onto.data()));
     }
 
     /// Several matrices with one input `[.., d_in]`: `outputs[i] = x Wᵢᵀ + biasᵢ`. Packed ones are multiplied in one go.
-    pub fn multiply_all(x: &Tensor, matrices: &[(&Self, Option<&[f32]>)], outputs: &mut [&mut Tensor]) {
-        products(x, matrices, outputs, None);
+    pub fn multiply_all<'x>(
+        x: impl Into<Input<'x>>,
+        matrices: &[(&Self, Option<&[f32]>)],
+        outputs: &mut [&mut Tensor],
+    ) {
+        products(x.into(), matrices, outputs, None);
     }
 
     /// Two matrices of equal outputs with one input `[.., d_in]`, the values of the first, in their place, made of both by
     /// `gate(gates, values)`: `y = gate(x W₀ᵀ + bias₀, x W₁ᵀ + bias₁)`, element by element and in any pieces.
-    pub fn multiply_gated(
-        x: &Tensor,
+    pub fn multiply_gated<'x>(
+        x: impl Into<Input<'x>>,
         matrices: [(&Self, Option<&[f32]>); 2],
         gate: &(dyn Fn(&mut [f32], &[f32]) + Sync),
         y: &mut Tensor,
     ) {
-        let device: &Device = x.device();
+        let (input, mut room) = (x.into(), None);
         if let [Held::Packed(gates), Held::Packed(ups)] = matrices.map(|(matrix, _)| &matrix.held) {
+            let x = operand(input, &matrices, &mut room);
+            let device: &Device = x.0.device();
             let [of_gates, of_ups] = matrices.map(|affine| product(x, affine, y, None));
             return packed::multiply_gated(device, [(gates, of_gates), (ups, of_ups)], gate, y.data_mut());
         }
-        let mut values = x.device().tensor(y.shape());
-        products(x, &matrices, &mut [&mut *y, &mut values], None);
+        let device = Arc::clone(y.device());
+        let mut values = device.tensor(y.shape());
+        products(input, &matrices, &mut [&mut *y, &mut values], None);
         device.threads().rows(y.data_mut(), 1, |first, gates| gate(gates, &values.data()[first..][..gates.len()]));
     }
 }
@@ -162,18 +170,39 @@ impl Matrix {
 /// A matrix and its bias.
 type Affine<'a> = (&'a Matrix, Option<&'a [f32]>);
 
+/// A tensor, and what products make of it first.
+type Operand<'a> = (&'a Tensor, Option<&'a dyn Norm>);
+
+/// The input of some products as their kernels read it: normalised here, in `room`, unless all of them round it.
+fn operand<'a>(input: Input<'a>, matrices: &[Affine<'_>], room: &'a mut Option<Tensor>) -> Operand<'a> {
+    let (x, norm) = input.unmade();
+    let rounds = |matrix: &Matrix| match &matrix.held {
+        Held::Packed(packed) => packed.rounds_inputs(x.device(), x.dims().rows()),
+        Held::Stored(..) => false,
+    };
+    let is_ready = norm.is_none() || matrices.iter().all(|(matrix, _)| rounds(matrix));
+    if is_ready { (x, norm) } else { (input.made(room), None) }
+}
+
 /// The product of a matrix, for an output of so many numbers.
-fn product<'a>(x: &'a Tensor, (matrix, bias): Affine<'a>, y: &Tensor, onto: Option<&'a [f32]>) -> matmul::Product<'a> {
+fn product<'a>(
+    (x, norm): Operand<'a>,
+    (matrix, bias): Affine<'a>,
+    y: &Tensor,
+    onto: Option<&'a [f32]>,
+) -> matmul::Product<'a> {
     let (rows, d_in, d_out) = (x.dims().rows(), matrix.d_in, matrix.d_out);
     assert_eq!(x.dims().width(), d_in, "a matrix of {d_in} inputs cannot map {:?}", x.shape());
     assert_eq!((y.dims().rows(), y.dims().width()), (rows, d_out), "output of a product");
     assert!(bias.is_none_or(|bias| bias.len() == d_out), "one bias per output");
-    matmul::Product { x: x.data(), bias, rows, d_in, d_out, onto }
+    matmul::Product { x: x.data(), norm, bias, rows, d_in, d_out, onto }
 }
 
-fn products(x: &Tensor, matrices: &[Affine<'_>], outputs: &mut [&mut Tensor], onto: Option<&[f32]>) {
+fn products(input: Input<'_>, matrices: &[Affine<'_>], outputs: &mut [&mut Tensor], onto: Option<&[f32]>) {
     assert_eq!(matrices.len(), outputs.len(), "one output for each matrix");
-    let device: &Device = x.device();
+    let mut room = None;
+    let x = operand(input, matrices, &mut room);
+    let device: &Device = x.0.device();
     let (mut packed, mut ys) = (Vec::with_capacity(matrices.len()), Vec::with_capacity(matrices.len()));
     for (affine, y) in matrices.iter().zip(outputs) {
         let product = product(x, *affine, y, onto);

@@ -2,7 +2,7 @@
 
 use super::config::{ATTENTION_SCALE, D_FF, D_MODEL, EPS, N_HEADS};
 use formwork_runtime::{
-    Attention, Context, KvCache, LayerNorm, Linear, Mask, Tensor, Tokens, Weights, ops,
+    Attention, Context, KvCache, LayerNorm, Linear, Mask, Normed, Tensor, Tokens, Weights, ops,
 };
 
 /// Multi-head attention over a fused projection.
@@ -24,7 +24,7 @@ impl SelfAttention {
     pub fn forward(
         &self,
         ctx: &Context,
-        x: &Tensor,
+        x: &Normed<'_>,
         tokens: &Tokens,
         residual: &Tensor,
         cache: &mut KvCache,
@@ -62,7 +62,7 @@ impl FeedForward {
     }
 
     /// `[B, S, D_MODEL]` and `[B, S, D_MODEL]` to `[B, S, D_MODEL]`.
-    pub fn forward(&self, ctx: &Context, x: &Tensor, residual: &Tensor) -> Tensor {
+    pub fn forward(&self, ctx: &Context, x: &Normed<'_>, residual: &Tensor) -> Tensor {
         let h = ops::gelu_tanh(self.c_fc.forward(ctx, x));
         self.c_proj.forward_onto(ctx, &h, residual)
     }
@@ -95,9 +95,9 @@ impl Layer {
         tokens: &Tokens,
         cache: &mut KvCache,
     ) -> Tensor {
-        let h = self.ln_1.forward(ctx, x);
+        let h = self.ln_1.deferred(x);
         let x = self.attn.forward(ctx, &h, tokens, x, cache);
-        let h = self.ln_2.forward(ctx, &x);
+        let h = self.ln_2.deferred(&x);
         self.mlp.forward(ctx, &h, &x)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::config::{ATTENTION_SCALE, D_FF, D_HEAD, D_MODEL, EPS, N_HEADS, N_KV_HEADS, ROPE};
 use formwork_runtime::{
-    Attention, Context, Gate, KvCache, Linear, Mask, RmsNorm, Rope, Tensor, Tokens, Weights,
+    Attention, Context, Gate, KvCache, Linear, Mask, Normed, RmsNorm, Rope, Tensor, Tokens, Weights,
 };
 
 /// Grouped-query attention: query heads share keys and values in groups.
@@ -30,7 +30,7 @@ impl SelfAttention {
     pub fn forward(
         &self,
         ctx: &Context,
-        x: &Tensor,
+        x: &Normed<'_>,
         tokens: &Tokens,
         residual: &Tensor,
         cache: &mut KvCache,
@@ -65,7 +65,7 @@ impl FeedForward {
     }
 
     /// `[B, S, D_MODEL]` and `[B, S, D_MODEL]` to `[B, S, D_MODEL]`.
-    pub fn forward(&self, ctx: &Context, x: &Tensor, residual: &Tensor) -> Tensor {
+    pub fn forward(&self, ctx: &Context, x: &Normed<'_>, residual: &Tensor) -> Tensor {
         let gated = Linear::forward_gated(ctx, [&self.gate_proj, &self.up_proj], x, Gate::Silu);
         self.down_proj.forward_onto(ctx, &gated, residual)
     }
@@ -98,9 +98,9 @@ impl Layer {
         tokens: &Tokens,
         cache: &mut KvCache,
     ) -> Tensor {
-        let h = self.input_layernorm.forward(ctx, x);
+        let h = self.input_layernorm.deferred(x);
         let x = self.self_attn.forward(ctx, &h, tokens, x, cache);
-        let h = self.post_attention_layernorm.forward(ctx, &x);
+        let h = self.post_attention_layernorm.deferred(&x);
         self.mlp.forward(ctx, &h, &x)
     }
 }

@@ -5,8 +5,8 @@ use super::config::{
     VOCAB_SIZE,
 };
 use formwork_runtime::{
-    Attention, Context, Embedding, Keeps, Kept, KvCache, Linear, Mask, Once, RelativeBias, RmsNorm,
-    Room, Tensor, Tokens, Weights, ops,
+    Attention, Context, Embedding, Keeps, Kept, KvCache, Linear, Mask, Normed, Once, RelativeBias,
+    RmsNorm, Room, Tensor, Tokens, Weights, ops,
 };
 
 /// Attention with a relative-position bias on the scores.
@@ -32,7 +32,7 @@ impl SelfAttention {
     pub fn forward(
         &self,
         ctx: &Context,
-        x: &Tensor,
+        x: &Normed<'_>,
         bias: &Tensor,
         tokens: &Tokens,
         residual: &Tensor,
@@ -65,7 +65,7 @@ impl FeedForward {
     }
 
     /// `[B, T, D_MODEL]` and `[B, T, D_MODEL]` to `[B, T, D_MODEL]`.
-    pub fn forward(&self, ctx: &Context, x: &Tensor, residual: &Tensor) -> Tensor {
+    pub fn forward(&self, ctx: &Context, x: &Normed<'_>, residual: &Tensor) -> Tensor {
         let h = ops::relu(self.wi.forward(ctx, x));
         self.wo.forward_onto(ctx, &h, residual)
     }
@@ -92,9 +92,9 @@ impl Block {
 
     /// `[B, T, D_MODEL]` and `[N_HEADS, T, T]` to `[B, T, D_MODEL]`.
     pub fn forward(&self, ctx: &Context, x: &Tensor, shared: &Tensor, tokens: &Tokens) -> Tensor {
-        let h = self.layer_0_layer_norm.forward(ctx, x);
+        let h = self.layer_0_layer_norm.deferred(x);
         let x = self.self_attention.forward(ctx, &h, shared, tokens, x);
-        let h = self.layer_1_layer_norm.forward(ctx, &x);
+        let h = self.layer_1_layer_norm.deferred(&x);
         self.dense_relu_dense.forward(ctx, &h, &x)
     }
 }
@@ -163,7 +163,7 @@ impl DecoderSelfAttention {
     pub fn forward(
         &self,
         ctx: &Context,
-        x: &Tensor,
+        x: &Normed<'_>,
         bias: &Tensor,
         tokens: &Tokens,
         residual: &Tensor,
@@ -205,7 +205,7 @@ impl CrossAttention {
     pub fn forward(
         &self,
         ctx: &Context,
-        x: &Tensor,
+        x: &Normed<'_>,
         memory: &Tensor,
         tokens: &Tokens,
         residual: &Tensor,
@@ -282,11 +282,11 @@ impl DecoderBlock {
         tokens_2: &Tokens,
         cache: &mut DecoderBlockCache,
     ) -> Tensor {
-        let h = self.layer_0_layer_norm.forward(ctx, x);
+        let h = self.layer_0_layer_norm.deferred(x);
         let x = self
             .self_attention
             .forward(ctx, &h, shared, tokens, x, &mut cache.self_attention);
-        let h = self.layer_1_layer_norm.forward(ctx, &x);
+        let h = self.layer_1_layer_norm.deferred(&x);
         let x = self.enc_dec_attention.forward(
             ctx,
             &h,
@@ -295,7 +295,7 @@ impl DecoderBlock {
             &x,
             &mut cache.enc_dec_attention,
         );
-        let h = self.layer_2_layer_norm.forward(ctx, &x);
+        let h = self.layer_2_layer_norm.deferred(&x);
         self.dense_relu_dense.forward(ctx, &h, &x)
     }
 }

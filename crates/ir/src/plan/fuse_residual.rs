@@ -5,8 +5,8 @@
 
 use formwork_ops::{Call, Type};
 
-use super::{Change, Pass, reads};
-use crate::model::{Model, Module, ModuleId, Node, NodeKind, Value, ValueId};
+use super::{Change, Pass, calls, reads};
+use crate::model::{Model, Module, ModuleId, NodeKind, Value, ValueId};
 
 pub(super) const PASS: Pass = Pass { name: "fuse_residual", run };
 
@@ -56,20 +56,6 @@ fn branch(model: &Model, id: ModuleId, value: ValueId) -> Option<(usize, (Module
         }
         _ => None,
     }
-}
-
-/// How often a block is called.
-fn calls(model: &Model, id: ModuleId) -> usize {
-    fn within(nodes: &[Node], id: ModuleId) -> usize {
-        let of = |node: &Node| match &node.kind {
-            NodeKind::Call(child) => usize::from(*child == id),
-            NodeKind::Repeat(it) => it.kinds.iter().filter(|kind| kind.module == id).count(),
-            NodeKind::Once(inner) | NodeKind::Together(inner) => within(inner, id),
-            NodeKind::Op(_) | NodeKind::Probe(..) => 0,
-        };
-        nodes.iter().map(of).sum()
-    }
-    model.modules.iter().map(|module| within(&module.nodes, id)).sum()
 }
 
 /// The branch takes the place of the sum, where both of its operands are there.

@@ -1,6 +1,6 @@
 //! Layer normalisation over the last axis: `y = (x - mean) / sqrt(var + eps) · w + b`.
 
-use formwork_tensor::{Context, Kernel, Tensor};
+use formwork_tensor::{Context, Kernel, Norm, Normed, Simd, Tensor};
 
 /// The weight `[d]` or `[heads, d]` and bias `[d]` (none: 1 and 0) and `eps`.
 #[derive(Clone)]
@@ -36,26 +36,23 @@ impl LayerNorm {
 
     /// `[.., d]` to `[.., d]`.
     pub fn forward(&self, ctx: &Context, x: &Tensor) -> Tensor {
-        let d = x.dims().width();
-        if let Some(weight) = &self.weight {
-            assert_eq!(weight.len() % d, 0, "layer_norm of another width");
-        }
-        if let Some(bias) = &self.bias {
-            assert_eq!(bias.len(), d, "layer_norm of another width");
-        }
         let mut y = ctx.tensor(x.shape());
-        let simd = ctx.device().simd();
-        ctx.device().threads().rows(y.data_mut(), d, |first, rows| {
-            let x = &x.data()[first * d..][..rows.len()];
-            simd.run(Rows {
-                x,
-                y: rows,
-                first,
-                d,
-                norm: self,
-            });
-        });
+        self.deferred(x).write(&mut y);
         y
+    }
+
+    /// `[.., d]`, whose rows the products that read them normalise.
+    pub fn deferred<'a>(&'a self, x: &'a Tensor) -> Normed<'a> {
+        let d = x.dims().width();
+        assert!(self.weight.as_ref().is_none_or(|weight| weight.len().is_multiple_of(d)), "layer_norm of another width");
+        assert!(self.bias.as_ref().is_none_or(|bias| bias.len() == d), "layer_norm of another width");
+        Normed::new(x, self)
+    }
+}
+
+impl Norm for LayerNorm {
+    fn normalise(&self, simd: Simd, first: usize, width: usize, x: &[f32], y: &mut [f32]) {
+        simd.run(Rows { x, y, first, d: width, norm: self });
     }
 }
 

@@ -1,6 +1,6 @@
 //! Linear map of the last axis: `y = x Wᵀ + b`.
 
-use formwork_tensor::{Context, Matrix, Tensor};
+use formwork_tensor::{Context, Input, Matrix, Tensor};
 
 use crate::activation::Gate;
 
@@ -18,21 +18,27 @@ impl Linear {
     }
 
     /// `[.., d_in]` to `[.., d_out]`.
-    pub fn forward(&self, ctx: &Context, x: &Tensor) -> Tensor {
+    pub fn forward<'x>(&self, ctx: &Context, x: impl Into<Input<'x>>) -> Tensor {
+        let x = x.into();
         let mut y = ctx.tensor(&x.dims().with_width(self.weight.d_out()));
         self.weight.multiply(x, self.bias.as_deref(), &mut y);
         y
     }
 
     /// `[.., d_in]` to `[.., d_out]`, added to `onto` of that shape: the bits of a sum taken afterwards.
-    pub fn forward_onto(&self, ctx: &Context, x: &Tensor, onto: &Tensor) -> Tensor {
+    pub fn forward_onto<'x>(&self, ctx: &Context, x: impl Into<Input<'x>>, onto: &Tensor) -> Tensor {
         let mut y = ctx.tensor(&onto.dims());
         self.weight.multiply_onto(x, self.bias.as_deref(), onto, &mut y);
         y
     }
 
     /// `[.., d_in]` to the `[.., d_out]` of each layer, in one go.
-    pub fn forward_all<const N: usize>(ctx: &Context, layers: [&Self; N], x: &Tensor) -> [Tensor; N] {
+    pub fn forward_all<'x, const N: usize>(
+        ctx: &Context,
+        layers: [&Self; N],
+        x: impl Into<Input<'x>>,
+    ) -> [Tensor; N] {
+        let x = x.into();
         let products = layers.map(|layer| (&layer.weight, layer.bias.as_deref()));
         let mut outputs = products.map(|(weight, _)| ctx.tensor(&x.dims().with_width(weight.d_out())));
         Matrix::multiply_all(x, &products, &mut outputs.each_mut());
@@ -40,7 +46,8 @@ impl Linear {
     }
 
     /// `[.., d_in]` to `[.., d_out]`: `f(gate(x)) · up(x)`, the gate and what it gates multiplied and joined piece by piece.
-    pub fn forward_gated(ctx: &Context, [gate, up]: [&Self; 2], x: &Tensor, f: Gate) -> Tensor {
+    pub fn forward_gated<'x>(ctx: &Context, [gate, up]: [&Self; 2], x: impl Into<Input<'x>>, f: Gate) -> Tensor {
+        let x = x.into();
         let mut y = ctx.tensor(&x.dims().with_width(gate.weight.d_out()));
         let products = [gate, up].map(|layer| (&layer.weight, layer.bias.as_deref()));
         let simd = ctx.device().simd();

@@ -1,7 +1,7 @@
 //! Root-mean-square normalisation over the last axis: `y = x / sqrt(mean(x²) + eps) · w`.
 
 use formwork_tensor::lanes::{accumulate, load, load_tail, sum};
-use formwork_tensor::{Context, Kernel, Tensor};
+use formwork_tensor::{Context, Kernel, Norm, Normed, Simd, Tensor};
 
 /// The weight `[d]` (none: 1), the number of equal parts that have a mean each, and `eps`.
 #[derive(Clone)]
@@ -35,23 +35,22 @@ impl RmsNorm {
 
     /// `[.., d]` to `[.., d]`.
     pub fn forward(&self, ctx: &Context, x: &Tensor) -> Tensor {
-        let d = x.dims().width();
-        if let Some(weight) = &self.weight {
-            assert_eq!(weight.len(), d, "rms_norm of another width");
-        }
         let mut y = ctx.tensor(x.shape());
-        let simd = ctx.device().simd();
-        ctx.device().threads().rows(y.data_mut(), d, |first, rows| {
-            let x = &x.data()[first * d..][..rows.len()];
-            simd.run(Rows {
-                x,
-                y: rows,
-                d: d / self.groups,
-                weight: self.weight.as_deref(),
-                eps: self.eps,
-            });
-        });
+        self.deferred(x).write(&mut y);
         y
+    }
+
+    /// `[.., d]`, whose rows the products that read them normalise.
+    pub fn deferred<'a>(&'a self, x: &'a Tensor) -> Normed<'a> {
+        let d = x.dims().width();
+        assert!(self.weight.as_ref().is_none_or(|weight| weight.len() == d), "rms_norm of another width");
+        Normed::new(x, self)
+    }
+}
+
+impl Norm for RmsNorm {
+    fn normalise(&self, simd: Simd, _first: usize, width: usize, x: &[f32], y: &mut [f32]) {
+        simd.run(Rows { x, y, d: width / self.groups, weight: self.weight.as_deref(), eps: self.eps });
     }
 }
 

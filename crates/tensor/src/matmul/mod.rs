@@ -10,11 +10,14 @@ pub use out_in::dots;
 
 use crate::device::Device;
 use crate::lanes::Element;
+use crate::normed::Norm;
 
 /// `y [rows, d_out] = x [rows, d_in] Wᵀ + bias + onto`.
 #[derive(Clone, Copy)]
 pub(crate) struct Product<'a> {
     pub(crate) x: &'a [f32],
+    /// What `x` goes through first; none where kernels read floats.
+    pub(crate) norm: Option<&'a dyn Norm>,
     pub(crate) bias: Option<&'a [f32]>,
     pub(crate) rows: usize,
     pub(crate) d_in: usize,

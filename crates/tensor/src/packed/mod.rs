@@ -31,6 +31,7 @@ use crate::coded::Coded;
 use crate::device::Device;
 use crate::lanes::Element;
 use crate::matmul::Product;
+use crate::normed::Rows;
 use crate::param::{DType, Param, Values, view};
 use crate::simd::Simd;
 #[cfg(target_arch = "x86_64")]
@@ -72,6 +73,10 @@ impl Format {
         ("q8", Self::Q8),
         ("q4", Self::Q4),
     ];
+
+    fn is_coded(self) -> bool {
+        matches!(self, Self::Q8 | Self::Q4)
+    }
 
     /// Bytes of one panel of `d_in` inputs.
     pub(crate) fn panel_bytes(self, d_in: usize) -> usize {
@@ -171,6 +176,11 @@ impl Packed {
         &self.memory.bytes()[row / PANEL * bytes..][..bytes]
     }
 
+    /// Whether products with so many rows round them, so that no kernel reads them as they are.
+    pub(crate) fn rounds_inputs(&self, device: &Device, rows: usize) -> bool {
+        self.format.is_coded() || in_tiles(device, rows)
+    }
+
     /// Bytes that the matrix takes.
     pub(crate) fn size(&self) -> usize {
         self.memory.bytes().len()
@@ -210,6 +220,14 @@ impl Packed {
     }
 }
 
+/// Whether a product of so many rows is made with AMX.
+fn in_tiles(device: &Device, rows: usize) -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return device.simd() == Simd::Amx && rows >= amx::LEAST_ROWS;
+    #[cfg(not(target_arch = "x86_64"))]
+    return false;
+}
+
 /// The input of products, as their kernels read it.
 enum Prepared<'a> {
     /// As it is.
@@ -223,14 +241,16 @@ enum Prepared<'a> {
 
 impl<'a> Prepared<'a> {
     fn new(device: &'a Device, all: &[(&Packed, Product<'_>)], first: &Product<'_>) -> Self {
+        let Product { x, norm, rows, d_in: width, .. } = *first;
+        let x = Rows { x, width, norm };
         #[cfg(target_arch = "x86_64")]
-        if device.simd() == Simd::Amx && first.rows >= amx::LEAST_ROWS {
+        if in_tiles(device, rows) {
             let exact = all.iter().map(|(packed, _)| unpack::inputs(packed.format)).max().unwrap_or(1);
             let parts = if device.precision() == crate::Precision::Full { exact } else { 1 };
-            return Self::Tiles(Parts::new(device, first.x, first.rows, first.d_in, parts));
+            return Self::Tiles(Parts::new(device, x, rows, parts));
         }
-        match all.iter().any(|(packed, _)| matches!(packed.format, Format::Q8 | Format::Q4)) {
-            true => Self::Codes(Quantised::new(device, first.x, first.rows, first.d_in)),
+        match all.iter().any(|(packed, _)| packed.format.is_coded()) {
+            true => Self::Codes(Quantised::new(device, x, rows)),
             false => Self::Floats,
         }
     }

@@ -5,6 +5,7 @@ use std::arch::x86_64::*;
 
 use crate::buffer::Buffer;
 use crate::device::Device;
+use crate::normed::Rows;
 
 use super::tiles::{LINE, TILE};
 
@@ -25,21 +26,22 @@ pub(crate) struct Parts<'a> {
 
 impl<'a> Parts<'a> {
     /// `x` `[rows, d_in]` in `count` parts, one to three, on a device that has AMX.
-    pub(crate) fn new(device: &'a Device, x: &[f32], rows: usize, d_in: usize, count: usize) -> Self {
+    pub(crate) fn new(device: &'a Device, x: Rows<'_>, rows: usize, count: usize) -> Self {
+        let d_in = x.width;
         let (steps, blocks) = (d_in.div_ceil(STEP), rows.div_ceil(ROWS));
         let bytes = steps * count * TILE;
         let mut buffer = device.pool.take((blocks * bytes).div_ceil(4));
         device.threads().chunks(&mut buffer.bytes_mut()[..blocks * bytes], bytes, |block, out| {
-            let first = block * ROWS * d_in;
-            let x = &x[first..(first + ROWS * d_in).min(rows * d_in)];
-            // SAFETY: a device has `Simd::Amx` only where these features were detected.
-            unsafe {
-                match count {
-                    1 => fill::<1>(x, d_in, out),
-                    2 => fill::<2>(x, d_in, out),
-                    _ => fill::<3>(x, d_in, out),
+            x.lend(device.simd(), block * ROWS..(block + 1) * ROWS, |x| {
+                // SAFETY: a device has `Simd::Amx` only where these features were detected.
+                unsafe {
+                    match count {
+                        1 => fill::<1>(x, d_in, out),
+                        2 => fill::<2>(x, d_in, out),
+                        _ => fill::<3>(x, d_in, out),
+                    }
                 }
-            }
+            });
         });
         Self { device, buffer, rows, steps, count }
     }

@@ -2,6 +2,7 @@
 
 use crate::buffer::Buffer;
 use crate::device::Device;
+use crate::normed::Rows;
 
 use super::GROUP;
 use super::group::BLOCK;
@@ -40,7 +41,8 @@ pub(crate) struct Group {
 }
 
 impl<'a> Quantised<'a> {
-    pub(crate) fn new(device: &'a Device, x: &[f32], rows: usize, d_in: usize) -> Self {
+    pub(crate) fn new(device: &'a Device, x: Rows<'_>, rows: usize) -> Self {
+        let d_in = x.width;
         let groups = d_in.div_ceil(BLOCK) * 2;
         let row_bytes = groups * GROUP_BYTES;
         let mut buffer = device.pool.take((rows * row_bytes).div_ceil(4));
@@ -48,9 +50,7 @@ impl<'a> Quantised<'a> {
         let rows_each = (1_usize << 14).div_ceil(d_in.max(1)).next_multiple_of(TILE);
         let bytes = &mut buffer.bytes_mut()[..rows * row_bytes];
         device.threads().chunks(bytes, rows_each * row_bytes, |task, out| {
-            let first = task * rows_each * d_in;
-            let x = &x[first..(first + rows_each * d_in).min(rows * d_in)];
-            simd.run(QuantiseRows { x, d_in, groups, out });
+            x.lend(simd, task * rows_each..(task + 1) * rows_each, |x| simd.run(QuantiseRows { x, d_in, groups, out }));
         });
         Self { device, buffer, rows, groups }
     }
