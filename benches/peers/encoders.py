@@ -1,15 +1,18 @@
-"""An encoder beside torch: texts per second of equal lengths, side by side, with random weights.
+"""An encoder beside its peers: texts per second of equal lengths, side by side, with random weights.
 
-    python encoders.py --formwork FORMWORK [--spec specs/models/minilm-l6-v2.toml] [--rounds 3]
+    python encoders.py --formwork FORMWORK [--spec specs/models/minilm-l6-v2.toml] [--candle CANDLE_ENCODER] [--rounds 3]
 
-Rounds are interleaved: each runs both systems on every size; cells are medians with the least and the greatest.
+Rounds are interleaved: each runs every system on every size; cells are medians with the least and the greatest. Peers are in f32.
 """
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
+import tempfile
 import time
+from pathlib import Path
 
 import torch
 from run import cell
@@ -25,9 +28,10 @@ def arguments():
     parser = argparse.ArgumentParser()
     parser.add_argument("--formwork", required=True)
     parser.add_argument("--spec", default="specs/models/minilm-l6-v2.toml")
+    parser.add_argument("--candle", help="the program `candle-encoder` of benches/peers/candle")
     parser.add_argument("--lengths", default="16,64,256")
     parser.add_argument("--batches", default="1,8,32")
-    parser.add_argument("--dtype", default="f32", help="format of Formwork: f32, bf16, q8, q4; torch stays in f32")
+    parser.add_argument("--dtype", default="f32", help="format of Formwork: f32, bf16, q8, q4")
     parser.add_argument("--precision", default="full", help="of products: full, or bf16")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
@@ -36,8 +40,8 @@ def arguments():
 
 def formwork(o):
     """Texts per second by length and batch."""
-    command = [o.formwork, "bench", o.spec, "--pp", o.lengths, "--tg", "0", "--batch", o.batches, "--dtype", o.dtype, "--precision", o.precision]
-    command += ["--threads", str(o.threads), "--repeat", "5", "--json"]
+    command = [o.formwork, "bench", o.spec, "--pp", o.lengths, "--tg", "0", "--batch", o.batches, "--dtype", o.dtype]
+    command += ["--precision", o.precision, "--threads", str(o.threads), "--repeat", "5", "--json"]
     report = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     rate = lambda test: test["tokens_per_second"]["median"] / test["tokens"]
     return {(test["tokens"], test["batch"]): rate(test) for test in report["tests"]}
@@ -58,21 +62,39 @@ def texts_per_second(model, length, batch):
     return batch / statistics.median(times)
 
 
+def candle(o, lengths, batches):
+    with tempfile.TemporaryDirectory() as folder:
+        config = Path(folder, "config.json")
+        config.write_text(CONFIG.to_json_string(use_diff=False))
+        environment = os.environ | {"RAYON_NUM_THREADS": str(o.threads)}
+        command = [o.candle, o.lengths, o.batches, config]
+        rates = json.loads(subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout)
+    return {(length, batch): rates[f"{length}x{batch}"] for length in lengths for batch in batches}
+
+
 def main():
     o = arguments()
     torch.set_num_threads(o.threads)
     model = BertModel(CONFIG, add_pooling_layer=False).eval()
     lengths, batches = ([int(n) for n in text.split(",")] for text in (o.lengths, o.batches))
+    peers = {"torch": lambda: pytorch(model, lengths, batches)}
+    if o.candle:
+        peers["candle"] = lambda: candle(o, lengths, batches)
     rounds = []
     with torch.inference_mode():
         for _ in range(o.rounds):
-            rounds.append((formwork(o), pytorch(model, lengths, batches)))
-    print(f"| tokens | texts side by side | formwork {o.dtype} texts/s | torch float32 texts/s | ratio |\n|---|---|---|---|---|")
+            rounds.append((formwork(o), [run() for run in peers.values()]))
+    columns = "".join(f" {name} | ratio |" for name in peers)
+    print(f"| tokens | side by side | formwork {o.dtype} texts/s |{columns}\n|{'---|' * (3 + 2 * len(peers))}")
     for length in lengths:
         for batch in batches:
-            ours, theirs = ([of[length, batch] for of in each] for each in zip(*rounds, strict=True))
-            ratio = statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
-            print(f"| {length} | {batch} | {cell(ours)} | {cell(theirs)} | {ratio:.2f} |")
+            ours = [of[length, batch] for of, _ in rounds]
+            cells = [str(length), str(batch), cell(ours)]
+            for at in range(len(peers)):
+                theirs = [of[at][length, batch] for _, of in rounds]
+                ratio = statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
+                cells += [cell(theirs), f"{ratio:.2f}"]
+            print("| " + " | ".join(cells) + " |")
 
 
 if __name__ == "__main__":

@@ -74,10 +74,9 @@ fn an_edited_operator_changes_the_numbers() {
     assert_eq!(as_compiled.status, 0, "{}{}", as_compiled.out, as_compiled.err);
     let layers = home.join("src/layers.rs");
     let text = fs::read_to_string(&layers).unwrap();
-    let (attends, swapped) =
-        ("self.attn.forward(ctx, &h, tokens, x, cache)", "self.attn.forward(ctx, x, tokens, &h, cache)");
-    assert!(text.contains(attends), "{text}");
-    fs::write(&layers, text.replacen(attends, swapped, 1)).unwrap();
+    let (own, swapped) = ("self.ffn_norm.deferred(&x)", "self.attn_norm.deferred(&x)");
+    assert!(text.contains(own), "{text}");
+    fs::write(&layers, text.replacen(own, swapped, 1)).unwrap();
     let edited = verify();
     assert_eq!(edited.status, 3, "{}{}", edited.out, edited.err);
     assert!(edited.err.contains("hidden_states.1"), "the first layer is named: {}", edited.err);
