@@ -242,10 +242,10 @@ impl<'a> StoredRows<'a> {
         }
     }
 
-    /// Rows `first..first + count`, whole panels of them, as floats in the same layout: borrowed where they are held so, else
+    /// Rows `first..first + count`, whole panels of them, as floats in the same layout, for kernels of `N` lanes: borrowed where they are held so, else
     /// written to `scratch` of at least as many floats.
     #[inline(always)]
-    pub(crate) fn floats<'s>(self, first: usize, count: usize, scratch: &'s mut [f32]) -> &'s [f32]
+    pub(crate) fn floats<'s, const N: usize>(self, first: usize, count: usize, scratch: &'s mut [f32]) -> &'s [f32]
     where
         'a: 's,
     {
@@ -254,7 +254,7 @@ impl<'a> StoredRows<'a> {
             Borrowed::F32(kept) => &kept[range],
             Borrowed::F16(kept) => {
                 let out = &mut scratch[..range.len()];
-                widen::halves(&kept[range], out);
+                widen::halves::<N>(&kept[range], out);
                 out
             }
             Borrowed::Q8(codes, scales) => {
@@ -263,7 +263,7 @@ impl<'a> StoredRows<'a> {
                 let out = &mut scratch[..range.len()];
                 match self.layout {
                     Layout::Rows => widen_rows(codes, scales, [self.width, groups], out),
-                    Layout::Panels => widen_panels(codes, scales, [self.width, groups], out),
+                    Layout::Panels => widen_panels::<N>(codes, scales, [self.width, groups], out),
                 }
                 out
             }
@@ -288,10 +288,10 @@ fn widen_rows(codes: &[i8], scales: &[f16], [width, groups]: [usize; 2], out: &m
 }
 
 #[inline(always)]
-fn widen_panels(codes: &[i8], scales: &[f16], [width, groups]: [usize; 2], out: &mut [f32]) {
+fn widen_panels<const N: usize>(codes: &[i8], scales: &[f16], [width, groups]: [usize; 2], out: &mut [f32]) {
     let sizes = codes.chunks_exact(width * PANEL).zip(scales.chunks_exact(groups * PANEL));
     for ((codes, scales), out) in sizes.zip(out.chunks_exact_mut(width * PANEL)) {
         let each = codes.chunks(GROUP * PANEL).zip(scales.as_chunks::<PANEL>().0).zip(out.chunks_mut(GROUP * PANEL));
-        each.for_each(|((codes, scales), out)| widen::codes(codes, scales, out));
+        each.for_each(|((codes, scales), out)| widen::codes::<N>(codes, scales, out));
     }
 }

@@ -75,10 +75,10 @@ impl Simd {
     fn is_supported(self) -> bool {
         match self {
             Self::Portable => true,
-            Self::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
-            Self::AvxVnni => {
-                Self::Avx2.is_supported() && is_x86_feature_detected!("avxvnni") && is_x86_feature_detected!("f16c")
+            Self::Avx2 => {
+                is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c")
             }
+            Self::AvxVnni => Self::Avx2.is_supported() && is_x86_feature_detected!("avxvnni"),
             Self::Amx => {
                 Self::Vnni.is_supported()
                     && is_x86_feature_detected!("avx512bf16")

@@ -1,4 +1,4 @@
-//! Short numbers to floats, by the CPU's own instructions where it has them.
+//! Short numbers to floats in kernels of `N` lanes, by the CPU's own instructions where those are of sixteen.
 #![allow(unsafe_code, reason = "calls instructions that were detected")]
 
 use half::f16;
@@ -9,10 +9,10 @@ use crate::lanes::Element;
 const LANES: usize = 16;
 
 /// Widens numbers into as many floats, exactly.
-pub fn halves(from: &[f16], to: &mut [f32]) {
+pub fn halves<const N: usize>(from: &[f16], to: &mut [f32]) {
     assert_eq!(from.len(), to.len(), "a float for each number");
     #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx512f") {
+    if N == LANES && is_x86_feature_detected!("avx512f") {
         // SAFETY: the feature was detected.
         return unsafe { x86::halves(from, to) };
     }
@@ -20,12 +20,12 @@ pub fn halves(from: &[f16], to: &mut [f32]) {
 }
 
 /// Multiplies codes, sixteen side by side, by a scale for each of the sixteen.
-pub fn codes(from: &[i8], scales: &[f16; LANES], to: &mut [f32]) {
+pub fn codes<const N: usize>(from: &[i8], scales: &[f16; LANES], to: &mut [f32]) {
     assert!(from.len() == to.len() && from.len().is_multiple_of(LANES), "a float for each code, sixteen side by side");
     let mut floats = [0.0; LANES];
-    halves(scales, &mut floats);
+    halves::<N>(scales, &mut floats);
     #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx512f") {
+    if N == LANES && is_x86_feature_detected!("avx512f") {
         // SAFETY: the feature was detected.
         return unsafe { x86::codes(from, &floats, to) };
     }
@@ -83,10 +83,15 @@ mod tests {
 
     #[test]
     fn every_half_is_what_it_is() {
+        every_half::<4>();
+        every_half::<LANES>();
+    }
+
+    fn every_half<const N: usize>() {
         let all: Vec<f16> = (0..=u16::MAX).map(f16::from_bits).collect();
         for numbers in [&all[..], &all[..37], &all[5..5]] {
             let mut floats = vec![1.0; numbers.len()];
-            halves(numbers, &mut floats);
+            halves::<N>(numbers, &mut floats);
             for (number, float) in numbers.iter().zip(floats) {
                 assert!(number.to_f32() == float || number.is_nan() && float.is_nan(), "{number}: {float}");
             }
@@ -95,10 +100,15 @@ mod tests {
 
     #[test]
     fn every_code_is_multiplied_by_its_scale() {
+        every_code::<4>();
+        every_code::<LANES>();
+    }
+
+    fn every_code<const N: usize>() {
         let scales = std::array::from_fn(|lane| f16::from_f32(0.01 * (lane as f32 - 3.0)));
         let all: Vec<i8> = (i8::MIN..=i8::MAX).flat_map(|code| [code; LANES]).collect();
         let mut floats = vec![1.0; all.len()];
-        codes(&all, &scales, &mut floats);
+        codes::<N>(&all, &scales, &mut floats);
         for (at, float) in floats.into_iter().enumerate() {
             assert_eq!(float, f32::from(all[at]) * scales[at % LANES].to_f32(), "{at}");
         }

@@ -112,7 +112,7 @@ impl Block<'_> {
         while slot < seen.end {
             let count = self.keys.run(slot, seen.end).min(most);
             let (scores, rest) = self.scratch.split_at_mut(self.queries.len() * BLOCK);
-            let (keys, stride) = self.keys.rows(slot, count, rest);
+            let (keys, stride) = self.keys.rows::<N>(slot, count, rest);
             for (row, Query { q, .. }) in self.queries.iter().enumerate() {
                 let scores = &mut scores[row * BLOCK + slot - self.first..][..count];
                 let whole = count - count % 4;
@@ -139,8 +139,8 @@ impl Block<'_> {
             let both = half + at < panels;
             let (scores, rest) = self.scratch.split_at_mut(self.queries.len() * BLOCK);
             let (one, other) = rest.split_at_mut(e * PANEL);
-            let one = self.keys.panel(slots[0], seen, e, one);
-            let other = if both { self.keys.panel(slots[1], seen, e, other) } else { one };
+            let one = self.keys.panel::<N>(slots[0], seen, e, one);
+            let other = if both { self.keys.panel::<N>(slots[1], seen, e, other) } else { one };
             let panels = [one, other].map(|panel| panel.as_chunks::<PANEL>().0);
             let places = slots.map(|slot| slot - self.first);
             let mut row = 0;
@@ -221,7 +221,7 @@ impl Block<'_> {
         while slot < seen.end {
             let count = self.values.run(slot, seen.end).min(most);
             let (scores, rest) = self.scratch.split_at_mut(self.queries.len() * BLOCK);
-            let (values, stride) = self.values.rows(slot, count, rest);
+            let (values, stride) = self.values.rows::<N>(slot, count, rest);
             let mut it =
                 Mix { weights: scores, at: slot - self.first, count, values, stride, parts: &mut *self.parts, width };
             let mut row = 0;

@@ -39,15 +39,15 @@ impl<'a> Slots<'a> {
         }
     }
 
-    /// Such a run as floats, and the distance from one slot to the next. `scratch` holds `count` rows.
+    /// Such a run as floats for kernels of `N` lanes, and the distance from one slot to the next. `scratch` holds `count` rows.
     #[inline(always)]
-    pub(crate) fn rows<'s>(self, first: usize, count: usize, scratch: &'s mut [f32]) -> (&'s [f32], usize)
+    pub(crate) fn rows<'s, const N: usize>(self, first: usize, count: usize, scratch: &'s mut [f32]) -> (&'s [f32], usize)
     where
         'a: 's,
     {
         match self {
             Self::Spaced { data, stride } => (&data[first * stride..], stride),
-            Self::Stored(rows) => (rows.floats(first % rows.count, count, scratch), rows.width),
+            Self::Stored(rows) => (rows.floats::<N>(first % rows.count, count, scratch), rows.width),
         }
     }
 
@@ -55,18 +55,18 @@ impl<'a> Slots<'a> {
     /// `seen` alone are read, which lie in one piece; the other lanes repeat one of them. `scratch` holds as many floats, and as
     /// many again where keys are in a cache by rows.
     #[inline(always)]
-    pub(crate) fn panel<'s>(self, first: usize, seen: &Range<usize>, width: usize, scratch: &'s mut [f32]) -> &'s [f32]
+    pub(crate) fn panel<'s, const N: usize>(self, first: usize, seen: &Range<usize>, width: usize, scratch: &'s mut [f32]) -> &'s [f32]
     where
         'a: 's,
     {
         if let Self::Stored(rows) = self
             && rows.layout == Layout::Panels
         {
-            return rows.floats(first % rows.count, PANEL, scratch);
+            return rows.floats::<N>(first % rows.count, PANEL, scratch);
         }
         let (out, rest) = scratch.split_at_mut(width * PANEL);
         let slots = first.max(seen.start)..(first + PANEL).min(seen.end);
-        let (data, stride) = self.rows(slots.start, slots.len(), rest);
+        let (data, stride) = self.rows::<N>(slots.start, slots.len(), rest);
         let mut keys = [&data[..0]; PANEL];
         for (lane, key) in keys.iter_mut().enumerate() {
             let slot = (first + lane).clamp(slots.start, slots.end - 1);

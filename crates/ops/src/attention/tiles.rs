@@ -60,7 +60,7 @@ impl<'a> Sides<'a> {
     /// Lays out the keys and values of the block that starts at slot `first`, of which `seen` are seen by any query.
     fn lay_out(&mut self, [keys, values]: [Slots<'_>; 2], first: usize, seen: Range<usize>, scratch: &mut [f32]) {
         for slot in (seen.start / SIDE * SIDE..seen.end).step_by(SIDE) {
-            let panel = keys.panel(slot, &seen, self.e, scratch).as_chunks::<SIDE>().0;
+            let panel = keys.panel::<SIDE>(slot, &seen, self.e, scratch).as_chunks::<SIDE>().0;
             for (step, lanes) in panel.chunks(STEP).enumerate() {
                 let mut inputs = [&[][..]; STEP];
                 inputs.iter_mut().zip(lanes).for_each(|(input, lanes)| *input = lanes);
@@ -80,7 +80,7 @@ impl<'a> Sides<'a> {
         while slot < slots.end {
             let count = values.run(slot, slots.end);
             let (here, rest) = scratch.split_at_mut(count * self.d.max(self.e));
-            let (numbers, stride) = values.rows(slot, count, here);
+            let (numbers, stride) = values.rows::<SIDE>(slot, count, here);
             for (at, input) in inputs[slot % STEP..][..count].iter_mut().enumerate() {
                 *input = &numbers[at * stride..][..self.d];
             }

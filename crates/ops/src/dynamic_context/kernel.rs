@@ -62,7 +62,7 @@ impl Kernel for Scores<'_> {
     fn run<const N: usize, const FMA: bool>(self) {
         let d = self.keys.width;
         for (chunk, scores) in self.scores.chunks_mut(CHUNK).enumerate() {
-            let keys = self.keys.floats(chunk * CHUNK, scores.len(), self.scratch);
+            let keys = self.keys.floats::<N>(chunk * CHUNK, scores.len(), self.scratch);
             for (score, key) in scores.iter_mut().zip(keys.chunks_exact(d)) {
                 *score = 0.0;
                 for (query, weight) in self.queries.chunks_exact(d).zip(self.weights) {
