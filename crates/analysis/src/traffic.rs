@@ -135,7 +135,10 @@ pub(crate) fn kept(used: &Use<'_>, run: &Run, size: impl Fn(u128) -> u128) -> Re
     let (queries, keys) = (run.value(&it.queries, FIGURE)?, run.value(&it.keys, FIGURE)?);
     // Groups of heads keep as many numbers each.
     let groups = pairs::groups(&it.visibility);
-    let seen = if queries == 1 { pairs::last(&it.visibility, run, keys)? } else { exact::mul(FIGURE, keys, groups)? };
+    // The first query sees as far back as any; each after it, one key more.
+    let later = queries.saturating_sub(1);
+    let first = pairs::last(&it.visibility, run, keys.saturating_sub(later))?;
+    let seen = exact::add(FIGURE, first, exact::mul(FIGURE, later, groups)?)?.min(exact::mul(FIGURE, keys, groups)?);
     let old = seen.saturating_sub(exact::mul(FIGURE, queries, groups)?);
     exact::mul(FIGURE, exact::mul(FIGURE, run.batch, old)?, width / groups)
 }

@@ -46,6 +46,15 @@ fn a_prompt_counts_the_pairs_that_it_sees() {
 }
 
 #[test]
+fn a_prompt_reads_no_further_back_than_its_first_token_sees() {
+    let windowed = instance(include_str!("../../../specs/models/gemma-3-270m.toml"));
+    let cache = |context| Work::forward(&windowed, &at(1, 128, context), DType::F32, CacheFormat::F16).unwrap().cache;
+    let layers = |count: u128, tokens: u128| count * 2 * 256 * tokens * 2;
+    assert_eq!(cache(100), layers(18, 100));
+    assert_eq!(cache(4096), layers(15, 511) + layers(3, 4096), "15 of 18 layers see 512 tokens, their own among them");
+}
+
+#[test]
 fn of_experts_only_those_that_can_be_met_are_read() {
     let mixture = instance(include_str!("../../../specs/models/olmoe-1b-7b.toml"));
     let bytes =
