@@ -77,10 +77,8 @@ impl Options {
         if !M::INFO.generates {
             return Err(usage(format!("`{}` keeps no keys and values that --cache could be about", M::INFO.name)));
         }
-        CacheFormat::named(name).ok_or_else(|| {
-            let names = CacheFormat::ALL.map(CacheFormat::name).join(", ");
-            Error::usage("usage", format!("`{name}` is no format of a cache")).help(format!("one of {names}"))
-        })
+        CacheFormat::named(name)
+            .ok_or_else(|| unnamed(name, "format of a cache", &CacheFormat::ALL.map(CacheFormat::name)))
     }
 
     /// The context that the options ask for.
@@ -94,11 +92,14 @@ impl Options {
     /// How exact products are asked to be.
     pub(super) fn precision(&self) -> Result<Precision> {
         let Some(name) = &self.precision else { return Ok(Precision::default()) };
-        Precision::named(name).ok_or_else(|| {
-            let names = Precision::ALL.map(Precision::name).join(", ");
-            Error::usage("usage", format!("`{name}` is no precision of products")).help(format!("one of {names}"))
-        })
+        Precision::named(name)
+            .ok_or_else(|| unnamed(name, "precision of products", &Precision::ALL.map(Precision::name)))
     }
+}
+
+/// A name that none of those in question has.
+fn unnamed(name: &str, what: &str, names: &[&str]) -> Error {
+    Error::usage("usage", format!("`{name}` is no {what}")).help(format!("one of {}", names.join(", ")))
 }
 
 /// A wrong command line.
