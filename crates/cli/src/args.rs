@@ -236,7 +236,7 @@ pub(crate) struct Holding {
     /// The format that keys and values are kept in from token to token [default: f32]
     #[arg(long, value_parser = ["f32", "f16", "q8"])]
     pub(crate) cache: Option<String>,
-    /// How exactly products of many rows, and attention of prompts, see their inputs, where the CPU multiplies tiles of bf16 [default: full]
+    /// How exactly products of many rows, and attention of prompts, see their operands, where the CPU multiplies tiles of bf16 [default: full]
     #[arg(long, value_parser = ["full", "bf16"])]
     pub(crate) precision: Option<String>,
 }

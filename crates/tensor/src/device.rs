@@ -8,7 +8,7 @@ use crate::simd::Simd;
 use crate::tensor::Tensor;
 use crate::threads::Threads;
 
-/// How exactly matrix products of many rows and attention of prompts see their inputs, on CPUs that multiply tiles of bf16;
+/// How exactly matrix products of many rows and attention of prompts see their operands, on CPUs that multiply tiles of bf16;
 /// others see them whole.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Precision {
@@ -16,8 +16,8 @@ pub enum Precision {
     /// Attention is in 32 bits.
     #[default]
     Full,
-    /// Rounded to bf16, as engines do whose tensors are in bf16; weights are what they are. Attention rounds queries, keys,
-    /// values and the weights of the values; its softmax is in 32 bits.
+    /// Rounded to bf16, inputs and weights, as engines do whose tensors are in bf16. Attention rounds queries, keys, values and
+    /// the weights of the values; its softmax is in 32 bits.
     Bf16,
 }
 
@@ -62,7 +62,7 @@ impl Device {
         self.simd
     }
 
-    /// How exactly products of many rows and attention of prompts see their inputs.
+    /// How exactly products of many rows and attention of prompts see their operands.
     pub fn precision(&self) -> Precision {
         self.precision
     }

@@ -21,7 +21,7 @@ fn numbers(count: usize, seed: u64) -> Vec<f32> {
 /// Rows from which on AMX multiplies in its tiles.
 const TILED: usize = 16;
 
-/// Whether products see inputs, and weights of 8 and 4 bits, rounded to bf16.
+/// Whether products see inputs and weights rounded to bf16.
 fn is_rounded(ctx: &Context, format: Format, rows: usize) -> bool {
     let asked = ctx.device().precision() == Precision::Bf16;
     ctx.device().simd() == Simd::Amx && rows >= TILED && (asked || !matches!(format, Format::Float(_)))
@@ -49,8 +49,7 @@ fn check(ctx: &Context, format: Format, [rows, d_in, d_out]: [usize; 3]) -> Vec<
     let (x, w, bias) = (numbers(rows * d_in, 1), numbers(d_in * d_out, 2), numbers(d_out, 3));
     let matrix = Matrix::new(Param::from_f32(&[d_out, d_in], &w), Layout::OutIn).pack(format);
     let is_rounded = is_rounded(ctx, format, rows);
-    let coded = !matches!(format, Format::Float(_));
-    let held = if is_rounded && coded { rounded(&matrix.to_f32()) } else { matrix.to_f32() };
+    let held = if is_rounded { rounded(&matrix.to_f32()) } else { matrix.to_f32() };
     let mut y = ctx.tensor(&[rows, d_out]);
     matrix.multiply(&ctx.from_slice(&[rows, d_in], &x), Some(&bias), &mut y);
     for row in 0..rows {
@@ -231,7 +230,7 @@ fn what_is_not_a_number_stays_so() {
 }
 
 #[test]
-fn inputs_are_rounded_where_that_is_asked_for_and_nothing_else_is() {
+fn operands_are_rounded_where_that_is_asked_for_and_there_are_many_rows() {
     let ctx = Context::open(Some(2), Precision::Bf16).unwrap();
     for format in FORMATS {
         for rows in [1, TILED, 37] {

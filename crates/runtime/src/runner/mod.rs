@@ -42,7 +42,7 @@ commands:
            [--work JSON] [--json]   sizes are lists with commas; without weights they are random
   info     prints facts about the model as JSON
   and with weights: [--dtype f32|bf16|f16|q8|q4] [--hold mapped|packed]
-  and how exactly products of many rows, and attention of prompts, see their inputs: [--precision full|bf16]
+  and how exactly products of many rows, and attention of prompts, see their operands: [--precision full|bf16]
   and where keys and values are kept: [--cache f32|f16|q8], their format";
 
 /// The whole `main` of a generated crate: parses the arguments of the process and runs the command.

@@ -1,7 +1,7 @@
 //! Products of many rows with AMX, in bf16: sixteen rows by sixteen outputs by 32 inputs in one instruction.
 //!
-//! Floats are multiplied as sums of bf16 numbers, which keeps their precision; codes of 8 and 4 bits are rounded to bf16, as are
-//! the inputs that they are multiplied with.
+//! Floats are multiplied as sums of bf16 numbers, which keeps their precision, unless less is asked for; codes of 8 and 4 bits
+//! are rounded to bf16, as are the inputs that they are multiplied with.
 #![allow(unsafe_code, reason = "CPU intrinsics, called where their features were detected")]
 
 use std::arch::x86_64::*;

@@ -46,7 +46,7 @@ pub(crate) use memory::Memory;
 use parts::Parts;
 use quantise::Quantised;
 #[cfg(target_arch = "x86_64")]
-use unpack::Floats;
+use unpack::{Floats, Rounded};
 
 /// Outputs of a panel.
 pub(crate) const PANEL: usize = 16;
@@ -210,7 +210,10 @@ impl Packed {
     fn tiles(&self, product: &Product<'_>, x: &Parts<'_>, block: Block, out: Outputs<'_>) {
         let (panels, panel_bytes) = (self.memory.bytes(), self.format.panel_bytes(self.d_in));
         let task = Tiled { product, panels, panel_bytes, x, block, out };
+        let is_rounded = x.count() == 1;
         match self.format {
+            Format::Float(DType::F32) if is_rounded => task.run::<Rounded<f32>>(),
+            Format::Float(DType::F16) if is_rounded => task.run::<Rounded<f16>>(),
             Format::Float(DType::F32) => task.run::<Floats<f32>>(),
             Format::Float(DType::Bf16) => task.run::<Floats<bf16>>(),
             Format::Float(DType::F16) => task.run::<Floats<f16>>(),

@@ -15,7 +15,7 @@ use super::{Format, PANEL};
 
 /// How the numbers of a panel become tiles.
 pub(crate) trait Unpack {
-    /// Parts of a weight; the sum of all is the weight, but for codes of 8 and 4 bits, which are rounded to bf16.
+    /// Parts of a weight; the sum of all is the weight, but for those that are rounded to bf16.
     const WEIGHTS: usize;
     /// Parts of an input.
     const INPUTS: usize;
@@ -44,6 +44,9 @@ pub(crate) fn inputs(format: Format) -> usize {
 /// Panels of floats.
 pub(crate) struct Floats<E>(PhantomData<E>);
 
+/// Panels of floats that are rounded to bf16.
+pub(crate) struct Rounded<E>(PhantomData<E>);
+
 /// Panels of codes.
 pub(crate) struct Coded<C>(PhantomData<C>);
 
@@ -54,9 +57,18 @@ impl Unpack for Floats<f32> {
 
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
     unsafe fn tiles(panel: &[u8], d_in: usize, step: usize, out: &mut [u8]) {
-        // SAFETY: a row has sixteen floats.
-        let load = |row: &[u8]| unsafe { _mm512_loadu_ps(row.as_ptr().cast()) };
-        pairs::<3>(panel, PANEL * 4, d_in, step, load, out);
+        pairs::<3>(panel, PANEL * 4, d_in, step, |row| singles(row), out);
+    }
+}
+
+impl Unpack for Rounded<f32> {
+    const WEIGHTS: usize = 1;
+    const INPUTS: usize = 1;
+    const TERMS: &'static [[usize; 2]] = &[[0, 0]];
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
+    unsafe fn tiles(panel: &[u8], d_in: usize, step: usize, out: &mut [u8]) {
+        pairs::<1>(panel, PANEL * 4, d_in, step, |row| singles(row), out);
     }
 }
 
@@ -67,9 +79,18 @@ impl Unpack for Floats<f16> {
 
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,f16c")]
     unsafe fn tiles(panel: &[u8], d_in: usize, step: usize, out: &mut [u8]) {
-        // SAFETY: a row has sixteen numbers of two bytes.
-        let load = |row: &[u8]| unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(row.as_ptr().cast())) };
-        pairs::<2>(panel, PANEL * 2, d_in, step, load, out);
+        pairs::<2>(panel, PANEL * 2, d_in, step, |row| halves(row), out);
+    }
+}
+
+impl Unpack for Rounded<f16> {
+    const WEIGHTS: usize = 1;
+    const INPUTS: usize = 1;
+    const TERMS: &'static [[usize; 2]] = &[[0, 0]];
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,f16c")]
+    unsafe fn tiles(panel: &[u8], d_in: usize, step: usize, out: &mut [u8]) {
+        pairs::<1>(panel, PANEL * 2, d_in, step, |row| halves(row), out);
     }
 }
 
@@ -117,6 +138,24 @@ impl<C: Codes> Unpack for Coded<C> {
             put(split::<1>(c, d), 2 * quad + 1, out);
         }
     }
+}
+
+/// A row of sixteen floats.
+#[target_feature(enable = "avx512f")]
+#[inline]
+fn singles(row: &[u8]) -> __m512 {
+    assert_eq!(row.len(), PANEL * 4, "sixteen numbers");
+    // SAFETY: they are there.
+    unsafe { _mm512_loadu_ps(row.as_ptr().cast()) }
+}
+
+/// A row of sixteen numbers of two bytes.
+#[target_feature(enable = "avx512f,f16c")]
+#[inline]
+fn halves(row: &[u8]) -> __m512 {
+    assert_eq!(row.len(), PANEL * 2, "sixteen numbers");
+    // SAFETY: they are there.
+    unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(row.as_ptr().cast())) }
 }
 
 /// The tiles of 32 inputs whose rows of `bytes` each are loaded as sixteen floats.

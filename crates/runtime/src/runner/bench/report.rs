@@ -29,7 +29,7 @@ pub(super) struct Report {
     format: &'static str,
     /// The format of keys and values.
     pub(super) cache: CacheFormat,
-    /// How exactly products see their inputs.
+    /// How exactly products see their operands.
     pub(super) precision: Precision,
     load_seconds: f64,
     pub(super) peak_memory: Option<u64>,
