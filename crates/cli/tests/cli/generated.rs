@@ -81,3 +81,22 @@ fn an_edited_operator_changes_the_numbers() {
     assert_eq!(edited.status, 3, "{}{}", edited.out, edited.err);
     assert!(edited.err.contains("hidden_states.1"), "the first layer is named: {}", edited.err);
 }
+
+/// The block of the README that begins so.
+fn readme_block(start: &str) -> String {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let block = readme.split("```").find(|block| block.starts_with(start)).unwrap_or_else(|| panic!("no `{start}`"));
+    block.split_once('\n').unwrap().1.trim_end().to_string()
+}
+
+#[test]
+fn the_readme_shows_what_the_tool_gives() {
+    let layers = fs::read_to_string(root().join("generated/tiny/src/layers.rs")).unwrap();
+    let code = readme_block("rust\n/// Two matrices");
+    assert!(layers.contains(&code), "{code}");
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("tiny.toml"), readme_block("toml\nname = \"tiny\"") + "\n").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_formwork"));
+    let wrong = ran(command.current_dir(folder.path()).args(["check", "tiny.toml"]));
+    assert!(wrong.err.contains(&readme_block("text\nerror[not-divisible]")), "{}", wrong.err);
+}

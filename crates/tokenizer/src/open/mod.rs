@@ -45,6 +45,10 @@ impl Tokenizer {
     /// # Errors
     /// If there is none, or the one that there is does not work.
     pub fn of_weights(weights: &Path) -> Result<Self, Error> {
+        if !weights.exists() {
+            let message = format!("there is no file or folder `{}`", weights.display());
+            return Err(Error { code: "io", message, exit: 4 });
+        }
         let folder = if weights.is_dir() { weights.to_path_buf() } else { folder_of(weights) };
         match NAMES.iter().any(|name| folder.join(name).is_file()) || !gguf::is_at(weights) {
             true => Self::open(&folder),

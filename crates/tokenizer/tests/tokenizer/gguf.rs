@@ -1,5 +1,7 @@
 //! Vocabularies of GGUF files. `tools/make_gguf_vocabularies.py` made the fixtures.
 
+use std::path::Path;
+
 use formwork_tokenizer::{Ends, Kind, Tokenizer};
 use serde_json::Value;
 
@@ -103,5 +105,14 @@ fn keys_are_checked() {
     for key in ["model", "pre", "tokens", "merges"] {
         let error = keys::open(&keys::renamed(&bytes, key)).unwrap_err();
         assert!(error.message.ends_with(&format!("`tokenizer.ggml.{key}`: it is missing")), "{error}");
+    }
+}
+
+#[test]
+fn weights_that_are_not_there_are_named() {
+    for path in ["nowhere", "nowhere/model.safetensors"] {
+        let error = Tokenizer::of_weights(Path::new(path)).err().expect("an error");
+        assert_eq!((error.code, error.exit), ("io", 4));
+        assert!(error.message.contains(&format!("`{path}`")), "{}", error.message);
     }
 }
