@@ -37,3 +37,25 @@ fn every_example_compiles_and_has_the_one_layout() {
         }
     }
 }
+
+#[test]
+fn a_family_of_ones_own_reads_its_model_types_before_shipped_ones() {
+    in_root();
+    let page = std::fs::read_to_string("docs/language.md").expect("the page");
+    let whole = examples(&page).remove(0);
+    let name = whole.split_once("family ").and_then(|(_, rest)| rest.split_whitespace().next()).expect("a name");
+    let end = whole.rfind('}').expect("a family ends");
+    let own = |name_of: &str| {
+        let text = format!("{}\n    hf \"llama\" {{}}\n}}\n", &whole[..end]);
+        text.replacen(&format!("family {name} "), &format!("family {name_of} "), 1)
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("own.fw"), own("zzz")).expect("a file");
+    let options = Options { spec_path: vec![folder.path().to_path_buf()], ..Options::default() };
+    let load = || load_text("config.json", r#"{ "model_type": "llama" }"#, Surface::Config, &options);
+    assert_eq!(load().unwrap_or_else(|f| panic!("{:?}", f.diagnostics)).model.family, "zzz");
+    std::fs::write(folder.path().join("other.fw"), own("yyy")).expect("a file");
+    let codes: Vec<&str> =
+        load().err().unwrap_or_else(|| panic!("two claim it")).diagnostics.iter().map(|d| d.code).collect();
+    assert_eq!(codes, ["duplicate-name"]);
+}

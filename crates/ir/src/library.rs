@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use formwork_diag::{Diagnostic, Diagnostics};
-use formwork_syntax::ast::{Block, Enum, Family, File, Function, IgnoreSet, Item, KeySet, Record, Shared};
+use formwork_syntax::ast::{Block, Enum, Family, File, Function, IgnoreSet, Item, KeySet, Name, Record, Shared};
 
 /// A declaration that every family may use.
 #[derive(Clone, Debug)]
@@ -23,6 +23,8 @@ pub struct Library {
     shared: BTreeMap<String, Decl>,
     families: BTreeMap<String, Rc<Family>>,
     parts: BTreeMap<String, Rc<Family>>,
+    /// The families of a user's files by the model types that they claim: they come before shipped ones.
+    preferred: BTreeMap<String, Name>,
 }
 
 impl Library {
@@ -34,6 +36,9 @@ impl Library {
                 Item::Family(family) => {
                     check_members(&family, errors);
                     let name = family.name.clone();
+                    if shadow {
+                        self.prefer(&family, errors);
+                    }
                     let old = self.families.insert(name.text.clone(), Rc::new(family));
                     let first = own.insert(format!("family {}", name.text));
                     if let (Some(old), false) = (old, shadow && first) {
@@ -65,6 +70,16 @@ impl Library {
         }
     }
 
+    /// Puts a user's family before others that claim its model types.
+    fn prefer(&mut self, family: &Family, errors: &mut Diagnostics) {
+        for ty in family.hf.iter().flat_map(|hf| &hf.model_types) {
+            let old = self.preferred.insert(ty.text.clone(), family.name.clone());
+            if let Some(old) = old.filter(|old| old.text != family.name.text) {
+                errors.push(duplicate("model type", &ty.text, ty.span, old.span));
+            }
+        }
+    }
+
     /// Gives every family the members of the parts that it includes, and of the part that all have; to be called when all files are
     /// added.
     pub fn link(&mut self, errors: &mut Diagnostics) {
@@ -83,9 +98,11 @@ impl Library {
         self.families.values()
     }
 
-    /// The family whose `hf` section claims a `model_type`.
+    /// The family whose `hf` section claims a `model_type`: a user's before a shipped one.
     pub fn family_of_model_type(&self, model_type: &str) -> Option<&Rc<Family>> {
-        self.families().find(|f| f.hf.iter().flat_map(|hf| &hf.model_types).any(|t| t.text == model_type))
+        let claims = |f: &&Rc<Family>| f.hf.iter().flat_map(|hf| &hf.model_types).any(|t| t.text == model_type);
+        let preferred = self.preferred.get(model_type).and_then(|name| self.family(&name.text));
+        preferred.filter(claims).or_else(|| self.families().find(claims))
     }
 
     /// Every claimed `model_type`.
