@@ -111,7 +111,7 @@ fn keys_are_checked() {
 #[test]
 fn weights_that_are_not_there_are_named() {
     for path in ["nowhere", "nowhere/model.safetensors"] {
-        let error = Tokenizer::of_weights(Path::new(path)).err().expect("an error");
+        let error = Tokenizer::of_weights(Path::new(path)).expect_err("an error");
         assert_eq!((error.code, error.exit), ("io", 4));
         assert!(error.message.contains(&format!("`{path}`")), "{}", error.message);
     }
