@@ -3,10 +3,12 @@
 
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::path::Path;
 
 use memmap2::Mmap;
+#[cfg(unix)]
+use memmap2::UncheckedAdvice;
 
 /// Why a file was not read.
 #[derive(Debug)]
@@ -60,6 +62,17 @@ impl Deref for Mapped {
 
     fn deref(&self) -> &[u8] {
         &self.0
+    }
+}
+
+impl Mapped {
+    /// Takes these bytes out of this process's memory until they are read again; only a hint.
+    pub fn release(&self, bytes: Range<usize>) {
+        #[cfg(unix)]
+        // SAFETY: what is read again comes from the file, which does not change meanwhile.
+        let _ = unsafe { self.0.unchecked_advise_range(UncheckedAdvice::DontNeed, bytes.start, bytes.len()) };
+        #[cfg(not(unix))]
+        let _ = bytes;
     }
 }
 

@@ -53,6 +53,7 @@ impl Matrix {
     pub fn pack(&self, format: Format) -> Self {
         let Held::Stored(param, layout) = &self.held else { return self.clone() };
         let packed = packed::pack(param, *layout == Layout::InOut, self.d_in, self.d_out, format);
+        param.release();
         Self { held: Held::Packed(Arc::new(packed)), ..*self }
     }
 

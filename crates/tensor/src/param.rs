@@ -38,6 +38,9 @@ impl DType {
 pub trait Owner: Send + Sync {
     /// The bytes.
     fn bytes(&self) -> &[u8];
+
+    /// Says that some of them are not read again soon; only a hint.
+    fn release(&self, _bytes: Range<usize>) {}
 }
 
 impl Owner for Buffer {
@@ -110,6 +113,11 @@ impl Param {
     /// The stored bytes.
     pub fn bytes(&self) -> &[u8] {
         &self.owner.bytes()[self.bytes.clone()]
+    }
+
+    /// Says that it is not read again soon; only a hint.
+    pub(crate) fn release(&self) {
+        self.owner.release(self.bytes.clone());
     }
 
     /// The same numbers under another shape of as many elements.

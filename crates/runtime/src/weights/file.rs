@@ -18,6 +18,10 @@ impl Owner for Mapped {
     fn bytes(&self) -> &[u8] {
         &self.0
     }
+
+    fn release(&self, bytes: Range<usize>) {
+        self.0.release(bytes);
+    }
 }
 
 /// An open file, its header checked.
