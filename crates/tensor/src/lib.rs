@@ -18,6 +18,7 @@ mod matrix;
 mod normed;
 mod numbers;
 mod packed;
+pub mod pairs;
 mod param;
 mod pool;
 pub mod probe;

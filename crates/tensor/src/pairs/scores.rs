@@ -1,0 +1,160 @@
+//! Products of rounded queries with panels of keys.
+
+use half::f16;
+
+use super::{GROUP, LANES, Lanes, Rounded, Walk, height, run};
+use crate::simd::Simd;
+
+/// Sixteen keys side by side.
+#[derive(Clone, Copy)]
+pub struct Panel<'a> {
+    /// `[width / 2, 16, 2]`; the last channel of an odd width follows as `[16]`.
+    pub codes: &'a [i8],
+    /// `[width.div_ceil(GROUP), 16]`
+    pub scales: &'a [f16],
+}
+
+/// The products of some queries with the keys of some panels.
+pub struct Scores<'a> {
+    /// The queries.
+    pub queries: &'a Rounded,
+    /// The keys.
+    pub panels: &'a [Panel<'a>],
+    /// For each query, `stride` numbers apart, sixteen for each panel.
+    pub scores: &'a mut [f32],
+    /// At least sixteen for each panel.
+    pub stride: usize,
+}
+
+impl Scores<'_> {
+    /// Computes them: exact sums by group, times both scales, are added in the order of groups.
+    pub fn run(self, simd: Simd) {
+        let Rounded { rows, width, .. } = *self.queries;
+        let [codes, scales] = [width, width.div_ceil(GROUP)].map(|count| count * LANES);
+        assert!(
+            self.panels.iter().all(|panel| panel.codes.len() == codes && panel.scales.len() == scales),
+            "whole panels"
+        );
+        let (len, last) = (self.panels.len() * LANES, rows.saturating_sub(1) * self.stride);
+        assert!(len <= self.stride && (rows == 0 || last + len <= self.scores.len()), "room for every score");
+        run(simd, self);
+    }
+}
+
+impl Walk for Scores<'_> {
+    /// Two panels at a time: memory serves two streams faster than one.
+    #[inline(always)]
+    unsafe fn walk<L: Lanes>(mut self) {
+        let (panels, rows) = (self.panels.len(), self.queries.rows);
+        let half = panels.div_ceil(2);
+        for at in 0..half {
+            let both = [at, half + at];
+            let mut row = 0;
+            while row < rows {
+                let strip = height(rows - row, L::TALLEST);
+                // SAFETY: by the contract.
+                unsafe {
+                    match (both[1] < panels, strip <= L::TALLEST / 2) {
+                        (true, true) => self.strip::<L, 2>(strip, row, both),
+                        (true, false) => {
+                            self.strip::<L, 1>(strip, row, [at]);
+                            self.strip::<L, 1>(strip, row, [half + at]);
+                        }
+                        (false, _) => self.strip::<L, 1>(strip, row, [at]),
+                    }
+                }
+                row += strip;
+            }
+        }
+    }
+}
+
+impl Scores<'_> {
+    /// # Safety
+    /// The CPU has the instructions of `L`.
+    #[inline(always)]
+    unsafe fn strip<L: Lanes, const P: usize>(&mut self, rows: usize, row: usize, panels: [usize; P]) {
+        // SAFETY: by the contract.
+        unsafe {
+            match rows {
+                1 => self.tile::<L, 1, P>(row, panels),
+                2 => self.tile::<L, 2, P>(row, panels),
+                3 => self.tile::<L, 3, P>(row, panels),
+                4 => self.tile::<L, 4, P>(row, panels),
+                5 => self.tile::<L, 5, P>(row, panels),
+                6 => self.tile::<L, 6, P>(row, panels),
+                7 => self.tile::<L, 7, P>(row, panels),
+                _ => self.tile::<L, 8, P>(row, panels),
+            }
+        }
+    }
+
+    /// # Safety
+    /// The CPU has the instructions of `L`.
+    #[allow(clippy::needless_range_loop, reason = "indices of several arrays, unrolled")]
+    #[inline(always)]
+    unsafe fn tile<L: Lanes, const R: usize, const P: usize>(&mut self, row: usize, panels: [usize; P]) {
+        let Rounded { words, scales, rows, width } = self.queries;
+        let pairs = width / 2;
+        let [mut of_pairs, mut of_single] = [[&[][..]; P]; 2];
+        let mut of_keys = [&[][..]; P];
+        for p in 0..P {
+            let Panel { codes, scales } = self.panels[panels[p]];
+            (of_pairs[p], of_single[p]) = codes.split_at(pairs * 2 * LANES);
+            of_keys[p] = &scales.as_chunks::<LANES>().0[..width.div_ceil(GROUP)];
+        }
+        // SAFETY: by the contract.
+        unsafe {
+            let mut sums = [[L::floats(); P]; R];
+            for group in 0..width.div_ceil(GROUP) {
+                let mut ints = [[L::ints(); P]; R];
+                let of_group = group * GROUP / 2..((group + 1) * GROUP / 2).min(pairs);
+                let inputs = words[of_group.start * rows..of_group.end * rows].chunks_exact(*rows);
+                let mut codes = [&[][..]; P];
+                for p in 0..P {
+                    codes[p] = &of_pairs[p].as_chunks().0[of_group.clone()];
+                }
+                for (pair, inputs) in inputs.enumerate() {
+                    for p in 0..P {
+                        add::<L, R, P>(&mut ints, p, L::pairs(&codes[p][pair]), &inputs[row..row + R]);
+                    }
+                }
+                if (group + 1) * GROUP / 2 > pairs && width % 2 == 1 {
+                    for p in 0..P {
+                        let codes = L::singles(&of_single[p].as_chunks().0[0]);
+                        add::<L, R, P>(&mut ints, p, codes, &words[pairs * rows + row..][..R]);
+                    }
+                }
+                for p in 0..P {
+                    let of_keys = L::scales(&of_keys[p][group]);
+                    for r in 0..R {
+                        sums[r][p] = L::add(sums[r][p], ints[r][p], of_keys, scales[group * rows + row + r]);
+                    }
+                }
+            }
+            for r in 0..R {
+                for p in 0..P {
+                    let to = &mut self.scores[(row + r) * self.stride + panels[p] * LANES..];
+                    L::put(sums[r][p], to.first_chunk_mut().expect("room for every score"));
+                }
+            }
+        }
+    }
+}
+
+/// Adds the products of a pair of channels of one panel with the inputs of each row.
+///
+/// # Safety
+/// The CPU has the instructions of `L`.
+#[inline(always)]
+unsafe fn add<L: Lanes, const R: usize, const P: usize>(
+    sums: &mut [[L::Ints; P]; R],
+    panel: usize,
+    codes: L::Codes,
+    inputs: &[i32],
+) {
+    for (sums, inputs) in sums.iter_mut().zip(inputs) {
+        // SAFETY: by the contract.
+        sums[panel] = unsafe { L::dot(sums[panel], codes, *inputs) };
+    }
+}
