@@ -15,6 +15,8 @@ mod block;
 #[cfg(feature = "kernels")]
 pub(crate) mod call;
 #[cfg(feature = "kernels")]
+mod codes;
+#[cfg(feature = "kernels")]
 mod kernel;
 #[cfg(feature = "kernels")]
 pub(crate) mod kv_cache;

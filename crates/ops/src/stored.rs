@@ -1,39 +1,20 @@
 //! Rows of numbers in the format of a cache, laid out for kernels.
 
+mod codes;
+mod layout;
+mod widen;
+
 use formwork_tensor::lanes::{Element, prefetch};
-use formwork_tensor::{Numbers, f16, widen};
+use formwork_tensor::{Numbers, f16};
+
+pub(crate) use codes::Codes;
+pub(crate) use layout::{Layout, PANEL};
 
 use crate::room::{CacheFormat, GROUP};
-
-/// Rows of a panel of [`Layout::Panels`].
-pub(crate) const PANEL: usize = 16;
+use widen::Coded;
 
 /// Bytes that memory hands out together.
 const LINE: usize = 64;
-
-/// How rows stand in memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Layout {
-    /// One after the other.
-    Rows,
-    /// Sixteen side by side: first number 0 of each, then number 1 of each. Kernels find sixteen rows in one vector.
-    Panels,
-}
-
-impl Layout {
-    fn side_by_side(self) -> usize {
-        match self {
-            Self::Rows => 1,
-            Self::Panels => PANEL,
-        }
-    }
-
-    /// Where the first number of a row of `width` stands, and how far apart its numbers are.
-    fn place(self, row: usize, width: usize) -> (usize, usize) {
-        let side = self.side_by_side();
-        (row / side * side * width + row % side, side)
-    }
-}
 
 /// A fixed number of rows of `width` numbers.
 #[derive(Clone)]
@@ -47,14 +28,14 @@ pub(crate) struct Stored {
 enum Held {
     F32(Numbers<f32>),
     F16(Numbers<f16>),
-    /// Codes in the place of the numbers, and scales laid out as rows of one number for each group.
+    /// Codes and the scales of their groups.
     Q8(Numbers<i8>, Numbers<f16>),
 }
 
 impl Stored {
     /// `rows` rows of zeros; whole panels of them.
     pub(crate) fn new(format: CacheFormat, layout: Layout, rows: usize, width: usize) -> Self {
-        assert!(rows.is_multiple_of(layout.side_by_side()), "{rows} rows are no whole panels");
+        assert!(rows.is_multiple_of(layout.together()), "{rows} rows are no whole panels");
         let len = rows * width;
         let numbers = match format {
             CacheFormat::F32 => Held::F32(Numbers::zeros(len)),
@@ -100,15 +81,16 @@ impl Stored {
 
     /// Copies a row of others of the same format, layout and width as it is held.
     pub(crate) fn copy(&mut self, row: usize, from: &Self, other: usize) {
-        let groups = self.width.div_ceil(GROUP);
-        let ((to, step), (at, _)) = (self.layout.place(row, self.width), from.layout.place(other, self.width));
+        assert_eq!((self.layout, self.width), (from.layout, from.width), "rows of another kind");
+        let [(to, step), (at, _)] = [row, other].map(|row| self.layout.floats(row, self.width));
         match (&mut self.numbers, &from.numbers) {
             (Held::F32(kept), Held::F32(from)) => copy(&mut kept[to..], &from[at..], step, self.width),
             (Held::F16(kept), Held::F16(from)) => copy(&mut kept[to..], &from[at..], step, self.width),
-            (Held::Q8(codes, scales), Held::Q8(from, from_scales)) => {
-                copy(&mut codes[to..], &from[at..], step, self.width);
-                let [to, at] = [row, other].map(|row| self.layout.place(row, groups).0);
-                copy(&mut scales[to..], &from_scales[at..], step, groups);
+            (Held::Q8(codes, scales), Held::Q8(from_codes, from_scales)) => {
+                let [to, at] = [row, other].map(|row| self.layout.codes(row, self.width));
+                to.zip(at).for_each(|(to, at)| codes[to] = from_codes[at]);
+                let [(to, step), (at, _)] = [row, other].map(|row| self.layout.scales(row, self.width));
+                copy(&mut scales[to..], &from_scales[at..], step, self.width.div_ceil(GROUP));
             }
             _ => panic!("rows of another format"),
         }
@@ -129,16 +111,16 @@ impl Stored {
 
     /// Reads a row.
     pub(crate) fn read(&self, row: usize, out: &mut [f32]) {
-        let ((start, step), (first_scale, _)) =
-            (self.layout.place(row, self.width), self.layout.place(row, self.width.div_ceil(GROUP)));
+        let (start, step) = self.layout.floats(row, self.width);
         match &self.numbers {
             Held::F32(kept) => kept[start..].iter().step_by(step).zip(out).for_each(|(x, to)| *to = *x),
             Held::F16(kept) => kept[start..].iter().step_by(step).zip(out).for_each(|(x, to)| *to = x.to_f32()),
             Held::Q8(codes, scales) => {
-                let mut codes = codes[start..].iter().step_by(step);
-                for (out, scale) in out.chunks_mut(GROUP).zip(scales[first_scale..].iter().step_by(step)) {
+                let mut places = self.layout.codes(row, self.width);
+                let (first, step) = self.layout.scales(row, self.width);
+                for (out, scale) in out.chunks_mut(GROUP).zip(scales[first..].iter().step_by(step)) {
                     let scale = scale.to_f32();
-                    out.iter_mut().zip(codes.by_ref()).for_each(|(to, code)| *to = f32::from(*code) * scale);
+                    out.iter_mut().zip(places.by_ref()).for_each(|(to, place)| *to = f32::from(codes[place]) * scale);
                 }
             }
         }
@@ -193,22 +175,21 @@ impl StoredRowsMut<'_> {
     /// Writes a row.
     pub(crate) fn write(&mut self, row: usize, numbers: &[f32]) {
         assert_eq!(numbers.len(), self.width, "a row of another width");
-        let (start, step) = self.layout.place(row, self.width);
-        let (first_scale, _) = self.layout.place(row, self.width.div_ceil(GROUP));
+        let (start, step) = self.layout.floats(row, self.width);
         match &mut self.numbers {
             Lent::F32(kept) => kept[start..].iter_mut().step_by(step).zip(numbers).for_each(|(to, x)| *to = *x),
             Lent::F16(kept) => {
                 kept[start..].iter_mut().step_by(step).zip(numbers).for_each(|(to, x)| *to = f16::from_f32(*x));
             }
             Lent::Q8(codes, scales) => {
-                let mut codes = codes[start..].iter_mut().step_by(step);
-                let scales = scales[first_scale..].iter_mut().step_by(step);
-                for (group, scale) in numbers.chunks(GROUP).zip(scales) {
+                let mut places = self.layout.codes(row, self.width);
+                let (first, step) = self.layout.scales(row, self.width);
+                for (group, scale) in numbers.chunks(GROUP).zip(scales[first..].iter_mut().step_by(step)) {
                     *scale = scale_of(group);
                     let step = scale.to_f32();
                     let inverse = if step == 0.0 { 0.0 } else { 1.0 / step };
                     // The cast saturates.
-                    codes.by_ref().zip(group).for_each(|(code, x)| *code = (x * inverse).round() as i8);
+                    group.iter().zip(places.by_ref()).for_each(|(x, place)| codes[place] = (x * inverse).round() as i8);
                 }
             }
         }
@@ -238,12 +219,16 @@ impl<'a> StoredRows<'a> {
         match self.numbers {
             Borrowed::F32(kept) => fetch(&kept[range]),
             Borrowed::F16(kept) => fetch(&kept[range]),
-            Borrowed::Q8(codes, _) => fetch(&codes[range]),
+            Borrowed::Q8(codes, scales) => {
+                let groups = self.width.div_ceil(GROUP);
+                fetch(&codes[range]);
+                fetch(&scales[first * groups..(first + count) * groups]);
+            }
         }
     }
 
-    /// Rows `first..first + count`, whole panels of them, as floats in the same layout, for kernels of `N` lanes: borrowed where they are held so, else
-    /// written to `scratch` of at least as many floats.
+    /// Rows `first..first + count`, whole panels where they are such, as floats in the same layout, for kernels of `N` lanes: borrowed
+    /// where they are held so, else written to `scratch` of at least as many floats.
     #[inline(always)]
     pub(crate) fn floats<'s, const N: usize>(self, first: usize, count: usize, scratch: &'s mut [f32]) -> &'s [f32]
     where
@@ -254,19 +239,25 @@ impl<'a> StoredRows<'a> {
             Borrowed::F32(kept) => &kept[range],
             Borrowed::F16(kept) => {
                 let out = &mut scratch[..range.len()];
-                widen::halves::<N>(&kept[range], out);
+                formwork_tensor::widen::halves::<N>(&kept[range], out);
                 out
             }
             Borrowed::Q8(codes, scales) => {
-                let groups = self.width.div_ceil(GROUP);
-                let (codes, scales) = (&codes[range.clone()], &scales[first * groups..(first + count) * groups]);
                 let out = &mut scratch[..range.len()];
-                match self.layout {
-                    Layout::Rows => widen_rows(codes, scales, [self.width, groups], out),
-                    Layout::Panels => widen_panels::<N>(codes, scales, [self.width, groups], out),
-                }
+                Coded { codes, scales, width: self.width, layout: self.layout }.widen::<N>(first, out);
                 out
             }
+        }
+    }
+
+    /// The rows as codes, where they are such and laid out for products of them.
+    pub(crate) fn codes(self) -> Option<Codes<'a>> {
+        match self.numbers {
+            Borrowed::Q8(codes, scales) if self.layout != Layout::Rows => Some(Codes {
+                coded: Coded { codes, scales, width: self.width, layout: self.layout },
+                count: self.count,
+            }),
+            _ => None,
         }
     }
 }
@@ -274,24 +265,4 @@ impl<'a> StoredRows<'a> {
 /// Asks the memory for every line of some numbers.
 fn fetch<T>(numbers: &[T]) {
     numbers.iter().step_by(LINE / size_of::<T>()).for_each(|first| prefetch(first));
-}
-
-#[inline(always)]
-fn widen_rows(codes: &[i8], scales: &[f16], [width, groups]: [usize; 2], out: &mut [f32]) {
-    let rows = codes.chunks_exact(width).zip(scales.chunks_exact(groups)).zip(out.chunks_exact_mut(width));
-    for ((codes, scales), out) in rows {
-        for ((codes, scale), out) in codes.chunks(GROUP).zip(scales).zip(out.chunks_mut(GROUP)) {
-            let scale = scale.widen();
-            out.iter_mut().zip(codes).for_each(|(to, code)| *to = f32::from(*code) * scale);
-        }
-    }
-}
-
-#[inline(always)]
-fn widen_panels<const N: usize>(codes: &[i8], scales: &[f16], [width, groups]: [usize; 2], out: &mut [f32]) {
-    let sizes = codes.chunks_exact(width * PANEL).zip(scales.chunks_exact(groups * PANEL));
-    for ((codes, scales), out) in sizes.zip(out.chunks_exact_mut(width * PANEL)) {
-        let each = codes.chunks(GROUP * PANEL).zip(scales.as_chunks::<PANEL>().0).zip(out.chunks_mut(GROUP * PANEL));
-        each.for_each(|((codes, scales), out)| widen::codes::<N>(codes, scales, out));
-    }
 }

@@ -19,7 +19,8 @@ pub fn halves<const N: usize>(from: &[f16], to: &mut [f32]) {
     one_by_one(from, to);
 }
 
-/// Multiplies codes, sixteen side by side, by a scale for each of the sixteen.
+/// Multiplies the codes of sixteen rows side by side, those of two numbers as neighbours, by a scale for each of the rows, and writes
+/// number after number: `[count / 2, 16, 2]` to `[count, 16]`. The last number of an odd count is alone.
 pub fn codes<const N: usize>(from: &[i8], scales: &[f16; LANES], to: &mut [f32]) {
     assert!(from.len() == to.len() && from.len().is_multiple_of(LANES), "a float for each code, sixteen side by side");
     let mut floats = [0.0; LANES];
@@ -29,9 +30,17 @@ pub fn codes<const N: usize>(from: &[i8], scales: &[f16; LANES], to: &mut [f32])
         // SAFETY: the feature was detected.
         return unsafe { x86::codes(from, &floats, to) };
     }
-    for (codes, to) in from.as_chunks::<LANES>().0.iter().zip(to.as_chunks_mut::<LANES>().0) {
-        *to = std::array::from_fn(|lane| codes[lane].widen() * floats[lane]);
+    let (pairs, single) = from.as_chunks::<{ 2 * LANES }>();
+    let (both, last) = to.as_chunks_mut::<{ 2 * LANES }>();
+    for (codes, to) in pairs.iter().zip(both) {
+        *to = std::array::from_fn(|at| codes[at % LANES * 2 + at / LANES].widen() * floats[at % LANES]);
     }
+    alone(single, &floats, last);
+}
+
+#[inline(always)]
+fn alone(codes: &[i8], scales: &[f32; LANES], to: &mut [f32]) {
+    to.iter_mut().zip(codes).zip(scales).for_each(|((to, code), scale)| *to = code.widen() * scale);
 }
 
 #[inline(always)]
@@ -42,8 +51,8 @@ fn one_by_one(from: &[f16], to: &mut [f32]) {
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use std::arch::x86_64::{
-        _mm_loadu_si128, _mm256_loadu_si256, _mm512_cvtepi8_epi32, _mm512_cvtepi32_ps, _mm512_cvtph_ps,
-        _mm512_loadu_ps, _mm512_mul_ps, _mm512_storeu_ps,
+        _mm256_loadu_si256, _mm512_cvtepi16_epi32, _mm512_cvtepi32_ps, _mm512_cvtph_ps, _mm512_loadu_ps, _mm512_mul_ps,
+        _mm512_slli_epi32, _mm512_srai_epi32, _mm512_storeu_ps,
     };
 
     use half::f16;
@@ -66,14 +75,23 @@ mod x86 {
     #[target_feature(enable = "avx512f")]
     pub(super) fn codes(from: &[i8], scales: &[f32; LANES], to: &mut [f32]) {
         // SAFETY: sixteen floats are read.
-        let scales = unsafe { _mm512_loadu_ps(scales.as_ptr()) };
-        for (codes, floats) in from.as_chunks::<LANES>().0.iter().zip(to.as_chunks_mut::<LANES>().0) {
-            // SAFETY: sixteen codes are read, and as many floats written.
+        let lanes = unsafe { _mm512_loadu_ps(scales.as_ptr()) };
+        let (pairs, single) = from.as_chunks::<{ 2 * LANES }>();
+        let (both, last) = to.as_chunks_mut::<{ 2 * LANES }>();
+        for (codes, floats) in pairs.iter().zip(both) {
+            // SAFETY: sixteen pairs are read, and twice sixteen floats written.
             unsafe {
-                let lanes = _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(codes.as_ptr().cast())));
-                _mm512_storeu_ps(floats.as_mut_ptr(), _mm512_mul_ps(lanes, scales));
+                // The first code of a pair in the lower byte, the second, with its sign, above.
+                let pairs = _mm512_cvtepi16_epi32(_mm256_loadu_si256(codes.as_ptr().cast()));
+                let first = _mm512_srai_epi32::<24>(_mm512_slli_epi32::<24>(pairs));
+                let both = [first, _mm512_srai_epi32::<8>(pairs)];
+                for (at, codes) in both.into_iter().enumerate() {
+                    let numbers = _mm512_mul_ps(_mm512_cvtepi32_ps(codes), lanes);
+                    _mm512_storeu_ps(floats.as_mut_ptr().add(at * LANES), numbers);
+                }
             }
         }
+        super::alone(single, scales, last);
     }
 }
 
@@ -106,11 +124,20 @@ mod tests {
 
     fn every_code<const N: usize>() {
         let scales = std::array::from_fn(|lane| f16::from_f32(0.01 * (lane as f32 - 3.0)));
-        let all: Vec<i8> = (i8::MIN..=i8::MAX).flat_map(|code| [code; LANES]).collect();
-        let mut floats = vec![1.0; all.len()];
-        codes::<N>(&all, &scales, &mut floats);
-        for (at, float) in floats.into_iter().enumerate() {
-            assert_eq!(float, f32::from(all[at]) * scales[at % LANES].to_f32(), "{at}");
+        for count in [0, 1, 2, 7, 256] {
+            // Number by number; neighbours are two numbers of a row.
+            let code = |number: usize, lane: usize| (number * 17 + lane * 5) as u8 as i8;
+            let mut all: Vec<i8> = Vec::new();
+            for pair in 0..count / 2 {
+                all.extend((0..2 * LANES).map(|at| code(2 * pair + at % 2, at / 2)));
+            }
+            all.extend((0..count % 2 * LANES).map(|lane| code(count - 1, lane)));
+            let mut floats = vec![1.0; all.len()];
+            codes::<N>(&all, &scales, &mut floats);
+            for (at, float) in floats.into_iter().enumerate() {
+                let (number, lane) = (at / LANES, at % LANES);
+                assert_eq!(float, f32::from(code(number, lane)) * scales[lane].to_f32(), "{number} of {count}, {lane}");
+            }
         }
     }
 }

@@ -8,6 +8,7 @@ use formwork_tensor::Kernel;
 use formwork_tensor::lanes::{accumulate, dots, exp, load, load_tail, mul_add, sum, tanh};
 
 use super::alibi::Linear;
+use super::codes::{self, Coded};
 use super::row::maximum;
 use super::slots::Slots;
 use crate::stored::PANEL;
@@ -23,7 +24,8 @@ const STREAMS: usize = 2;
 
 /// Floats of scratch that `rows` queries of width `e` and values of width `d` need.
 pub(crate) fn scratch_len(rows: usize, e: usize, d: usize) -> usize {
-    rows * BLOCK + (STREAMS * PANEL * e).max(chunk(e) * e).max(chunk(d) * d.max(e))
+    let floats = (STREAMS * PANEL * e).max(chunk(e) * e).max(chunk(d) * d.max(e));
+    rows * BLOCK + floats.max(codes::scratch_len(d))
 }
 
 /// Slots of a chunk of rows of `width` floats.
@@ -55,6 +57,8 @@ pub(crate) struct Block<'a> {
     pub(crate) softcap: Option<f32>,
     /// The block's first slot.
     pub(crate) first: usize,
+    /// Keys and values that are multiplied as codes.
+    pub(crate) coded: Option<Coded<'a>>,
     /// [`scratch_len`] floats.
     pub(crate) scratch: &'a mut [f32],
     /// For each row `d` weighted sums, the largest score, and the sum of weights.
@@ -71,9 +75,10 @@ impl Kernel for Block<'_> {
         if seen.is_empty() {
             return self.parts.chunks_exact_mut(width).for_each(nothing);
         }
-        match self.lanes_of_keys {
-            true => self.score_panels::<N, FMA>(&seen),
-            false => self.score_rows::<N, FMA>(&seen),
+        match self.coded {
+            Some(coded) => self.score_codes(coded, &seen),
+            None if self.lanes_of_keys => self.score_panels::<N, FMA>(&seen),
+            None => self.score_rows::<N, FMA>(&seen),
         }
         let share = seen.len().div_ceil(self.queries.len());
         for row in 0..self.queries.len() {
@@ -82,7 +87,10 @@ impl Kernel for Block<'_> {
             self.values.fetch(first, last);
             self.soften::<N, FMA>(row, &seen);
         }
-        self.mix::<N, FMA>(&seen, width);
+        match self.coded {
+            Some(coded) => self.mix_codes::<N, FMA>(coded, &seen),
+            None => self.mix::<N, FMA>(&seen, width),
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use formwork_tensor::pairs::Rounded;
 use formwork_tensor::{Context, Device, Tensor, Tokens, threads};
 
 use super::alibi::{Linear, slope};
@@ -47,7 +48,7 @@ struct Sizes {
     d: usize,
 }
 
-impl Call<'_> {
+impl<'a> Call<'a> {
     /// The result `[B, S, H, d]` for so many key heads.
     pub(crate) fn run(&self, ctx: &Context, kv_heads: usize, d: usize) -> Tensor {
         let [b, steps, heads, e] = self.forms[0].q.axes("attention");
@@ -67,8 +68,15 @@ impl Call<'_> {
         let Sizes { steps, group, e, d, heads } = sizes;
         let (rows, width) = (steps * group, d + 2);
         // The blocks of every form, one after the other.
-        let of_form = |form| self.blocks(form, 0..b, 0..steps, sizes).map(move |block| (*form, block));
-        let blocks: Vec<(Form<'_>, usize)> = self.forms.iter().flat_map(of_form).collect();
+        let of_form = |(at, form)| self.blocks(form, 0..b, 0..steps, sizes).map(move |block| (at, block));
+        let blocks: Vec<(usize, usize)> = self.forms.iter().enumerate().flat_map(of_form).collect();
+        let of_head = |form: &Form<'a>, at| {
+            let queries = self.queries([at / kv_heads, at % kv_heads], *form, 0..steps, sizes);
+            let rounded = self.rounded(&queries);
+            (queries, rounded)
+        };
+        let of_form = |form| (0..b * kv_heads).map(|at| of_head(form, at)).collect();
+        let heads_of: Vec<Vec<_>> = self.forms.iter().map(of_form).collect();
         let dims = [b, blocks.len(), kv_heads, rows * width];
         let mut parts = ctx.tensor(&dims);
         let (simd, threads) = (ctx.device().simd(), ctx.device().threads());
@@ -76,8 +84,9 @@ impl Call<'_> {
             for at in blocks_of.range() {
                 threads::scratch(scratch_len(rows, e, d), |scratch| {
                     let (form, block) = blocks[at];
-                    let queries = self.queries([sequence, kv_head], form, 0..steps, sizes);
-                    simd.run(self.block([sequence, kv_head], &queries, block, scratch, blocks_of.row(at)));
+                    let (queries, rounded) = &heads_of[form][sequence * kv_heads + kv_head];
+                    let of_block = self.block([sequence, kv_head], queries, block, scratch, blocks_of.row(at));
+                    simd.run(of_block.in_codes(rounded.as_ref(), simd));
                 });
             }
         });
@@ -121,8 +130,9 @@ impl Call<'_> {
                         self.add_in_tiles(device, of, &queries, blocks, [totals, parts, scratch]);
                         continue;
                     }
+                    let rounded = self.rounded(&queries);
                     for block in blocks {
-                        simd.run(self.block(of, &queries, block, scratch, parts));
+                        simd.run(self.block(of, &queries, block, scratch, parts).in_codes(rounded.as_ref(), simd));
                         simd.run(Merge { totals: &mut *totals, parts: &*parts, d, apart: 0, blocks: 1 });
                     }
                 }
@@ -165,13 +175,13 @@ impl Call<'_> {
     }
 
     /// The queries of the steps of all heads that share a key head: rows are `[steps, group]`.
-    fn queries<'a>(
-        &'a self,
+    fn queries<'q>(
+        &'q self,
         [sequence, kv_head]: [usize; 2],
-        form: Form<'a>,
+        form: Form<'q>,
         steps: Range<usize>,
         sizes: Sizes,
-    ) -> Vec<Query<'a>> {
+    ) -> Vec<Query<'q>> {
         let Sizes { group, heads, e, .. } = sizes;
         let (attention, slots) = (self.attention, self.tokens.slots());
         let valid = self.tokens.valid_row(sequence);
@@ -196,17 +206,23 @@ impl Call<'_> {
         all
     }
 
+    /// Queries for keys that are codes.
+    fn rounded(&self, queries: &[Query<'_>]) -> Option<Rounded> {
+        let width = queries.first()?.q.len();
+        self.source.is_coded().then(|| Rounded::new(queries.iter().map(|query| query.q), width))
+    }
+
     /// One block of keys.
-    pub(crate) fn block<'a>(
+    pub(crate) fn block<'q>(
         &self,
         [sequence, kv_head]: [usize; 2],
-        queries: &'a [Query<'a>],
+        queries: &'q [Query<'q>],
         block: usize,
-        scratch: &'a mut [f32],
-        parts: &'a mut [f32],
-    ) -> Block<'a>
+        scratch: &'q mut [f32],
+        parts: &'q mut [f32],
+    ) -> Block<'q>
     where
-        Self: 'a,
+        'a: 'q,
     {
         let [keys, values] = self.source.slots(sequence, kv_head);
         Block {
@@ -218,6 +234,7 @@ impl Call<'_> {
             scale: self.attention.scale,
             softcap: self.attention.softcap,
             first: block * BLOCK,
+            coded: None,
             scratch,
             parts,
         }

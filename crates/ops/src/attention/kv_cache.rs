@@ -9,7 +9,7 @@ use crate::rope::Turns;
 use crate::stored::{Stored, Layout, PANEL};
 use crate::room::{CacheFormat, Room};
 
-/// Keys `[B, K, rows, d_k]`, in panels, and values `[B, K, rows, d_v]`.
+/// Keys `[B, K, rows, d_k]`, in panels, and values `[B, K, rows, d_v]`, in rows or pairs of them.
 #[derive(Clone)]
 pub struct KvCache {
     keys: Stored,
@@ -44,7 +44,7 @@ impl KvCache {
         let count = batch * n_kv_heads * rows;
         Self {
             keys: Stored::new(room.format, Layout::Panels, count, d_k),
-            values: Stored::new(room.format, Layout::Rows, count, d_v),
+            values: Stored::new(room.format, Layout::Pairs, count, d_v),
             batch,
             heads: n_kv_heads,
             widths: [d_k, d_v],

@@ -5,7 +5,8 @@ use std::ops::Range;
 use formwork_tensor::Tensor;
 
 use super::kv_cache::KvCache;
-use crate::stored::{StoredRows, Layout, PANEL};
+use crate::stored::{Codes, Layout, PANEL, StoredRows};
+use crate::room::CacheFormat;
 use crate::row_cache::RowCache;
 
 /// Keys or values by their slot.
@@ -21,6 +22,14 @@ impl<'a> Slots<'a> {
     /// Whether sixteen keys stand side by side.
     pub(crate) fn are_panels(&self) -> bool {
         matches!(self, Self::Stored(rows) if rows.layout == Layout::Panels)
+    }
+
+    /// The slots as codes, where they are such and laid out for products of them.
+    pub(crate) fn codes(self) -> Option<Codes<'a>> {
+        match self {
+            Self::Spaced { .. } => None,
+            Self::Stored(rows) => rows.codes(),
+        }
     }
 
     /// The length of the longest run from `first` on, at most to `last`, that lies in one piece.
@@ -108,6 +117,11 @@ impl<'a> Source<'a> {
     /// Whether keys that are rows may be laid out in panels: wide rows are rather read as they are.
     pub(crate) fn can_lay_out(self) -> bool {
         matches!(self, Self::Tensors(..))
+    }
+
+    /// Whether keys and values are codes that are multiplied as they are.
+    pub(crate) fn is_coded(self) -> bool {
+        matches!(self, Self::Cache(cache) if cache.format() == CacheFormat::Q8)
     }
 
     /// The slots that are there.
