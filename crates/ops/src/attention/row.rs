@@ -45,7 +45,7 @@ impl Row<'_> {
     /// `e^(score - max)` in place, and one over their sum; none if no key is seen.
     #[inline(always)]
     fn exponentiate<const N: usize, const FMA: bool>(&mut self) -> Option<f32> {
-        let max = maximum::<N>(self.scores);
+        let max = maximum(self.scores);
         if max == f32::NEG_INFINITY {
             return None;
         }
@@ -103,21 +103,14 @@ impl Row<'_> {
 
 /// The largest element; NaN if there is one.
 #[inline(always)]
-pub(crate) fn maximum<const N: usize>(x: &[f32]) -> f32 {
-    let larger = |a: f32, x: f32| if x > a || x.is_nan() { x } else { a };
-    let (blocks, rest) = x.as_chunks::<N>();
-    let mut lanes = [f32::NEG_INFINITY; N];
-    for block in blocks {
-        for lane in 0..N {
-            lanes[lane] = larger(lanes[lane], block[lane]);
-        }
+pub(crate) fn maximum(x: &[f32]) -> f32 {
+    // Whole numbers in the order of floats, whose maximum is of vectors in any order.
+    let key = |bits: i32| bits ^ ((bits >> 31) & i32::MAX);
+    let [mut largest, mut size] = [key(f32::NEG_INFINITY.to_bits() as i32), 0];
+    for x in x {
+        let bits = x.to_bits() as i32;
+        largest = largest.max(key(bits));
+        size = size.max(bits & i32::MAX);
     }
-    let mut width = N;
-    while width > 1 {
-        width /= 2;
-        for lane in 0..width {
-            lanes[lane] = larger(lanes[lane], lanes[lane + width]);
-        }
-    }
-    rest.iter().fold(lanes[0], |a, x| larger(a, *x))
+    if size > f32::INFINITY.to_bits() as i32 { f32::NAN } else { f32::from_bits(key(largest) as u32) }
 }
