@@ -1,4 +1,4 @@
-//! Attention over caches of codes, whose products are of whole numbers, against an f64 twin that reads what the codes say.
+//! Attention over caches of codes, whose products are of whole numbers where there are instructions for them, against an f64 twin that reads what the codes say.
 
 mod support;
 

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use formwork_tensor::pairs::Rounded;
-use formwork_tensor::{Context, Device, Tensor, Tokens, threads};
+use formwork_tensor::{Context, Device, Simd, Tensor, Tokens, threads};
 
 use super::alibi::{Linear, slope};
 use super::block::{BLOCK, Block, Query, nothing, scratch_len};
@@ -70,16 +70,16 @@ impl<'a> Call<'a> {
         // The blocks of every form, one after the other.
         let of_form = |(at, form)| self.blocks(form, 0..b, 0..steps, sizes).map(move |block| (at, block));
         let blocks: Vec<(usize, usize)> = self.forms.iter().enumerate().flat_map(of_form).collect();
+        let (simd, threads) = (ctx.device().simd(), ctx.device().threads());
         let of_head = |form: &Form<'a>, at| {
             let queries = self.queries([at / kv_heads, at % kv_heads], *form, 0..steps, sizes);
-            let rounded = self.rounded(&queries);
+            let rounded = self.rounded(&queries, simd);
             (queries, rounded)
         };
         let of_form = |form| (0..b * kv_heads).map(|at| of_head(form, at)).collect();
         let heads_of: Vec<Vec<_>> = self.forms.iter().map(of_form).collect();
         let dims = [b, blocks.len(), kv_heads, rows * width];
         let mut parts = ctx.tensor(&dims);
-        let (simd, threads) = (ctx.device().simd(), ctx.device().threads());
         threads.grid(parts.data_mut(), dims, 1, rows * BLOCK * (e + d), |sequence, kv_head, mut blocks_of| {
             for at in blocks_of.range() {
                 threads::scratch(scratch_len(rows, e, d), |scratch| {
@@ -130,7 +130,7 @@ impl<'a> Call<'a> {
                         self.add_in_tiles(device, of, &queries, blocks, [totals, parts, scratch]);
                         continue;
                     }
-                    let rounded = self.rounded(&queries);
+                    let rounded = self.rounded(&queries, simd);
                     for block in blocks {
                         simd.run(self.block(of, &queries, block, scratch, parts).in_codes(rounded.as_ref(), simd));
                         simd.run(Merge { totals: &mut *totals, parts: &*parts, d, apart: 0, blocks: 1 });
@@ -206,10 +206,10 @@ impl<'a> Call<'a> {
         all
     }
 
-    /// Queries for keys that are codes.
-    fn rounded(&self, queries: &[Query<'_>]) -> Option<Rounded> {
+    /// Queries for keys that are codes. Without instructions for products of codes those of floats are faster.
+    fn rounded(&self, queries: &[Query<'_>], simd: Simd) -> Option<Rounded> {
         let width = queries.first()?.q.len();
-        self.source.is_coded().then(|| Rounded::new(queries.iter().map(|query| query.q), width))
+        (self.source.is_coded() && simd != Simd::Portable).then(|| Rounded::new(queries.iter().map(|query| query.q), width))
     }
 
     /// One block of keys.
