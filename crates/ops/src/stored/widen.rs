@@ -47,9 +47,11 @@ impl Coded<'_> {
             let scales = self.scales[scale..].iter().step_by(step);
             for ((codes, scale), out) in codes.chunks(2 * GROUP).zip(scales).zip(out.chunks_mut(GROUP)) {
                 let scale = scale.widen();
-                out.iter_mut()
-                    .zip(codes.as_chunks::<2>().0)
-                    .for_each(|(to, both)| *to = f32::from(both[row % 2]) * scale);
+                // The first code of a pair in the lower byte, the second above: the other is shifted out.
+                let raise = if row % 2 == 0 { 8 } else { 0 };
+                for (to, both) in out.iter_mut().zip(codes.as_chunks::<2>().0) {
+                    *to = f32::from((i16::from_le_bytes(both.map(i8::cast_unsigned)) << raise) >> 8) * scale;
+                }
             }
         }
     }
