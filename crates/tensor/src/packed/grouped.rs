@@ -54,7 +54,7 @@ impl<'a, C: Codes> Groups<'a, C> {
     pub(crate) fn run(self, simd: Simd) {
         match simd {
             #[cfg(target_arch = "x86_64")]
-            Simd::Vnni | Simd::Amx => super::dots::wide(self),
+            Simd::Vnni | Simd::Avx512Bf16 | Simd::Amx => super::dots::wide(self),
             #[cfg(target_arch = "x86_64")]
             Simd::AvxVnni => super::dots::narrow(self),
             #[cfg(target_arch = "x86_64")]
