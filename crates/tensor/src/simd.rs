@@ -1,6 +1,8 @@
 //! SIMD levels: one kernel in plain Rust, compiled for each level, chosen once at run time.
 #![allow(unsafe_code, reason = "calls functions compiled for CPU features that were detected")]
 
+use std::sync::OnceLock;
+
 use crate::error::{Error, Result};
 
 /// A set of CPU features that kernels are compiled for.
@@ -149,6 +151,24 @@ pub fn prefetch<T>(from: *const T) {
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = from;
+}
+
+/// Bytes of a stream of weights that products ask the memory for before they need them. AMD's cores, which keep fewer requests
+/// waiting, read a tenth to a third slower when asked further ahead (measured on Zen 4).
+#[inline]
+pub(crate) fn ahead() -> usize {
+    static AHEAD: OnceLock<usize> = OnceLock::new();
+    *AHEAD.get_or_init(|| if is_amd() { 512 } else { 2048 })
+}
+
+#[cfg(target_arch = "x86_64")]
+fn is_amd() -> bool {
+    std::arch::x86_64::__cpuid(0).ebx.to_le_bytes() == *b"Auth" // AuthenticAMD
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn is_amd() -> bool {
+    false
 }
 
 #[cfg(test)]
