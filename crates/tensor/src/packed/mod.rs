@@ -16,8 +16,6 @@ mod grouped;
 mod lanes;
 mod memory;
 #[cfg(target_arch = "x86_64")]
-pub(crate) mod pairs;
-#[cfg(target_arch = "x86_64")]
 pub(crate) mod parts;
 mod quantise;
 #[cfg(target_arch = "x86_64")]
@@ -26,6 +24,8 @@ mod tiled;
 pub(crate) mod tiles;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod unpack;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod vectors;
 
 use half::{bf16, f16};
 

@@ -11,10 +11,10 @@ use crate::simd::Simd;
 
 use super::PANEL;
 use super::blocks::{Block, Outputs};
-use super::pairs;
 use super::parts::{Parts, ROWS};
 use super::tiles::{LINE, TILE, Tiles};
 use super::unpack::Unpack;
+use super::vectors;
 
 /// The most panels of a task: their tiles stay in the second-level cache while all rows pass.
 pub(crate) const MOST_PANELS: usize = 8;
@@ -164,8 +164,8 @@ impl Piece<'_> {
             unsafe {
                 let out = [sums.add(block * SUMS), sums.add((2 + block) * SUMS)];
                 match width {
-                    1 => pairs::multiply(*rows, [weights[0]], self.depth, [out[0]], PANEL),
-                    _ => pairs::multiply(*rows, weights, self.depth, out, PANEL),
+                    1 => vectors::multiply(*rows, [weights[0]], self.depth, [out[0]], PANEL),
+                    _ => vectors::multiply(*rows, weights, self.depth, out, PANEL),
                 }
             }
         }

@@ -3,10 +3,10 @@
 
 use std::arch::x86_64::*;
 
-use crate::packed::pairs;
 use crate::packed::parts::{load, split};
 use crate::packed::tiles::Tiles;
 use crate::packed::unpack::put;
+use crate::packed::vectors;
 use crate::simd::Simd;
 
 use super::{LINE, Product, SIDE, STEP, TILE};
@@ -98,8 +98,8 @@ impl Pairs<'_> {
         unsafe {
             let under = out.add(SIDE * stride);
             let Some(tiles) = self.tiles else {
-                pairs::multiply(blocks[0], panels, of_inputs.len(), [out, out.add(SIDE)], stride);
-                return pairs::multiply(blocks[1], panels, of_inputs.len(), [under, under.add(SIDE)], stride);
+                vectors::multiply(blocks[0], panels, of_inputs.len(), [out, out.add(SIDE)], stride);
+                return vectors::multiply(blocks[1], panels, of_inputs.len(), [under, under.add(SIDE)], stride);
             };
             tiles.zero_pairs();
             for step in 0..of_inputs.len() {
