@@ -1,6 +1,6 @@
 //! Attention of prompts in tiles of bf16 against attention in f32: what rounding explains, and no more.
 //!
-//! The tests of tiles do nothing where the CPU has none.
+//! The tests of tiles do nothing where the CPU has no instructions for bf16.
 
 mod support;
 
@@ -13,10 +13,10 @@ use support::{in_pieces, numbers, piece, tensor, tokens};
 /// The largest relative error of rounding to bf16.
 const ROUNDING: f64 = 1.0 / 256.0;
 
-/// A context that rounds; none where there are no tiles to do it in.
+/// A context that rounds; none where the CPU has nothing to do it with.
 fn rounding(threads: usize) -> Option<Context> {
     let ctx = Context::open(Some(threads), Precision::Bf16).unwrap();
-    (ctx.device().simd() == Simd::Amx).then_some(ctx)
+    ctx.device().simd().has_bf16().then_some(ctx)
 }
 
 /// Numbers between -1 and 1 that bf16 holds, in 16 bits of any kind.
@@ -135,7 +135,7 @@ impl Case {
 #[test]
 fn results_are_those_of_f32_but_for_rounding() {
     let Some(rounding) = rounding(2) else { return };
-    let full = Context::with(2, Simd::Amx);
+    let full = Context::with(2, Simd::supported()[0]);
     for seed in 0..40 {
         let case = Case::new(&full, seed);
         let mut sizes = case.v.clone();
@@ -209,7 +209,7 @@ fn full_precision_knows_no_tiles() {
 #[test]
 fn what_is_not_a_number_goes_where_it_goes_in_f32() {
     let Some(rounding) = rounding(2) else { return };
-    let full = Context::with(2, Simd::Amx);
+    let full = Context::with(2, Simd::supported()[0]);
     let mut inputs = prompt(&full);
     let at = |slot: usize| (slot * 2 + 1) * 40 + 3;
     inputs[1].data_mut()[at(150)] = f32::NAN;

@@ -212,4 +212,5 @@ fn bench_refuses_what_it_cannot_measure() {
     }
     let long = run(&["bench", "--pp", "60", "--depth", "60", "--repeat", "1"], folder.path()).unwrap_err();
     assert_eq!(long.code, "context-too-long");
+    assert!(long.help.iter().any(|help| help.contains("--pp")), "{long}");
 }

@@ -1,10 +1,10 @@
 //! Speed of matrix products in every format, beside what the machine does at best in the same run.
 //!
-//! `products [FORMAT..]`: `f32`, `bf16`, `f16`, `q8`, `q4`; all unless told.
+//! `products [rounded] [FORMAT..]`: `f32`, `bf16`, `f16`, `q8`, `q4`; all unless told. `rounded` is `--precision bf16`.
 
 use std::time::Instant;
 
-use formwork_tensor::{Context, Format, Layout, Matrix, Param, probe};
+use formwork_tensor::{Context, Format, Layout, Matrix, Param, Precision, probe};
 
 /// The matrices of a half-billion-parameter decoder, `[d_out, d_in]`, and how many of each are larger than any cache.
 const SHAPES: [([usize; 2], usize); 3] = [([4864, 896], 24), ([896, 4864], 24), ([896, 896], 60)];
@@ -23,7 +23,13 @@ fn median(mut run: impl FnMut()) -> f64 {
 }
 
 fn main() {
-    let ctx = Context::new().unwrap();
+    let mut chosen: Vec<String> = std::env::args().skip(1).collect();
+    let precision = match chosen.first() {
+        Some(first) if first == "rounded" => Precision::Bf16,
+        _ => Precision::Full,
+    };
+    chosen.retain(|c| c != "rounded");
+    let ctx = Context::open(None, precision).unwrap();
     let device = ctx.device();
     let memory = vec![1.0; 100 << 20];
     let (mut read, mut peak, mut bytes_peak) = (0.0_f64, 0.0_f64, 0.0_f64);
@@ -38,7 +44,6 @@ fn main() {
         "{} threads at best: {giga_read:.1} GB/s, {giga_peak:.0} GFLOP/s of f32, {giga_bytes:.0} GOP/s of int8",
         device.threads().count()
     );
-    let chosen: Vec<String> = std::env::args().skip(1).collect();
     for (name, format) in
         Format::NAMED.into_iter().filter(|(name, _)| chosen.is_empty() || chosen.iter().any(|c| c == name))
     {

@@ -186,8 +186,8 @@ pub const CODES: &[(&str, &str)] = &[
     ),
     (
         "unknown-simd",
-        "FORMWORK_SIMD names a level that does not exist. It is one of amx, vnni, avx512, \
-         avx2 and portable.",
+        "FORMWORK_SIMD names a level that does not exist. It is one of amx, avx512bf16, vnni, \
+         avx512, avxvnni, avx2 and portable.",
     ),
     (
         "unlisted-tensor",

@@ -8,7 +8,7 @@ use crate::simd::Simd;
 use crate::tensor::Tensor;
 use crate::threads::Threads;
 
-/// How exactly matrix products of many rows and attention of prompts see their operands, on CPUs that multiply tiles of bf16;
+/// How exactly matrix products of many rows and attention of prompts see their operands, on CPUs that have instructions for bf16;
 /// others see them whole.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Precision {

@@ -85,13 +85,11 @@ fn f32_chains(simd: Simd) -> (usize, fn()) {
     match simd {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: a device has a level only where its features were detected.
-        Simd::Amx | Simd::Vnni | Simd::Avx512 => (16, || unsafe { x86::adds_avx512() }),
+        Simd::Amx | Simd::Avx512Bf16 | Simd::Vnni | Simd::Avx512 => (16, || unsafe { x86::adds_avx512() }),
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
         Simd::Avx2 | Simd::AvxVnni => (8, || unsafe { x86::adds_avx2() }),
-        Simd::Portable => (4, portable_adds),
-        #[cfg(not(target_arch = "x86_64"))]
-        Simd::Amx | Simd::Vnni | Simd::Avx512 | Simd::AvxVnni | Simd::Avx2 => (4, portable_adds),
+        _ => (4, portable_adds),
     }
 }
 
@@ -113,13 +111,11 @@ fn int8_chains(simd: Simd) -> Option<(usize, fn())> {
     match simd {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: a device has a level only where its features were detected.
-        Simd::Amx | Simd::Vnni => Some((64, || unsafe { x86::dots_avx512() })),
+        Simd::Amx | Simd::Avx512Bf16 | Simd::Vnni => Some((64, || unsafe { x86::dots_avx512() })),
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
         Simd::AvxVnni => Some((32, || unsafe { x86::dots_avx2() })),
-        #[cfg(not(target_arch = "x86_64"))]
-        Simd::Amx | Simd::Vnni | Simd::AvxVnni => None,
-        Simd::Avx512 | Simd::Avx2 | Simd::Portable => None,
+        _ => None,
     }
 }
 
@@ -185,7 +181,7 @@ mod tests {
             assert!(read_bandwidth(device, &data) > 0.0);
             assert!(f32_peak(device) > 0.0);
             assert!(int8_peak(device).is_none_or(|rate| rate > 0.0));
-            if matches!(simd, Simd::Amx | Simd::Vnni | Simd::AvxVnni) {
+            if matches!(simd, Simd::Amx | Simd::Avx512Bf16 | Simd::Vnni | Simd::AvxVnni) {
                 assert!(int8_peak(device).is_some(), "the level is made for products of bytes");
             }
         }

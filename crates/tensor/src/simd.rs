@@ -1,6 +1,8 @@
 //! SIMD levels: one kernel in plain Rust, compiled for each level, chosen once at run time.
 #![allow(unsafe_code, reason = "calls functions compiled for CPU features that were detected")]
 
+use std::sync::OnceLock;
+
 use crate::error::{Error, Result};
 
 /// A set of CPU features that kernels are compiled for.
@@ -16,6 +18,8 @@ pub enum Simd {
     Avx512,
     /// The same with VNNI: products of 8-bit integers.
     Vnni,
+    /// The same with BF16: products of pairs of bf16.
+    Avx512Bf16,
     /// The same with AMX: products of tiles of bf16.
     Amx,
 }
@@ -33,7 +37,7 @@ pub trait Kernel {
 impl Simd {
     /// The levels this CPU supports, best first.
     pub fn supported() -> Vec<Self> {
-        let all = [Self::Amx, Self::Vnni, Self::Avx512, Self::AvxVnni, Self::Avx2, Self::Portable];
+        let all = [Self::Amx, Self::Avx512Bf16, Self::Vnni, Self::Avx512, Self::AvxVnni, Self::Avx2, Self::Portable];
         all.into_iter().filter(|level| level.is_supported()).collect()
     }
 
@@ -45,10 +49,11 @@ impl Simd {
         }
     }
 
-    /// The level of this name: `amx`, `vnni`, `avx512`, `avxvnni`, `avx2` or `portable`.
+    /// The level of this name: `amx`, `avx512bf16`, `vnni`, `avx512`, `avxvnni`, `avx2` or `portable`.
     pub fn named(name: &str) -> Result<Self> {
         let level = match name {
             "amx" => Self::Amx,
+            "avx512bf16" => Self::Avx512Bf16,
             "vnni" => Self::Vnni,
             "avx512" => Self::Avx512,
             "avxvnni" => Self::AvxVnni,
@@ -56,7 +61,7 @@ impl Simd {
             "portable" => Self::Portable,
             _ => {
                 return Err(Error::usage("unknown-simd", format!("unknown SIMD level `{name}`"))
-                    .help("FORMWORK_SIMD is one of amx, vnni, avx512, avxvnni, avx2, portable"));
+                    .help("FORMWORK_SIMD is one of amx, avx512bf16, vnni, avx512, avxvnni, avx2, portable"));
             }
         };
         if level.is_supported() {
@@ -64,6 +69,11 @@ impl Simd {
         }
         Err(Error::usage("unsupported-simd", format!("this CPU lacks `{name}`"))
             .help("unset FORMWORK_SIMD to use the best level this CPU has"))
+    }
+
+    /// Whether it has instructions for products of bf16, which are faster than those of floats.
+    pub fn has_bf16(self) -> bool {
+        matches!(self, Self::Amx | Self::Avx512Bf16)
     }
 
     /// This level, or the portable one if this CPU lacks it.
@@ -79,11 +89,8 @@ impl Simd {
                 is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c")
             }
             Self::AvxVnni => Self::Avx2.is_supported() && is_x86_feature_detected!("avxvnni"),
-            Self::Amx => {
-                Self::Vnni.is_supported()
-                    && is_x86_feature_detected!("avx512bf16")
-                    && crate::packed::tiles::is_supported()
-            }
+            Self::Amx => Self::Avx512Bf16.is_supported() && crate::packed::tiles::is_supported(),
+            Self::Avx512Bf16 => Self::Vnni.is_supported() && is_x86_feature_detected!("avx512bf16"),
             Self::Vnni => Self::Avx512.is_supported() && is_x86_feature_detected!("avx512vnni"),
             Self::Avx512 => {
                 Self::Avx2.is_supported()
@@ -105,7 +112,9 @@ impl Simd {
     pub fn run<K: Kernel>(self, kernel: K) -> K::Output {
         match self {
             // SAFETY: `is_supported` has detected the features the function is compiled for.
-            Self::Avx512 | Self::Vnni | Self::Amx if self.is_supported() => unsafe { avx512(kernel) },
+            Self::Avx512 | Self::Vnni | Self::Avx512Bf16 | Self::Amx if self.is_supported() => unsafe {
+                avx512(kernel)
+            },
             // SAFETY: as above.
             Self::Avx2 | Self::AvxVnni if self.is_supported() => unsafe { avx2(kernel) },
             _ => kernel.run::<4, false>(),
@@ -142,6 +151,24 @@ pub fn prefetch<T>(from: *const T) {
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = from;
+}
+
+/// Bytes of a stream of weights that products ask the memory for before they need them. AMD's cores, which keep fewer requests
+/// waiting, read a tenth to a third slower when asked further ahead (measured on Zen 4).
+#[inline]
+pub(crate) fn ahead() -> usize {
+    static AHEAD: OnceLock<usize> = OnceLock::new();
+    *AHEAD.get_or_init(|| if is_amd() { 512 } else { 2048 })
+}
+
+#[cfg(target_arch = "x86_64")]
+fn is_amd() -> bool {
+    std::arch::x86_64::__cpuid(0).ebx.to_le_bytes() == *b"Auth" // AuthenticAMD
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn is_amd() -> bool {
+    false
 }
 
 #[cfg(test)]

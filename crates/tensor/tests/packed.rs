@@ -18,13 +18,18 @@ fn numbers(count: usize, seed: u64) -> Vec<f32> {
     std::iter::repeat_with(next).take(count).collect()
 }
 
-/// Rows from which on AMX multiplies in its tiles.
+/// Rows from which on products are made in tiles.
 const TILED: usize = 16;
 
 /// Whether products see inputs and weights rounded to bf16.
 fn is_rounded(ctx: &Context, format: Format, rows: usize) -> bool {
     let asked = ctx.device().precision() == Precision::Bf16;
-    ctx.device().simd() == Simd::Amx && rows >= TILED && (asked || !matches!(format, Format::Float(_)))
+    let in_tiles = match (ctx.device().simd(), format) {
+        (Simd::Amx, Format::Q8 | Format::Q4) => true,
+        (simd, Format::Float(_)) => asked && simd.has_bf16(),
+        _ => false,
+    };
+    in_tiles && rows >= TILED
 }
 
 fn rounded(x: &[f32]) -> Vec<f32> {

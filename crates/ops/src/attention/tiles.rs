@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use formwork_tensor::rounded::{Columns, Product, Rows, SIDE, STEP};
-use formwork_tensor::{Device, Kernel, Precision, Simd};
+use formwork_tensor::{Device, Kernel, Precision};
 
 use super::block::{BLOCK, Block, Query, nothing, seen};
 use super::call::Call;
@@ -18,7 +18,7 @@ const NEAR: usize = 64;
 
 /// Whether products of many rows are rounded on this device.
 pub(crate) fn are_used(device: &Device) -> bool {
-    device.precision() == Precision::Bf16 && device.simd() == Simd::Amx
+    device.precision() == Precision::Bf16 && device.simd().has_bf16()
 }
 
 /// Floats of scratch that laying out keys of width `e` and values of width `d` needs.

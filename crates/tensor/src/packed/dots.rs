@@ -6,10 +6,10 @@ use std::marker::PhantomData;
 
 use super::PANEL;
 use super::group::{Codes, QUADS};
-use super::grouped::{AHEAD, Groups, Tile};
+use super::grouped::{Groups, Tile};
 use super::lanes::{Lanes, Narrow, Wide};
 use super::quantise::GROUP_BYTES;
-use crate::simd::prefetch;
+use crate::simd::{ahead, prefetch};
 
 /// One task with AVX-512 and VNNI.
 pub(crate) fn wide<C: Codes>(task: Groups<'_, C>) {
@@ -64,6 +64,7 @@ impl<L: Lanes> Tile for Vectors<L> {
         let whole = task.x.groups() * GROUP_BYTES * x.height;
         assert!(x.height >= MR && words.len() + 4 * (x.height - MR) >= whole, "rows of one tile");
         let input = Input { words: words.as_ptr(), height: x.height };
+        let ahead = ahead();
         // A loop that is unrolled asks for all its inputs first, which pushes the sums of many rows out of the registers.
         let quads = if MR > 3 { black_box(QUADS) } else { QUADS };
         let mut sums = [[[0.0; PANEL]; NP]; MR];
@@ -71,8 +72,8 @@ impl<L: Lanes> Tile for Vectors<L> {
         unsafe {
             let mut lanes = [[L::floats(); NP]; MR];
             for block in 0..blocks {
-                half::<L, C, MR, NP, 0>(&ws, input, [block, quads], &mut lanes);
-                half::<L, C, MR, NP, 1>(&ws, input, [block, quads], &mut lanes);
+                half::<L, C, MR, NP, 0>(&ws, input, [block, quads, ahead], &mut lanes);
+                half::<L, C, MR, NP, 1>(&ws, input, [block, quads, ahead], &mut lanes);
             }
             for m in 0..MR {
                 for p in 0..NP {
@@ -95,7 +96,7 @@ struct Input {
     height: usize,
 }
 
-/// Adds the products of one half of a block, in `quads` steps.
+/// Adds the products of one half of a block, in `quads` steps; the memory is asked for what stands `ahead` bytes on.
 ///
 /// # Safety
 /// Panels and rows have more than `block` blocks, `quads` is `QUADS`, and the CPU has the instructions.
@@ -104,7 +105,7 @@ struct Input {
 unsafe fn half<L: Lanes, C: Codes, const MR: usize, const NP: usize, const HALF: usize>(
     ws: &[*const u8; NP],
     Input { words, height }: Input,
-    [block, quads]: [usize; 2],
+    [block, quads, ahead]: [usize; 3],
     sums: &mut [[L::Floats; NP]; MR],
 ) {
     // SAFETY: by the contract.
@@ -127,7 +128,7 @@ unsafe fn half<L: Lanes, C: Codes, const MR: usize, const NP: usize, const HALF:
             for p in 0..NP {
                 let line = ws[p].add(block * C::BYTES + C::quad(HALF, quad));
                 if !raised {
-                    prefetch(line.wrapping_add(AHEAD));
+                    prefetch(line.wrapping_add(ahead));
                 }
                 w[p] = L::weights(line, C::BITS, HALF);
             }

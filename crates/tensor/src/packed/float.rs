@@ -6,15 +6,13 @@ use half::{bf16, f16};
 use crate::lanes::{Element, mul_add};
 use crate::matmul::Product;
 use crate::param::DType;
-use crate::simd::{Kernel, prefetch};
+use crate::simd::{Kernel, ahead, prefetch};
 
 use super::PANEL;
 use super::blocks::{Block, Outputs, STREAMS};
 
 /// Inputs of one pass: a pair of panels of that depth and the rows of a tile stay in the first-level cache.
 const DEPTH: usize = 256;
-/// Elements that are fetched ahead.
-const AHEAD: usize = 1024;
 
 /// Writes sixteen rows of `d_in` numbers side by side.
 pub(crate) fn pack<const BYTES: usize>(rows: &[f32], d_in: usize, out: &mut [u8], bytes: impl Fn(f32) -> [u8; BYTES]) {
@@ -118,11 +116,12 @@ impl<E: Element> FloatPanels<'_, E> {
             let start = (panels[p] * d_in + k) * PANEL;
             ws[p] = self.panels.get(start..start + depth * PANEL).unwrap_or(&self.panels[..depth * PANEL]);
         }
+        let ahead = ahead() / size_of::<bf16>(); // elements: panels of f32 are read twice as fast
         for step in 0..depth {
             let mut w = [[0.0; PANEL]; NP];
             for p in 0..NP {
                 if MR == 1 {
-                    prefetch(ws[p].as_ptr().wrapping_add(step * PANEL + AHEAD));
+                    prefetch(ws[p].as_ptr().wrapping_add(step * PANEL + ahead));
                 }
                 // SAFETY: `ws` has `depth` panels' rows, by the slices above; a check here would spill the sums.
                 let stored = unsafe { ws[p].get_unchecked(step * PANEL..(step + 1) * PANEL) };

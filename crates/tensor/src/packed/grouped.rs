@@ -7,15 +7,13 @@ use std::marker::PhantomData;
 
 use crate::lanes::{Element, mul_add};
 use crate::matmul::Product;
-use crate::simd::{Kernel, Simd, prefetch};
+use crate::simd::{Kernel, Simd, ahead, prefetch};
 
 use super::blocks::{Block, Outputs, STREAMS};
 use super::group::{self, Codes};
 use super::quantise::{Quantised, TILE};
 use super::{GROUP, PANEL};
 
-/// Bytes that are fetched ahead of a stream.
-pub(crate) const AHEAD: usize = 2048;
 /// Rows that stay in the second-level cache while panels pass by.
 const HEIGHT: usize = 4 * TILE;
 
@@ -54,7 +52,7 @@ impl<'a, C: Codes> Groups<'a, C> {
     pub(crate) fn run(self, simd: Simd) {
         match simd {
             #[cfg(target_arch = "x86_64")]
-            Simd::Vnni | Simd::Amx => super::dots::wide(self),
+            Simd::Vnni | Simd::Avx512Bf16 | Simd::Amx => super::dots::wide(self),
             #[cfg(target_arch = "x86_64")]
             Simd::AvxVnni => super::dots::narrow(self),
             #[cfg(target_arch = "x86_64")]
@@ -149,13 +147,13 @@ impl<const FMA: bool> Tile for Plain<FMA> {
     #[inline(always)]
     fn tile<C: Codes, const MR: usize, const NP: usize>(task: &mut Groups<'_, C>, row: usize, panels: [usize; NP]) {
         let mut sums = [[0.0; PANEL]; NP];
-        let x = task.x.row(row);
+        let (x, ahead) = (task.x.row(row), ahead());
         for index in 0..task.x.groups() {
             let (half, input) = (index % 2, x.group(index));
             let codes = x.codes(index);
             for p in 0..NP {
                 let panel = task.panel(panels[p]);
-                prefetch(panel.as_ptr().wrapping_add(index / 2 * C::BYTES + AHEAD));
+                prefetch(panel.as_ptr().wrapping_add(index / 2 * C::BYTES + ahead));
                 let block = &panel[index / 2 * C::BYTES..][..C::BYTES];
                 let mut whole = [input.start >> (8 - C::BITS); PANEL];
                 for (at, code) in codes.iter().enumerate() {

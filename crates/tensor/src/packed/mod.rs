@@ -2,10 +2,8 @@
 //!
 //! A panel holds its sixteen outputs side by side for each input (or group of inputs), so that one load gives a vector of
 //! weights and no product needs a sum across lanes. Every output is one sum over the inputs in order, whatever the number of
-//! threads and, but for products of many rows with AMX, of rows.
+//! threads and, but for products of many rows in tiles, of rows.
 
-#[cfg(target_arch = "x86_64")]
-mod amx;
 mod blocks;
 #[cfg(target_arch = "x86_64")]
 mod dots;
@@ -21,21 +19,23 @@ mod memory;
 pub(crate) mod parts;
 mod quantise;
 #[cfg(target_arch = "x86_64")]
+mod tiled;
+#[cfg(target_arch = "x86_64")]
 pub(crate) mod tiles;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod unpack;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod vectors;
 
 use half::{bf16, f16};
 
 use crate::coded::Coded;
-use crate::device::Device;
+use crate::device::{Device, Precision};
 use crate::lanes::Element;
 use crate::matmul::Product;
 use crate::normed::Rows;
 use crate::param::{DType, Param, Values, view};
 use crate::simd::Simd;
-#[cfg(target_arch = "x86_64")]
-use amx::Tiled;
 use blocks::{Block, Blocks, Outputs};
 use float::FloatPanels;
 pub(crate) use gated::multiply_gated;
@@ -45,6 +45,8 @@ pub(crate) use memory::Memory;
 #[cfg(target_arch = "x86_64")]
 use parts::Parts;
 use quantise::Quantised;
+#[cfg(target_arch = "x86_64")]
+use tiled::Tiled;
 #[cfg(target_arch = "x86_64")]
 use unpack::{Floats, Rounded};
 
@@ -178,7 +180,7 @@ impl Packed {
 
     /// Whether products with so many rows round them, so that no kernel reads them as they are.
     pub(crate) fn rounds_inputs(&self, device: &Device, rows: usize) -> bool {
-        self.format.is_coded() || in_tiles(device, rows)
+        self.format.is_coded() || in_tiles(device, rows, [self.format].into_iter())
     }
 
     /// Bytes that the matrix takes.
@@ -205,7 +207,7 @@ impl Packed {
         }
     }
 
-    /// The same with AMX.
+    /// The same in tiles.
     #[cfg(target_arch = "x86_64")]
     fn tiles(&self, product: &Product<'_>, x: &Parts<'_>, block: Block, out: Outputs<'_>) {
         let (panels, panel_bytes) = (self.memory.bytes(), self.format.panel_bytes(self.d_in));
@@ -223,12 +225,17 @@ impl Packed {
     }
 }
 
-/// Whether a product of so many rows is made with AMX.
-fn in_tiles(device: &Device, rows: usize) -> bool {
-    #[cfg(target_arch = "x86_64")]
-    return device.simd() == Simd::Amx && rows >= amx::LEAST_ROWS;
-    #[cfg(not(target_arch = "x86_64"))]
-    return false;
+/// Rows from which on tiles are faster than vectors of floats or codes.
+const LEAST_ROWS: usize = 16;
+
+/// Whether products of so many rows with matrices of these formats are made in tiles.
+fn in_tiles(device: &Device, rows: usize, mut formats: impl Iterator<Item = Format>) -> bool {
+    let is_faster = match device.simd() {
+        Simd::Amx => true,
+        Simd::Avx512Bf16 => device.precision() == Precision::Bf16 && formats.any(|format| !format.is_coded()),
+        _ => false,
+    };
+    is_faster && rows >= LEAST_ROWS
 }
 
 /// The input of products, as their kernels read it.
@@ -237,7 +244,7 @@ enum Prepared<'a> {
     Floats,
     /// For matrices of codes also in 8 bits.
     Codes(Quantised<'a>),
-    /// In the tiles of AMX.
+    /// In tiles of bf16.
     #[cfg(target_arch = "x86_64")]
     Tiles(Parts<'a>),
 }
@@ -247,9 +254,9 @@ impl<'a> Prepared<'a> {
         let Product { x, norm, rows, d_in: width, .. } = *first;
         let x = Rows { x, width, norm };
         #[cfg(target_arch = "x86_64")]
-        if in_tiles(device, rows) {
+        if in_tiles(device, rows, all.iter().map(|(packed, _)| packed.format)) {
             let exact = all.iter().map(|(packed, _)| unpack::inputs(packed.format)).max().unwrap_or(1);
-            let parts = if device.precision() == crate::Precision::Full { exact } else { 1 };
+            let parts = if device.precision() == Precision::Full { exact } else { 1 };
             return Self::Tiles(Parts::new(device, x, rows, parts));
         }
         match all.iter().any(|(packed, _)| packed.format.is_coded()) {
@@ -262,7 +269,7 @@ impl<'a> Prepared<'a> {
     fn blocks(&self, product: &Product<'_>, panel_bytes: usize, threads: usize) -> Blocks {
         match self {
             #[cfg(target_arch = "x86_64")]
-            Self::Tiles(_) => Blocks::of_panels(product, amx::MOST_PANELS, threads),
+            Self::Tiles(_) => Blocks::of_panels(product, tiled::MOST_PANELS, threads),
             _ => Blocks::new(product, panel_bytes, threads),
         }
     }

@@ -1,4 +1,4 @@
-//! The input of a product as sums of bf16 numbers, in the tiles that AMX multiplies.
+//! The input of a product as sums of bf16 numbers, in tiles.
 #![allow(unsafe_code, reason = "CPU intrinsics, called where their features were detected")]
 
 use std::arch::x86_64::*;
@@ -25,7 +25,7 @@ pub(crate) struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
-    /// `x` `[rows, d_in]` in `count` parts, one to three, on a device that has AMX.
+    /// `x` `[rows, d_in]` in `count` parts, one to three, on a device that has instructions for bf16.
     pub(crate) fn new(device: &'a Device, x: Rows<'_>, rows: usize, count: usize) -> Self {
         let d_in = x.width;
         let (steps, blocks) = (d_in.div_ceil(STEP), rows.div_ceil(ROWS));
@@ -33,7 +33,7 @@ impl<'a> Parts<'a> {
         let mut buffer = device.pool.take((blocks * bytes).div_ceil(4));
         device.threads().chunks(&mut buffer.bytes_mut()[..blocks * bytes], bytes, |block, out| {
             x.lend(device.simd(), block * ROWS..(block + 1) * ROWS, |x| {
-                // SAFETY: a device has `Simd::Amx` only where these features were detected.
+                // SAFETY: a device that multiplies in tiles has these features.
                 unsafe {
                     match count {
                         1 => fill::<1>(x, d_in, out),

@@ -1,4 +1,4 @@
-//! Panels as the tiles of weights that AMX multiplies: bf16 numbers, two inputs of each of sixteen outputs in a row.
+//! Panels as tiles of weights: bf16 numbers, two inputs of each of sixteen outputs in a row.
 #![allow(unsafe_code, reason = "CPU intrinsics, called where their features were detected")]
 
 use std::arch::x86_64::*;

@@ -1,17 +1,16 @@
 //! Products of matrices that a kernel lays out itself: numbers are rounded to bf16, sums are in f32.
 //!
-//! Where the device has AMX they are made in its tiles, elsewhere number by number. No sum depends on other rows or columns.
+//! Where the CPU multiplies bf16 they are made in tiles or vectors of it, elsewhere number by number. No sum depends on other rows or columns.
 #![allow(unsafe_code, reason = "calls functions compiled for CPU features that were detected")]
 
-#[cfg(target_arch = "x86_64")]
-mod amx;
 mod plain;
+#[cfg(target_arch = "x86_64")]
+mod tiled;
 
 use std::ops::Range;
 
 use crate::buffer::Buffer;
 use crate::device::Device;
-use crate::simd::Simd;
 
 /// Rows, and columns, that stand together.
 pub const SIDE: usize = 16;
@@ -47,8 +46,8 @@ impl<'a> Side<'a> {
         &mut self.buffer.bytes_mut()[block * self.steps * TILE..][..self.steps * TILE]
     }
 
-    fn has_amx(&self) -> bool {
-        self.device.simd() == Simd::Amx
+    fn in_tiles(&self) -> bool {
+        self.device.simd().has_bf16()
     }
 }
 
@@ -70,12 +69,12 @@ impl<'a> Rows<'a> {
     /// Sets inputs of a row from those of step `first` on; those that are missing from the last step become zeros.
     pub fn set(&mut self, row: usize, first: usize, numbers: &[f32]) {
         assert!(row < self.0.count, "row {row} of {}", self.0.count);
-        let has_amx = self.0.has_amx();
+        let in_tiles = self.0.in_tiles();
         let tiles = &mut self.0.tiles_mut(row / SIDE)[first * TILE..(first + numbers.len().div_ceil(STEP)) * TILE];
-        match has_amx {
-            // SAFETY: a device has `Simd::Amx` only where these features were detected.
+        match in_tiles {
+            // SAFETY: a device has a level only where its features were detected.
             #[cfg(target_arch = "x86_64")]
-            true => unsafe { amx::set_row(numbers, row % SIDE, tiles) },
+            true => unsafe { tiled::set_row(numbers, row % SIDE, tiles) },
             _ => plain::set_row(numbers, row % SIDE, tiles),
         }
     }
@@ -92,13 +91,13 @@ impl<'a> Columns<'a> {
 
     /// Sets the 32 inputs of a step, whose numbers start at sixteen columns `blocks.start`; missing ones become zeros.
     pub fn set(&mut self, blocks: Range<usize>, step: usize, inputs: &[&[f32]; STEP]) {
-        let has_amx = self.0.has_amx();
+        let in_tiles = self.0.in_tiles();
         for (at, block) in blocks.enumerate() {
             let tile = &mut self.0.tiles_mut(block)[step * TILE..][..TILE];
-            match has_amx {
-                // SAFETY: a device has `Simd::Amx` only where these features were detected.
+            match in_tiles {
+                // SAFETY: a device has a level only where its features were detected.
                 #[cfg(target_arch = "x86_64")]
-                true => unsafe { amx::set_columns(inputs, at * SIDE, tile) },
+                true => unsafe { tiled::set_columns(inputs, at * SIDE, tile) },
                 _ => plain::set_columns(inputs, at * SIDE, tile),
             }
         }
@@ -130,10 +129,10 @@ impl Product<'_> {
         if self.of_rows.is_empty() || self.of_columns.is_empty() {
             return;
         }
-        match rows.has_amx() {
-            // SAFETY: a device has `Simd::Amx` only where these features were detected.
+        match rows.in_tiles() {
+            // SAFETY: a device has a level only where its features were detected.
             #[cfg(target_arch = "x86_64")]
-            true => unsafe { amx::multiply(self, out, stride) },
+            true => unsafe { tiled::multiply(self, rows.device.simd(), out, stride) },
             _ => plain::multiply(self, out, stride),
         }
     }

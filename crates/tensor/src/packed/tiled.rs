@@ -1,21 +1,21 @@
-//! Products of many rows with AMX, in bf16: sixteen rows by sixteen outputs by 32 inputs in one instruction.
+//! Products of many rows in tiles of bf16: with AMX sixteen rows by sixteen outputs by 32 inputs in one instruction.
 //!
-//! Floats are multiplied as sums of bf16 numbers, which keeps their precision, unless less is asked for; codes of 8 and 4 bits
-//! are rounded to bf16, as are the inputs that they are multiplied with.
+//! AMX multiplies floats as sums of bf16 numbers, which keeps their precision, unless less is asked for; codes of 8 and 4 bits
+//! are rounded to bf16, as are the inputs that they are multiplied with. Vectors of bf16 multiply numbers that are rounded.
 #![allow(unsafe_code, reason = "CPU intrinsics, called where their features were detected")]
 
 use std::arch::x86_64::*;
 
 use crate::matmul::Product;
+use crate::simd::Simd;
 
 use super::PANEL;
 use super::blocks::{Block, Outputs};
 use super::parts::{Parts, ROWS};
 use super::tiles::{LINE, TILE, Tiles};
 use super::unpack::Unpack;
+use super::vectors;
 
-/// Rows from which on tiles are faster than vectors.
-pub(crate) const LEAST_ROWS: usize = 16;
 /// The most panels of a task: their tiles stay in the second-level cache while all rows pass.
 pub(crate) const MOST_PANELS: usize = 8;
 /// Tiles of a block of rows, in all its parts, before sums are added to the outputs: they stay in the second-level cache while the
@@ -40,7 +40,7 @@ impl Tiled<'_> {
         let device = self.x.device();
         let mut scratch = device.pool.take((4 * TILE + count * bytes).div_ceil(4));
         // SAFETY: a device has `Simd::Amx` only where these features were detected.
-        let tiles = unsafe { Tiles::new() };
+        let tiles = (device.simd() == Simd::Amx).then(|| unsafe { Tiles::new() });
         let (sums, weights) = scratch.bytes_mut().split_at_mut(4 * TILE);
         for first in (0..self.x.steps()).step_by(depth) {
             let depth = depth.min(self.x.steps() - first);
@@ -51,13 +51,13 @@ impl Tiled<'_> {
                     unsafe { U::tiles(panel, self.product.d_in, first + step, out) };
                 }
             }
-            let piece = Piece { tiles: &tiles, x: self.x, first, depth };
+            let piece = Piece { tiles: tiles.as_ref(), x: self.x, first, depth };
             for block in (0..self.x.blocks()).step_by(2) {
                 let height = 2.min(self.x.blocks() - block);
                 for (at, weights) in weights.chunks(2 * bytes).enumerate().take(count.div_ceil(2)) {
                     let width = 2.min(count - 2 * at);
                     let weights = [0, width - 1].map(|panel| weights[panel * bytes..].as_ptr());
-                    piece.multiply::<U>(block, height, weights, sums);
+                    piece.multiply::<U>([block, height], weights, width, sums);
                     // SAFETY: as above.
                     unsafe { self.put(&piece, [block, height], [2 * at, width], sums) };
                 }
@@ -106,7 +106,8 @@ impl Tiled<'_> {
 
 /// Some of the inputs of a product.
 struct Piece<'a> {
-    tiles: &'a Tiles,
+    /// The registers of AMX, where the CPU has them.
+    tiles: Option<&'a Tiles>,
     x: &'a Parts<'a>,
     first: usize,
     depth: usize,
@@ -115,12 +116,16 @@ struct Piece<'a> {
 impl Piece<'_> {
     /// Two blocks of rows by two panels; where there is but one, it is taken twice. The sums of a panel's two blocks stand together.
     #[inline(always)]
-    fn multiply<U: Unpack>(&self, block: usize, height: usize, weights: [*const u8; 2], sums: &mut [u8]) {
+    fn multiply<U: Unpack>(&self, [block, height]: [usize; 2], weights: [*const u8; 2], width: usize, sums: &mut [u8]) {
         let step = self.x.count() * TILE;
         let rows = [block, block + height - 1].map(|block| self.x.block(block)[self.first * step..].as_ptr());
-        let tiles = self.tiles;
-        tiles.zero_pairs();
         assert!(sums.len() >= 4 * TILE, "room for four tiles");
+        let Some(tiles) = self.tiles else {
+            assert!(U::WEIGHTS == 1 && self.x.count() == 1, "vectors multiply rounded numbers");
+            // SAFETY: rows and panels have a tile for each step, and a device that multiplies in tiles has AVX-512 with BF16.
+            return unsafe { self.in_vectors(&rows[..height], weights, width, sums.as_mut_ptr().cast()) };
+        };
+        tiles.zero_pairs();
         // SAFETY: panels and rows have a tile of each part for each step.
         unsafe {
             for at in 0..self.depth {
@@ -144,6 +149,25 @@ impl Piece<'_> {
             tiles.store::<1>(sums.as_mut_ptr().add(TILE), LINE);
             tiles.store::<2>(sums.as_mut_ptr().add(2 * TILE), LINE);
             tiles.store::<3>(sums.as_mut_ptr().add(3 * TILE), LINE);
+        }
+    }
+
+    /// The same for as many blocks and panels as there are.
+    ///
+    /// # Safety
+    /// The CPU has AVX-512 with BF16, rows and panels have a tile for each step, and there is room for four tiles of sums.
+    #[target_feature(enable = "avx512f,avx512bf16")]
+    unsafe fn in_vectors(&self, rows: &[*const u8], weights: [*const u8; 2], width: usize, sums: *mut f32) {
+        const SUMS: usize = ROWS * PANEL;
+        for (block, rows) in rows.iter().enumerate() {
+            // SAFETY: by the contract.
+            unsafe {
+                let out = [sums.add(block * SUMS), sums.add((2 + block) * SUMS)];
+                match width {
+                    1 => vectors::multiply(*rows, [weights[0]], self.depth, [out[0]], PANEL),
+                    _ => vectors::multiply(*rows, weights, self.depth, out, PANEL),
+                }
+            }
         }
     }
 }
