@@ -36,7 +36,7 @@ trait Walk {
 fn run(simd: Simd, walk: impl Walk) {
     match simd.or_portable() {
         #[cfg(target_arch = "x86_64")]
-        Simd::Amx | Simd::Vnni => x86::vnni(walk),
+        Simd::Amx | Simd::Avx512Bf16 | Simd::Vnni => x86::vnni(walk),
         #[cfg(target_arch = "x86_64")]
         Simd::Avx512 => x86::avx512(walk),
         #[cfg(target_arch = "x86_64")]
