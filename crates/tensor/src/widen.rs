@@ -33,7 +33,13 @@ pub fn codes<const N: usize>(from: &[i8], scales: &[f16; LANES], to: &mut [f32])
     let (pairs, single) = from.as_chunks::<{ 2 * LANES }>();
     let (both, last) = to.as_chunks_mut::<{ 2 * LANES }>();
     for (codes, to) in pairs.iter().zip(both) {
-        *to = std::array::from_fn(|at| codes[at % LANES * 2 + at / LANES].widen() * floats[at % LANES]);
+        let (first, second) = to.split_at_mut(LANES);
+        for (lane, both) in codes.as_chunks::<2>().0.iter().enumerate() {
+            // The first code of a pair in the lower byte, the second, with its sign, above.
+            let both = i16::from_le_bytes(both.map(i8::cast_unsigned));
+            first[lane] = f32::from(both << 8 >> 8) * floats[lane];
+            second[lane] = f32::from(both >> 8) * floats[lane];
+        }
     }
     alone(single, &floats, last);
 }
