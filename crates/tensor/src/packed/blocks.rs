@@ -43,10 +43,11 @@ impl Blocks {
         Self { panels, streams, step: step.next_multiple_of(2).min(length.max(1)), d_out: product.d_out }
     }
 
-    /// Tasks of at most `most` panels, whatever they weigh.
+    /// Tasks of at most `most` panels, whatever they weigh, so that no thread has many more panels than another.
     pub(crate) fn of_panels(product: &Product<'_>, most: usize, threads: usize) -> Self {
-        let panels = product.d_out.div_ceil(PANEL);
-        let step = panels.div_ceil(threads * 4).next_multiple_of(2).min(most).min(panels.max(1));
+        let panels = product.d_out.div_ceil(PANEL).max(1);
+        let longest = |step: &usize| panels.div_ceil(*step).div_ceil(threads) * step;
+        let step = (2..=most).rev().step_by(2).min_by_key(longest).unwrap_or(most).min(panels);
         Self { panels, streams: 1, step, d_out: product.d_out }
     }
 
