@@ -22,6 +22,7 @@ pub mod pairs;
 mod param;
 mod pool;
 pub mod probe;
+mod reads;
 pub mod rounded;
 mod shape;
 mod simd;

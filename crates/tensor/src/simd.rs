@@ -1,8 +1,6 @@
 //! SIMD levels: one kernel in plain Rust, compiled for each level, chosen once at run time.
 #![allow(unsafe_code, reason = "calls functions compiled for CPU features that were detected")]
 
-use std::sync::OnceLock;
-
 use crate::error::{Error, Result};
 
 /// A set of CPU features that kernels are compiled for.
@@ -138,37 +136,6 @@ fn avx512<K: Kernel>(kernel: K) -> K::Output {
 #[target_feature(enable = "avx2,fma")]
 fn avx2<K: Kernel>(kernel: K) -> K::Output {
     kernel.run::<8, true>()
-}
-
-/// Asks the memory for what stands at an address, which need not be one of the process; only a hint.
-#[inline(always)]
-pub fn prefetch<T>(from: *const T) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: a prefetch of any address is harmless.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) }
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = from;
-}
-
-/// Bytes of a stream of weights that products ask the memory for before they need them. AMD's cores, which keep fewer requests
-/// waiting, read a tenth to a third slower when asked further ahead (measured on Zen 4).
-#[inline]
-pub(crate) fn ahead() -> usize {
-    static AHEAD: OnceLock<usize> = OnceLock::new();
-    *AHEAD.get_or_init(|| if is_amd() { 512 } else { 2048 })
-}
-
-#[cfg(target_arch = "x86_64")]
-fn is_amd() -> bool {
-    std::arch::x86_64::__cpuid(0).ebx.to_le_bytes() == *b"Auth" // AuthenticAMD
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-fn is_amd() -> bool {
-    false
 }
 
 #[cfg(test)]

@@ -5,12 +5,13 @@ use std::ops::Range;
 
 use crate::device::Device;
 use crate::matmul::Product;
+use crate::reads::{STREAMS, are_streams_faster};
 use crate::threads::Columns;
 
 use super::PANEL;
 
-/// Panels that a task walks together, far apart: memory serves several streams faster than one.
-pub(crate) const STREAMS: usize = 4;
+/// The most rows of products that the memory bounds.
+pub(crate) const FEW: usize = 4;
 /// Bytes of weights below which a task costs more to start than to run.
 const LEAST: usize = 1 << 15;
 /// Bytes of weights of a task of many rows: they stay in the second-level cache.
@@ -35,9 +36,10 @@ pub(crate) struct Blocks {
 impl Blocks {
     pub(crate) fn new(product: &Product<'_>, panel_bytes: usize, threads: usize) -> Self {
         let panels = product.d_out.div_ceil(PANEL);
-        let streams = if product.rows <= STREAMS && panels >= 4 * STREAMS { STREAMS } else { 1 };
+        let few = product.rows <= FEW && panels >= 4 * STREAMS;
+        let streams = if few && are_streams_faster() { STREAMS } else { 1 };
         let length = panels.div_ceil(streams);
-        let work = (panel_bytes * streams * product.rows.div_ceil(STREAMS)).max(1);
+        let work = (panel_bytes * streams * product.rows.div_ceil(FEW)).max(1);
         let even = length.div_ceil(threads * 4);
         let step = even.min((MOST / panel_bytes.max(1)).max(2)).max(LEAST.div_ceil(work)).max(1);
         Self { panels, streams, step: step.next_multiple_of(2).min(length.max(1)), d_out: product.d_out }

@@ -9,7 +9,7 @@ use super::group::{Codes, QUADS};
 use super::grouped::{Groups, Tile};
 use super::lanes::{Lanes, Narrow, Wide};
 use super::quantise::GROUP_BYTES;
-use crate::simd::{ahead, prefetch};
+use crate::reads::{ahead, prefetch};
 
 /// One task with AVX-512 and VNNI.
 pub(crate) fn wide<C: Codes>(task: Groups<'_, C>) {

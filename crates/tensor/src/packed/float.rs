@@ -6,10 +6,11 @@ use half::{bf16, f16};
 use crate::lanes::{Element, mul_add};
 use crate::matmul::Product;
 use crate::param::DType;
-use crate::simd::{Kernel, ahead, prefetch};
+use crate::reads::{STREAMS, ahead, are_streams_faster, prefetch};
+use crate::simd::Kernel;
 
 use super::PANEL;
-use super::blocks::{Block, Outputs, STREAMS};
+use super::blocks::{Block, FEW, Outputs};
 
 /// Inputs of one pass: a pair of panels of that depth and the rows of a tile stay in the first-level cache.
 const DEPTH: usize = 256;
@@ -46,15 +47,19 @@ impl<E: Element> Kernel for FloatPanels<'_, E> {
     #[inline(always)]
     fn run<const N: usize, const FMA: bool>(mut self) {
         let block = self.block.clone();
+        let (rows, d_in) = (self.product.rows, self.product.d_in);
         if block.streams == STREAMS {
             for at in block.range.clone() {
                 let panels = std::array::from_fn::<_, STREAMS, _>(|stream| block.panel(at, stream));
-                (0..self.product.rows).for_each(|row| self.tile::<1, STREAMS, FMA>(row, panels, 0, self.product.d_in));
+                (0..rows).for_each(|row| self.tile::<1, STREAMS, FMA>(row, panels, 0, d_in));
             }
             return;
         }
-        for k in (0..self.product.d_in).step_by(DEPTH) {
-            let depth = DEPTH.min(self.product.d_in - k);
+        if rows <= FEW && !are_streams_faster() {
+            return block.range.for_each(|at| self.strip::<1, N, FMA>([at], 0, d_in));
+        }
+        for k in (0..d_in).step_by(DEPTH) {
+            let depth = DEPTH.min(d_in - k);
             let mut at = block.range.start;
             while N == 16 && at + 2 <= block.range.end {
                 self.strip::<2, N, FMA>([at, at + 1], k, depth);

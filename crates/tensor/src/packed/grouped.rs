@@ -7,9 +7,10 @@ use std::marker::PhantomData;
 
 use crate::lanes::{Element, mul_add};
 use crate::matmul::Product;
-use crate::simd::{Kernel, Simd, ahead, prefetch};
+use crate::reads::{STREAMS, ahead, prefetch};
+use crate::simd::{Kernel, Simd};
 
-use super::blocks::{Block, Outputs, STREAMS};
+use super::blocks::{Block, Outputs};
 use super::group::{self, Codes};
 use super::quantise::{Quantised, TILE};
 use super::{GROUP, PANEL};
