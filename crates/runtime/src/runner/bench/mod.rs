@@ -14,7 +14,7 @@ mod work;
 
 use std::time::Instant;
 
-use formwork_tensor::{Context, Error, Precision, Result};
+use formwork_tensor::{Context, Precision, Result};
 
 pub(super) use options::Bench;
 pub use plan::{Kind, Plan, Test};
@@ -23,6 +23,7 @@ pub use work::Work;
 use super::args::{Options, usage};
 use super::case::decodes;
 use super::print;
+use crate::inputs::check_room;
 use crate::model::Model;
 use crate::weights::Weights;
 use machine::Limits;
@@ -39,7 +40,10 @@ pub(super) fn run<M: Model>(options: &Options) -> Result<()> {
     if tests.is_empty() {
         return Err(usage("no test is left: a model without a cache has `--pp` at depth 0 only"));
     }
-    check_room(&tests, M::INFO.max_positions)?;
+    for test in &tests {
+        let room = check_room(&M::INFO, test.depth + test.tokens);
+        room.map_err(|error| error.help("ask for less with --pp, --tg and --depth"))?;
+    }
     let contexts = contexts(bench, options.precision()?)?;
     let start = Instant::now();
     let weights = match options.weights() {
@@ -54,17 +58,6 @@ pub(super) fn run<M: Model>(options: &Options) -> Result<()> {
     report.rows = rows(&tests, &contexts);
     measure(&model, &contexts, bench, &mut report)?;
     print(&if bench.json { report.json(bench) } else { report.table(bench) })
-}
-
-fn check_room(tests: &[Test], positions: Option<usize>) -> Result<()> {
-    let Some(most) = positions else { return Ok(()) };
-    match tests.iter().find(|test| test.depth + test.tokens > most) {
-        None => Ok(()),
-        Some(test) => {
-            let message = format!("`{test}` needs {} positions, and the model has {most}", test.depth + test.tokens);
-            Err(Error::new("context-too-long", message).help("ask for less with --pp, --tg and --depth"))
-        }
-    }
 }
 
 /// One context for each number of threads.
