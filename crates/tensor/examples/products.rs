@@ -23,12 +23,8 @@ fn median(mut run: impl FnMut()) -> f64 {
 }
 
 fn main() {
-    let mut chosen: Vec<String> = std::env::args().skip(1).collect();
-    let precision = match chosen.first() {
-        Some(first) if first == "rounded" => Precision::Bf16,
-        _ => Precision::Full,
-    };
-    chosen.retain(|c| c != "rounded");
+    let (rounded, chosen): (Vec<String>, Vec<String>) = std::env::args().skip(1).partition(|word| word == "rounded");
+    let precision = if rounded.is_empty() { Precision::Full } else { Precision::Bf16 };
     let ctx = Context::open(None, precision).unwrap();
     let device = ctx.device();
     let memory = vec![1.0; 100 << 20];
