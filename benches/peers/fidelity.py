@@ -43,7 +43,7 @@ def arguments():
     parser.add_argument("--formwork", required=True)
     parser.add_argument("--llama-quantize", required=True)
     parser.add_argument("--made", type=Path, required=True)
-    parser.add_argument("--ours", default="q8,q4", help="formats of Formwork, with commas")
+    parser.add_argument("--ours", default="q8,q4,q4z", help="formats of Formwork, with commas")
     parser.add_argument("--theirs", default="Q8_0,Q4_0,Q4_K_M", help="formats of llama.cpp, with commas")
     parser.add_argument("checkpoints", nargs="+", help="NAME=CHECKPOINT")
     return parser.parse_args()
@@ -195,10 +195,13 @@ def filled(config, tensors):
 
 def unpacked(stored, name, shape):
     """A matrix in Formwork's own form, as numbers."""
-    codes, scales = stored[f"{name}.codes"], stored[f"{name}.scales"].astype(np.float32)
+    codes, scales, zeros = stored[f"{name}.codes"], stored[f"{name}.scales"], 0
     if codes.dtype == np.uint8:
         codes = np.concatenate([codes & 15, codes >> 4], -1).astype(np.float32) - 8
-    numbers = codes.astype(np.float32) * scales[..., None]
+    if scales.dtype == np.uint16:
+        zeros = (scales & 127)[..., None].astype(np.float32) / 8 - 8
+        scales = (scales >> 7 << 6).view(np.float16).astype(np.float32) / 64
+    numbers = (codes.astype(np.float32) - zeros) * scales.astype(np.float32)[..., None]
     return np.ascontiguousarray(numbers.reshape(*numbers.shape[:-2], -1)[..., : shape[-1]])
 
 

@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 # Formats and the GGUF file of each.
-FORMATS = {"f32": "model", "bf16": "BF16", "q8": "Q8_0", "q4": "Q4_0"}
+FORMATS = {"f32": "model", "bf16": "BF16", "q8": "Q8_0", "q4": "Q4_0", "q4z": "Q4_K_M"}
 
 # Our format beside torch's.
 SAME = {"float32": "f32", "bfloat16": "bf16"}
@@ -25,6 +25,7 @@ def arguments():
     parser = argparse.ArgumentParser()
     parser.add_argument("--formwork", required=True)
     parser.add_argument("--llama-bench", required=True)
+    parser.add_argument("--ik-llama-bench", help="the program of the same name of ik_llama.cpp")
     parser.add_argument("--weights", type=Path, required=True)
     parser.add_argument("--spec", required=True)
     parser.add_argument("--formats", default="f32", help="formats of Formwork, with commas")
@@ -59,10 +60,14 @@ def formwork(o, form):
     return {"pp": pp, "tg": tg, "read": read, "share": step["share_of_read"], "peak": prompt["share_of_peak"]}
 
 
-def llama(o, form):
+def llama(o, form, program=None):
     sizes = ["-p", o.pp, "-n", o.tg, "-t", o.threads, "-r", 1]
-    tests = run([o.llama_bench, "-m", o.weights / f"{FORMATS[form]}.gguf", "-o", "json", *sizes])
+    tests = run([program or o.llama_bench, "-m", o.weights / f"{FORMATS[form]}.gguf", "-o", "json", *sizes])
     return {("pp" if test["n_prompt"] else "tg"): test["avg_ts"] for test in tests}
+
+
+def ik_llama(o, form):
+    return llama(o, form, o.ik_llama_bench)
 
 
 def pytorch(o, dtype):
@@ -82,7 +87,9 @@ def cell(values):
 def main():
     o = arguments()
     systems = [("formwork", form, formwork) for form in o.formats.split(",")]
-    systems += [("llama.cpp", form, llama) for form in FORMATS if (o.weights / f"{FORMATS[form]}.gguf").exists()]
+    files = [form for form in FORMATS if (o.weights / f"{FORMATS[form]}.gguf").exists()]
+    systems += [("llama.cpp", form, llama) for form in files]
+    systems += [("ik_llama.cpp", form, ik_llama) for form in files if o.ik_llama_bench]
     systems += [("torch", form, pytorch) for form in o.torch.split(",") if form]
     systems += [("candle", form, candle) for form in ("f32", "q8", "q4") if o.candle]
     results = {system[:2]: [] for system in systems}

@@ -13,7 +13,7 @@ pub enum DType {
     F16,
     /// Blocks of 32 with one 16-bit scale: 34 bytes.
     Q8,
-    /// Blocks of 32 with one 16-bit scale: 18 bytes.
+    /// Blocks of 32 with a 16-bit scale, or a scale and a zero point in 16 bits: 18 bytes.
     Q4,
 }
 
@@ -26,12 +26,17 @@ impl DType {
 
     /// Its name in reports.
     pub fn name(self) -> &'static str {
+        self.names()[0]
+    }
+
+    /// Its name, and those of other formats of the same sizes.
+    pub fn names(self) -> &'static [&'static str] {
         match self {
-            Self::F32 => "f32",
-            Self::Bf16 => "bf16",
-            Self::F16 => "f16",
-            Self::Q8 => "q8",
-            Self::Q4 => "q4",
+            Self::F32 => &["f32"],
+            Self::Bf16 => &["bf16"],
+            Self::F16 => &["f16"],
+            Self::Q8 => &["q8"],
+            Self::Q4 => &["q4", "q4z"],
         }
     }
 

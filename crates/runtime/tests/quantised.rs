@@ -27,7 +27,7 @@ fn quantised(folder: &std::path::Path, dtype: &str) -> Weights {
 
 #[test]
 fn what_was_written_loads_to_the_same_bits() {
-    for (dtype, worst) in [("q8", 0.005), ("q4", 0.1), ("bf16", 0.003), ("f16", 0.0004)] {
+    for (dtype, worst) in [("q8", 0.005), ("q4", 0.1), ("q4z", 0.09), ("bf16", 0.003), ("f16", 0.0004)] {
         let folder = tempfile::tempdir().unwrap();
         let weights = quantised(folder.path(), dtype);
         let holding = Holding::named(None, Some(dtype)).unwrap();
@@ -72,6 +72,28 @@ fn the_form_is_as_documented() {
     }
 }
 
+#[test]
+fn zero_points_are_as_documented() {
+    let folder = tempfile::tempdir().unwrap();
+    quantised(folder.path(), "q4z");
+    let file = SafeTensors::open(&folder.path().join("quantised")).unwrap();
+    let name = "model.layers.1.mlp.down_proj.weight";
+    assert_eq!(file.describe(&format!("{name}.scales")), Some(("U16", &[D_MODEL, D_FF.div_ceil(32)][..])));
+    assert_eq!(file.describe("lm_head.weight.codes"), Some(("I8", &[VOCAB, 1, 32][..])));
+    let [codes, scales] = ["codes", "scales"].map(|part| file.bytes(&format!("{name}.{part}")).unwrap());
+    let held = Weights::open(folder.path().join("quantised"), &Decoder::INFO.mapping).unwrap();
+    let numbers = held.param(name, &[D_MODEL, D_FF]).to_f32().into_owned();
+    for (row, group, input) in [(0, 0, 0), (3, 0, 31), (31, 1, 23), (7, 1, 5)] {
+        let byte = codes[(row * 2 + group) * 16 + input % 16];
+        let code = if input < 16 { byte & 15 } else { byte >> 4 };
+        let at = 2 * (row * 2 + group);
+        let grid = u16::from_le_bytes([scales[at], scales[at + 1]]);
+        let (zero, mantissa, exponent) = (f32::from(grid & 127) / 8.0, grid >> 7 & 15, i32::from(grid >> 11));
+        let scale = (1.0 + f32::from(mantissa) / 16.0) * f32::powi(2.0, exponent - 21);
+        assert_eq!(numbers[row * D_FF + group * 32 + input], scale * (f32::from(code) - zero), "{row} {group} {input}");
+    }
+}
+
 fn file(metadata: &str, tensors: &[(&str, &str, &str, usize)]) -> Vec<u8> {
     let (mut header, mut at) = (format!(r#"{{"__metadata__":{{{metadata}}}"#), 0);
     for (name, dtype, shape, bytes) in tensors {
@@ -97,6 +119,7 @@ fn damaged_files_are_refused() {
         ("wide scales", "packed-pair", file(ours, &[codes, ("a.scales", "F32", "[2,1]", 8)])),
         ("groups of 31", "packed-pair", file(ours, &[("a.codes", "I8", "[2,1,31]", 62), scales])),
         ("wide codes", "packed-pair", file(ours, &[("a.codes", "I16", "[2,1,32]", 128), scales])),
+        ("zero points of 8 bits", "packed-pair", file(ours, &[codes, ("a.scales", "U16", "[2,1]", 4)])),
         ("other rows", "packed-pair", file(ours, &[codes, ("a.scales", "F16", "[1,2]", 4)])),
         ("one axis", "packed-pair", file(ours, &[("a.codes", "I8", "[2,32]", 64), ("a.scales", "F16", "[2]", 4)])),
         ("the name of both", "duplicate-tensor", file(ours, &[codes, scales, ("a", "F32", "[2]", 8)])),

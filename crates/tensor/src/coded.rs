@@ -3,8 +3,6 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use half::f16;
-
 use crate::packed::{Format, GROUP};
 use crate::param::Param;
 
@@ -16,8 +14,9 @@ pub trait CodedRows: Send + Sync {
     /// The format whose codes the rows hold; none where they must be encoded anew.
     fn format(&self) -> Option<Format>;
 
-    /// The codes of a group of 32 numbers, which are the scale times the codes. Called for rows with a format alone.
-    fn group(&self, row: usize, group: usize, codes: &mut [i8; GROUP]) -> f16;
+    /// The codes of a group of 32 numbers, and the grid that the format makes numbers of them with. Called for rows with a format
+    /// alone.
+    fn group(&self, row: usize, group: usize, codes: &mut [i8; GROUP]) -> u16;
 }
 
 /// A tensor `[.., d]` of such rows, in an order of its own.
@@ -94,8 +93,8 @@ impl Coded {
         self.source.format()
     }
 
-    /// The codes of a group of a row and their scale.
-    pub fn group(&self, row: usize, group: usize, codes: &mut [i8; GROUP]) -> f16 {
+    /// The codes of a group of a row and their grid.
+    pub fn group(&self, row: usize, group: usize, codes: &mut [i8; GROUP]) -> u16 {
         self.source.group(self.place(row), group, codes)
     }
 

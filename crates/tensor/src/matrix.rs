@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use half::f16;
-
 use crate::coded::Coded;
 use crate::device::Device;
 use crate::matmul;
@@ -100,8 +98,8 @@ impl Matrix {
         }
     }
 
-    /// The codes of a group of 32 inputs of an output, and their scale, of a matrix whose format has such.
-    pub fn group(&self, row: usize, group: usize, codes: &mut [i8; GROUP]) -> f16 {
+    /// The codes of a group of 32 inputs of an output, and their grid, of a matrix whose format has such.
+    pub fn group(&self, row: usize, group: usize, codes: &mut [i8; GROUP]) -> u16 {
         match &self.held {
             Held::Packed(packed) => packed.group(row, group, codes),
             Held::Stored(..) => panic!("floats are no codes"),

@@ -6,8 +6,14 @@ use half::{bf16, f16};
 
 use formwork_tensor::{Coded, CodedRows, Context, DType, Format, GROUP, Layout, Matrix, Param, Precision, Simd};
 
-const FORMATS: [Format; 5] =
-    [Format::Float(DType::F32), Format::Float(DType::Bf16), Format::Float(DType::F16), Format::Q8, Format::Q4];
+const FORMATS: [Format; 6] = [
+    Format::Float(DType::F32),
+    Format::Float(DType::Bf16),
+    Format::Float(DType::F16),
+    Format::Q8,
+    Format::Q4,
+    Format::Q4Zero,
+];
 
 fn numbers(count: usize, seed: u64) -> Vec<f32> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
@@ -25,7 +31,7 @@ const TILED: usize = 16;
 fn is_rounded(ctx: &Context, format: Format, rows: usize) -> bool {
     let asked = ctx.device().precision() == Precision::Bf16;
     let in_tiles = match (ctx.device().simd(), format) {
-        (Simd::Amx, Format::Q8 | Format::Q4) => true,
+        (Simd::Amx, Format::Q8 | Format::Q4 | Format::Q4Zero) => true,
         (simd, Format::Float(_)) => asked && simd.has_bf16(),
         _ => false,
     };
@@ -121,7 +127,9 @@ fn a_row_depends_on_no_other_and_threads_do_not_change_a_bit() {
 
 #[test]
 fn instruction_sets_agree_on_integers() {
-    for (format, size) in [(Format::Q8, [37, 352, 100]), (Format::Q4, [37, 352, 100]), (Format::Q8, [3, 96, 300])] {
+    let [wide, narrow] = [[37, 352, 100], [3, 96, 300]];
+    let coded = [Format::Q8, Format::Q4, Format::Q4Zero];
+    for (format, size) in coded.into_iter().flat_map(|format| [(format, wide), (format, narrow)]) {
         let of = |simd| (simd, check(&Context::with(1, simd), format, size));
         let levels = Simd::supported().into_iter().filter(|simd| *simd != Simd::Amx || size[0] < TILED);
         let all: Vec<(Simd, Vec<f32>)> = levels.map(of).collect();
@@ -136,6 +144,9 @@ fn instruction_sets_agree_on_integers() {
     }
 }
 
+/// The grid with a zero point whose scale is 1 and whose zero point 0: 21 - 15 - 6 is the exponent, 64 the zero point's place.
+const ONE_FROM_ZERO: u16 = 21 << 11 | 64;
+
 /// Rows of one code, the scale 1.
 struct Same(Format, i8);
 
@@ -148,9 +159,9 @@ impl CodedRows for Same {
         Some(self.0)
     }
 
-    fn group(&self, _: usize, _: usize, codes: &mut [i8; GROUP]) -> f16 {
+    fn group(&self, _: usize, _: usize, codes: &mut [i8; GROUP]) -> u16 {
         codes.fill(self.1);
-        f16::ONE
+        if self.0 == Format::Q4Zero { ONE_FROM_ZERO } else { f16::ONE.to_bits() }
     }
 }
 
@@ -159,7 +170,8 @@ fn sums_have_room_for_the_largest_products() {
     let (d_in, d_out) = (96, 70);
     for simd in Simd::supported() {
         let ctx = Context::with(1, simd);
-        for (format, code) in [(Format::Q8, -128), (Format::Q8, 127), (Format::Q4, -8), (Format::Q4, 7)] {
+        let narrow = [Format::Q4, Format::Q4Zero].into_iter().flat_map(|format| [(format, -8), (format, 7)]);
+        for (format, code) in [(Format::Q8, -128), (Format::Q8, 127)].into_iter().chain(narrow) {
             let matrix = Matrix::from_coded(&Coded::new(&[d_out, d_in], Arc::new(Same(format, code))), format);
             for (rows, input) in [(1, 127.0), (1, -127.0), (13, 127.0), (13, -127.0)] {
                 let mut y = ctx.tensor(&[rows, d_out]);
@@ -184,6 +196,7 @@ fn formats_hold_numbers_as_near_as_they_promise() {
         (FORMATS[2], 1.0 / 2048.0),
         (Format::Q8, 0.6 / 127.0),
         (Format::Q4, 1.01 / 8.0),
+        (Format::Q4Zero, 1.01 / 8.0),
     ] {
         let held = stored.pack(format).to_f32();
         let worst = held.iter().zip(&w).fold(0.0_f32, |worst, (a, b)| worst.max((a - b).abs()));
@@ -194,6 +207,7 @@ fn formats_hold_numbers_as_near_as_they_promise() {
     let panels = d_out.div_ceil(16) * 16 * d_in;
     assert_eq!(size(Format::Q8) * 16, panels * 17);
     assert_eq!(size(Format::Q4) * 16, panels * 9);
+    assert_eq!(size(Format::Q4Zero), size(Format::Q4));
 }
 
 /// The square error of numbers in codes from `least` on, where each 32 have the scale at which the largest gets the last code.
@@ -218,6 +232,38 @@ fn a_search_for_scales_leaves_less_error() {
         let error: f64 = held.iter().zip(&w).map(|(x, y)| f64::from(x - y).powi(2)).sum();
         let plain = error_without_a_search(&w, range);
         assert!(error < share * plain, "{format:?}: {error} is {} of {plain}", error / plain);
+    }
+}
+
+/// Of numbers in a format, the square error relative to that of another.
+fn error_beside([format, other]: [Format; 2], w: &[f32], width: usize) -> f64 {
+    let stored = Matrix::new(Param::from_f32(&[w.len() / width, width], w), Layout::OutIn);
+    let error = |format| {
+        let held = stored.pack(format).to_f32();
+        held.iter().zip(w).map(|(x, y)| f64::from(x - y).powi(2)).sum::<f64>()
+    };
+    error(format) / error(other)
+}
+
+#[test]
+fn a_zero_point_leaves_less_error() {
+    let even = numbers(1 << 18, 12);
+    let normal: Vec<f32> = numbers(1 << 20, 11).chunks(4).map(|four| four.iter().sum()).collect();
+    let of_one_sign: Vec<f32> = even.iter().map(|x| 1.5 + x).collect();
+    let small: Vec<f32> = normal.iter().map(|x| x * 1e-5).collect();
+    for (what, w, share) in [("even", &even, 0.9), ("normal", &normal, 0.8), ("of one sign", &of_one_sign, 0.5)] {
+        let found = error_beside([Format::Q4Zero, Format::Q4], w, 1024);
+        assert!(found < share, "{what}: {found}");
+    }
+    assert!(error_beside([Format::Q4Zero, Format::Q4], &small, 1024) < 0.85, "scales of small numbers keep their bits");
+}
+
+#[test]
+fn groups_without_a_spread_keep_their_numbers() {
+    for number in [0.0, 0.3, -7.0, 1e-6, 9e3] {
+        let w = Param::from_f32(&[1, 64], &[number; 64]);
+        let held = Matrix::new(w, Layout::OutIn).pack(Format::Q4Zero).to_f32();
+        assert!(held.iter().all(|x| (x - number).abs() <= 0.05 * number.abs()), "{number}: {held:?}");
     }
 }
 

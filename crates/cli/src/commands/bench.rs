@@ -59,7 +59,9 @@ fn work(model: &Model, plan: &Plan, cache: CacheFormat) -> Result<BTreeMap<Strin
         let mut last = Work::default();
         for dtype in DType::ALL {
             last = of(model, &test, dtype, cache)?;
-            weights.insert(dtype.name().to_string(), small(last.weights)?);
+            for name in dtype.names() {
+                weights.insert((*name).to_string(), small(last.weights)?);
+            }
         }
         let work = bench::Work { flops: small(last.flops)?, cache: small(last.cache)?, weights };
         all.insert(test.to_string(), work);

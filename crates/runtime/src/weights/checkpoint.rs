@@ -16,12 +16,13 @@ use super::piece::Piece;
 const MAX_INDEX: u64 = 100 << 20;
 
 /// Stored types of weights, and the format that each is held in where nothing else is asked for.
-const FORMATS: [(&str, Format); 8] = [
+const FORMATS: [(&str, Format); 9] = [
     ("F32", Format::Float(DType::F32)),
     ("BF16", Format::Float(DType::Bf16)),
     ("F16", Format::Float(DType::F16)),
     ("Q8", Format::Q8),
     ("Q4", Format::Q4),
+    ("Q4Z", Format::Q4Zero),
     ("Q8_0", Format::Q8),
     ("Q5_0", Format::Q8),
     ("Q4_0", Format::Q4),

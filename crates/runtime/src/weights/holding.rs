@@ -95,7 +95,9 @@ impl Weights {
         let matrix = match self.holding {
             Holding::Mapped => piece.matrix(None),
             Holding::Packed => piece.matrix(None).pack_as_stored(),
-            Holding::As(Format::Q4) if outputs == self.vocab_size => piece.matrix(Some(Format::Q8)),
+            Holding::As(format) if format.code_bits() == Some(4) && outputs == self.vocab_size => {
+                piece.matrix(Some(Format::Q8))
+            }
             Holding::As(format) => piece.matrix(Some(format)),
         };
         if let (Some(taken), Some(original)) = (&mut self.shared.state.borrow_mut().taken, original) {

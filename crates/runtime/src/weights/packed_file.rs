@@ -2,9 +2,9 @@
 //!
 //! It is a safetensors file whose metadata says `format: formwork` and `version: 1`. Names are the model's own, after its
 //! weights' section. A tensor of floats is a parameter as it is. `NAME.codes` and `NAME.scales` are a parameter `[.., d_out,
-//! d_in]` in groups of 32 inputs: `scales` is F16 `[.., d_out, groups]`; `codes` is I8 `[.., d_out, groups, 32]` for 8 bits,
-//! and U8 `[.., d_out, groups, 16]` for 4 bits, where byte `i` holds input `i` in its low half and input `i + 16` in its high
-//! half, each with 8 added. A number is its scale times its code; inputs beyond `d_in` are zero.
+//! d_in]` in groups of 32 inputs: `codes` is I8 `[.., d_out, groups, 32]` for 8 bits, and U8 `[.., d_out, groups, 16]` for 4
+//! bits, where byte `i` holds input `i` in its low half and input `i + 16` in its high half, each with 8 added; `scales` is F16
+//! `[.., d_out, groups]`, or U16 for 4 bits with a zero point, as a grid of the format holds both. Inputs beyond `d_in` are zero.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -12,7 +12,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use formwork_tensor::{Coded, CodedRows, Error, Format, GROUP, Owner, Result};
-use half::f16;
 
 use super::file::{SafeTensors, TensorFile};
 use super::piece::Piece;
@@ -80,13 +79,17 @@ fn wrong(file: &SafeTensors, name: &str, what: &str) -> Error {
 fn entry(file: &SafeTensors, name: &str) -> Result<Entry> {
     let [codes, scales] = ["codes", "scales"].map(|part| format!("{name}.{part}"));
     let (code_type, code_dims) = file.describe(&codes).unwrap_or_default();
-    let Some(("F16", scale_dims)) = file.describe(&scales) else {
-        return Err(wrong(file, &codes, "there are no F16 scales for these codes"));
+    let Some((scale_type, scale_dims)) = file.describe(&scales) else {
+        return Err(wrong(file, &codes, "there are no scales for these codes"));
     };
-    let format = match (code_type, code_dims.last()) {
-        ("I8", Some(&GROUP)) => Format::Q8,
-        ("U8", Some(16)) => Format::Q4,
-        _ => return Err(wrong(file, &codes, "these are neither I8 [.., 32] nor U8 [.., 16]")),
+    let format = match (code_type, code_dims.last(), scale_type) {
+        ("I8", Some(&GROUP), "F16") => Format::Q8,
+        ("U8", Some(16), "F16") => Format::Q4,
+        ("U8", Some(16), "U16") => Format::Q4Zero,
+        _ => {
+            let what = "these are neither I8 [.., 32] with F16 scales nor U8 [.., 16] with F16 or U16 scales";
+            return Err(wrong(file, &codes, what));
+        }
     };
     if code_dims[..code_dims.len() - 1] != *scale_dims || scale_dims.len() < 2 {
         return Err(wrong(file, &codes, "codes and scales differ in shape"));
@@ -111,6 +114,7 @@ impl TensorFile for PackedFile {
     fn describe(&self, name: &str) -> Option<(&str, &[usize])> {
         match self.coded.get(name) {
             Some(Entry { format: Format::Q8, dims, .. }) => Some(("Q8", dims)),
+            Some(Entry { format: Format::Q4Zero, dims, .. }) => Some(("Q4Z", dims)),
             Some(Entry { dims, .. }) => Some(("Q4", dims)),
             None => self.file.describe(name),
         }
@@ -139,8 +143,9 @@ impl CodedRows for Rows {
     fn row(&self, row: usize, out: &mut [f32]) {
         for (group, out) in out.chunks_mut(GROUP).enumerate() {
             let mut codes = [0; GROUP];
-            let scale = self.group(row, group, &mut codes).to_f32();
-            out.iter_mut().zip(codes).for_each(|(x, code)| *x = scale * f32::from(code));
+            let grid = self.group(row, group, &mut codes);
+            let number = |code| self.format.number(grid, code).expect("codes have a format of such");
+            out.iter_mut().zip(codes).for_each(|(x, code)| *x = number(code));
         }
     }
 
@@ -148,10 +153,10 @@ impl CodedRows for Rows {
         Some(self.format)
     }
 
-    fn group(&self, row: usize, group: usize, codes: &mut [i8; GROUP]) -> f16 {
+    fn group(&self, row: usize, group: usize, codes: &mut [i8; GROUP]) -> u16 {
         let at = row * self.groups + group;
         let bytes = self.owner.bytes();
-        let scale = &bytes[self.scales.start + 2 * at..][..2];
+        let grid = &bytes[self.scales.start + 2 * at..][..2];
         match self.format {
             Format::Q8 => {
                 let stored = &bytes[self.codes.start + GROUP * at..][..GROUP];
@@ -159,7 +164,7 @@ impl CodedRows for Rows {
             }
             _ => unpack(&bytes[self.codes.start + GROUP / 2 * at..][..GROUP / 2], codes),
         }
-        f16::from_le_bytes([scale[0], scale[1]])
+        u16::from_le_bytes([grid[0], grid[1]])
     }
 }
 

@@ -159,13 +159,14 @@ fn plan<'a>(name: &str, dims: &[usize], matrices: &'a [Matrix]) -> Vec<Planned<'
         *width = width.div_ceil(GROUP);
     }
     let (dtype, bytes) = if format == Format::Q8 { ("I8", GROUP) } else { ("U8", GROUP / 2) };
+    let grid_dtype = if format == Format::Q4Zero { "U16" } else { "F16" };
     let codes = move |out: &mut dyn Write| {
         groups(matrices, |codes, _| match format {
             Format::Q8 => out.write_all(&codes.map(i8::cast_unsigned)),
             _ => out.write_all(&pack(codes)),
         })
     };
-    let scale = move |out: &mut dyn Write| groups(matrices, |_, scale| out.write_all(&scale.to_le_bytes()));
+    let grids = move |out: &mut dyn Write| groups(matrices, |_, grid| out.write_all(&grid.to_le_bytes()));
     vec![
         Planned {
             name: format!("{name}.codes"),
@@ -173,18 +174,18 @@ fn plan<'a>(name: &str, dims: &[usize], matrices: &'a [Matrix]) -> Vec<Planned<'
             dims: [&scales[..], &[bytes]].concat(),
             write: Box::new(codes),
         },
-        Planned { name: format!("{name}.scales"), dtype: "F16", dims: scales, write: Box::new(scale) },
+        Planned { name: format!("{name}.scales"), dtype: grid_dtype, dims: scales, write: Box::new(grids) },
     ]
 }
 
 /// Goes through all groups of all rows.
-fn groups(matrices: &[Matrix], mut each: impl FnMut(&[i8; GROUP], f16) -> std::io::Result<()>) -> std::io::Result<()> {
+fn groups(matrices: &[Matrix], mut each: impl FnMut(&[i8; GROUP], u16) -> std::io::Result<()>) -> std::io::Result<()> {
     for matrix in matrices {
         for row in 0..matrix.d_out() {
             for group in 0..matrix.d_in().div_ceil(GROUP) {
                 let mut codes = [0; GROUP];
-                let scale = matrix.group(row, group, &mut codes);
-                each(&codes, scale)?;
+                let grid = matrix.group(row, group, &mut codes);
+                each(&codes, grid)?;
             }
         }
     }

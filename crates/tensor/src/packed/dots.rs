@@ -5,7 +5,7 @@ use std::hint::black_box;
 use std::marker::PhantomData;
 
 use super::PANEL;
-use super::group::{Codes, QUADS};
+use super::group::{Codes, QUADS, UNIT, ZERO_STEPS};
 use super::grouped::{Groups, Tile};
 use super::lanes::{Lanes, Narrow, Wide};
 use super::quantise::GROUP_BYTES;
@@ -112,6 +112,7 @@ unsafe fn half<L: Lanes, C: Codes, const MR: usize, const NP: usize, const HALF:
     unsafe {
         let raised = C::BITS == 4 && HALF == 1 && L::ROOM;
         let start = |start: i32| match C::BITS {
+            _ if C::HAS_ZERO => 0,
             8 if !L::ROOM => 0,
             4 if !raised => start >> 4,
             _ => start,
@@ -141,9 +142,22 @@ unsafe fn half<L: Lanes, C: Codes, const MR: usize, const NP: usize, const HALF:
             codes = codes.add(height);
         }
         for p in 0..NP {
+            let grids = ws[p].add(block * C::BYTES + HALF * 2 * PANEL);
             let raise = if raised { 1.0 / 16.0 } else { 1.0 };
-            let weights = L::scales(ws[p].add(block * C::BYTES + HALF * 2 * PANEL), raise);
+            let (weights, zeros) = match C::HAS_ZERO {
+                true if raised => (L::scales_beside_zeros(grids, UNIT * raise), L::zeros(grids)),
+                true => (L::scales_beside_zeros(grids, UNIT / ZERO_STEPS as f32), L::zeros(grids)),
+                false => (L::scales(grids, raise), L::ints(0)),
+            };
             for m in 0..MR {
+                if C::HAS_ZERO {
+                    // A start is -128 times the sum of the codes. Raised products count twice what eighths do.
+                    let start = starts.add(m).read_unaligned();
+                    whole[m][p] = match raised {
+                        true => L::add_zeros(whole[m][p], zeros, start >> 6),
+                        false => L::add_zeros(L::eightfold(whole[m][p]), zeros, start >> 7),
+                    };
+                }
                 sums[m][p] = L::add(sums[m][p], whole[m][p], weights, scales.add(m).read_unaligned());
             }
         }

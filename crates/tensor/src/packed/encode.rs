@@ -1,21 +1,47 @@
-//! Numbers become codes: of each group a scale is searched that leaves the least square error.
+//! Numbers become codes: of each group a grid is searched that leaves the least square error.
 
 use std::array::from_fn;
 use std::marker::PhantomData;
 
 use half::f16;
 
-use crate::lanes::Element;
 use crate::simd::{Kernel, Simd};
 
-use super::group::{BLOCK, Codes, put_scale};
-use super::{GROUP, PANEL};
+use super::group::{BLOCK, Codes, Eight, Four, FourZero, ZERO_STEPS, put_grid};
+use super::{GROUP, PANEL, zeros};
 
 /// One number of each output of a panel.
-type Lanes = [f32; PANEL];
+pub(crate) type Lanes = [f32; PANEL];
+
+/// Codes of numbers.
+pub(crate) trait Encode: Codes {
+    /// The grids of the groups of sixteen outputs.
+    fn search(group: &[Lanes; GROUP]) -> [u16; PANEL];
+}
+
+impl Encode for Eight {
+    #[inline(always)]
+    fn search(group: &[Lanes; GROUP]) -> [u16; PANEL] {
+        scales::<Self>(group, [-120.0, -121.0, -122.0, -123.0, -124.0, -125.0, -126.0, -127.0])
+    }
+}
+
+impl Encode for Four {
+    #[inline(always)]
+    fn search(group: &[Lanes; GROUP]) -> [u16; PANEL] {
+        scales::<Self>(group, [-7.0, -7.6, -8.0, -8.3, -8.6, -9.0, -9.5, -10.0])
+    }
+}
+
+impl Encode for FourZero {
+    #[inline(always)]
+    fn search(group: &[Lanes; GROUP]) -> [u16; PANEL] {
+        zeros::grids::<Self>(group)
+    }
+}
 
 /// Quantises sixteen rows of `d_in` numbers into a panel of zeros. Every SIMD level gives the same codes.
-pub(crate) fn pack<C: Codes>(simd: Simd, rows: &[f32], d_in: usize, out: &mut [u8]) {
+pub(crate) fn pack<C: Encode>(simd: Simd, rows: &[f32], d_in: usize, out: &mut [u8]) {
     simd.run(Pack { rows, d_in, out, codes: PhantomData::<C> });
 }
 
@@ -26,7 +52,7 @@ struct Pack<'a, C> {
     codes: PhantomData<C>,
 }
 
-impl<C: Codes> Kernel for Pack<'_, C> {
+impl<C: Encode> Kernel for Pack<'_, C> {
     type Output = ();
 
     #[inline(always)]
@@ -47,12 +73,15 @@ impl<C: Codes> Kernel for Pack<'_, C> {
 
 /// Stores the group of each output in one half of a block.
 #[inline(always)]
-fn put<C: Codes>(block: &mut [u8], half: usize, group: &[Lanes; GROUP]) {
-    let scales = scales::<C>(group).map(f16::from_f32);
-    let inverse: Lanes = scales.map(|scale| if scale == f16::ZERO { 0.0 } else { 1.0 / scale.widen() });
-    scales.into_iter().enumerate().for_each(|(output, scale)| put_scale(block, output, half, scale));
+fn put<C: Encode>(block: &mut [u8], half: usize, group: &[Lanes; GROUP]) {
+    let bits = C::search(group);
+    let grids = bits.map(C::grid);
+    let inverse: Lanes = grids.map(|grid| if grid.scale == 0.0 { 0.0 } else { 1.0 / grid.scale });
+    let zeros: Lanes = grids.map(|grid| grid.zero as f32 / ZERO_STEPS as f32);
+    bits.into_iter().enumerate().for_each(|(output, bits)| put_grid(block, output, half, bits));
     for (input, x) in group.iter().enumerate() {
-        let codes: [i32; PANEL] = from_fn(|lane| nearest::<C>(x[lane] * inverse[lane]) as i32 + C::OFFSET);
+        let code = |lane: usize| nearest::<C>(x[lane] * inverse[lane] + zeros[lane]);
+        let codes: [i32; PANEL] = from_fn(|lane| code(lane) as i32 + C::OFFSET);
         for (output, code) in codes.into_iter().enumerate() {
             C::put(block, output, half * GROUP + input, code as u8);
         }
@@ -61,18 +90,16 @@ fn put<C: Codes>(block: &mut [u8], half: usize, group: &[Lanes; GROUP]) {
 
 /// The nearest code, the even one of two.
 #[inline(always)]
-fn nearest<C: Codes>(x: f32) -> f32 {
+pub(crate) fn nearest<C: Codes>(x: f32) -> f32 {
     /// Adding 1.5·2^23 and taking it away rounds to the nearest even integer.
     const ROUND: f32 = 12_582_912.0;
     let [least, most] = C::RANGE;
     (x.clamp(least, most) + ROUND) - ROUND
 }
 
-/// Of several codes for the number that is largest in size, the scale of the one that leaves the least square error. None may
-/// move a number by more than the largest divided by the least code.
+/// The largest and the smallest numbers of groups, and zero.
 #[inline(always)]
-fn scales<C: Codes>(group: &[Lanes; GROUP]) -> Lanes {
-    let [least, most] = C::RANGE;
+pub(crate) fn ends(group: &[Lanes; GROUP]) -> [Lanes; 2] {
     let [mut high, mut low] = [[0.0_f32; PANEL]; 2];
     for x in group {
         for lane in 0..PANEL {
@@ -80,10 +107,19 @@ fn scales<C: Codes>(group: &[Lanes; GROUP]) -> Lanes {
             low[lane] = if x[lane] < low[lane] { x[lane] } else { low[lane] };
         }
     }
+    [high, low]
+}
+
+/// Of several codes for the number that is largest in size, the scale of the one that leaves the least square error: below the
+/// least code it is cut off, and the others are finer. None may move a number by more than the largest divided by the least code.
+#[inline(always)]
+fn scales<C: Codes>(group: &[Lanes; GROUP], extremes: [f32; 8]) -> [u16; PANEL] {
+    let [least, most] = C::RANGE;
+    let [high, low] = ends(group);
     let extreme: Lanes = from_fn(|lane| if high[lane] > -low[lane] { high[lane] } else { low[lane] });
     let opposite: Lanes = from_fn(|lane| high[lane].min(-low[lane]));
     let [mut scales, mut errors] = [extreme.map(|x| x / least), [f32::INFINITY; PANEL]];
-    for code in C::EXTREMES {
+    for code in extremes {
         let found = refit::<C>(group, &extreme, code);
         for lane in 0..PANEL {
             let (error, scale) = (found[0][lane], found[1][lane]);
@@ -94,7 +130,7 @@ fn scales<C: Codes>(group: &[Lanes; GROUP]) -> Lanes {
             scales[lane] = if better { scale } else { scales[lane] };
         }
     }
-    scales
+    scales.map(|scale| f16::from_f32(scale).to_bits())
 }
 
 /// With a code for the number that is largest in size: the square error that is left, in units of that number's square, and

@@ -5,13 +5,13 @@
 
 use std::marker::PhantomData;
 
-use crate::lanes::{Element, mul_add};
+use crate::lanes::mul_add;
 use crate::matmul::Product;
 use crate::reads::{STREAMS, ahead, prefetch};
 use crate::simd::{Kernel, Simd};
 
 use super::blocks::{Block, Outputs};
-use super::group::{self, Codes};
+use super::group::{self, Codes, ZERO_STEPS};
 use super::quantise::{Quantised, TILE};
 use super::{GROUP, PANEL};
 
@@ -156,7 +156,7 @@ impl<const FMA: bool> Tile for Plain<FMA> {
                 let panel = task.panel(panels[p]);
                 prefetch(panel.as_ptr().wrapping_add(index / 2 * C::BYTES + ahead));
                 let block = &panel[index / 2 * C::BYTES..][..C::BYTES];
-                let mut whole = [input.start >> (8 - C::BITS); PANEL];
+                let mut whole = [0; PANEL];
                 for (at, code) in codes.iter().enumerate() {
                     let code = i32::from(*code);
                     for (output, whole) in whole.iter_mut().enumerate() {
@@ -164,8 +164,12 @@ impl<const FMA: bool> Tile for Plain<FMA> {
                     }
                 }
                 for output in 0..PANEL {
-                    let factor = group::scale(block, output, half).widen() * input.scale;
-                    sums[p][output] = mul_add::<FMA>(whole[output] as f32, factor, sums[p][output]);
+                    let grid = C::grid(group::grid_bits(block, output, half));
+                    // What is stored for zero counts for each code of the input; the start is -128 times their sum.
+                    let zero = grid.zero + ZERO_STEPS * C::OFFSET;
+                    let sum = (ZERO_STEPS * whole[output] + zero * (input.start >> 7)) as f32;
+                    let factor = grid.scale / ZERO_STEPS as f32 * input.scale;
+                    sums[p][output] = mul_add::<FMA>(sum, factor, sums[p][output]);
                 }
             }
         }

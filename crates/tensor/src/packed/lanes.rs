@@ -3,6 +3,11 @@
 
 use std::arch::x86_64::*;
 
+use super::group::ZERO_BITS;
+
+/// The bits of a grid that hold its zero point.
+const ZEROS: i32 = (1 << ZERO_BITS) - 1;
+
 /// Sixteen lanes. Everything is `#[inline(always)]`, and called where its instructions are there.
 pub(crate) trait Lanes {
     /// The most rows of a tile: as many as registers hold sums of a group for.
@@ -38,6 +43,18 @@ pub(crate) trait Lanes {
 
     /// Sixteen scales of two bytes, times a factor.
     unsafe fn scales(from: *const u8, factor: f32) -> Self::Floats;
+
+    /// The scales of sixteen grids with zero points, times a factor.
+    unsafe fn scales_beside_zeros(from: *const u8, factor: f32) -> Self::Floats;
+
+    /// The zero points of sixteen grids, as they are stored.
+    unsafe fn zeros(from: *const u8) -> Self::Ints;
+
+    /// Eight times the sums.
+    unsafe fn eightfold(sums: Self::Ints) -> Self::Ints;
+
+    /// `sums + zeros · factor`, for a factor of sixteen bits.
+    unsafe fn add_zeros(sums: Self::Ints, zeros: Self::Ints, factor: i32) -> Self::Ints;
 
     /// `sums + group · (scales · scale)`
     unsafe fn add(sums: Self::Floats, group: Self::Ints, scales: Self::Floats, scale: f32) -> Self::Floats;
@@ -100,6 +117,33 @@ impl Lanes for Wide {
     #[inline(always)]
     unsafe fn scales(from: *const u8, factor: f32) -> __m512 {
         unsafe { _mm512_mul_ps(_mm512_cvtph_ps(_mm256_loadu_si256(from.cast())), _mm512_set1_ps(factor)) }
+    }
+
+    #[inline(always)]
+    unsafe fn scales_beside_zeros(from: *const u8, factor: f32) -> __m512 {
+        unsafe {
+            let scales = _mm256_srli_epi16::<{ ZERO_BITS as i32 }>(_mm256_loadu_si256(from.cast()));
+            let scales = _mm512_cvtph_ps(_mm256_slli_epi16::<{ ZERO_BITS as i32 - 1 }>(scales));
+            _mm512_mul_ps(scales, _mm512_set1_ps(factor))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn zeros(from: *const u8) -> __m512i {
+        unsafe {
+            let grids = _mm512_cvtepu16_epi32(_mm256_loadu_si256(from.cast()));
+            _mm512_and_si512(grids, _mm512_set1_epi32(ZEROS))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn eightfold(sums: __m512i) -> __m512i {
+        unsafe { _mm512_slli_epi32::<3>(sums) }
+    }
+
+    #[inline(always)]
+    unsafe fn add_zeros(sums: __m512i, zeros: __m512i, factor: i32) -> __m512i {
+        unsafe { _mm512_add_epi32(sums, _mm512_madd_epi16(zeros, _mm512_set1_epi32(factor))) }
     }
 
     #[inline(always)]
@@ -175,6 +219,41 @@ impl<const VNNI: bool> Lanes for Narrow<VNNI> {
             let factor = _mm256_set1_ps(factor);
             let low = _mm256_mul_ps(_mm256_cvtph_ps(_mm_loadu_si128(from.cast())), factor);
             [low, _mm256_mul_ps(_mm256_cvtph_ps(_mm_loadu_si128(from.add(16).cast())), factor)]
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn scales_beside_zeros(from: *const u8, factor: f32) -> [__m256; 2] {
+        unsafe {
+            let factor = _mm256_set1_ps(factor);
+            let scales = _mm256_srli_epi16::<{ ZERO_BITS as i32 }>(_mm256_loadu_si256(from.cast()));
+            let scales = _mm256_slli_epi16::<{ ZERO_BITS as i32 - 1 }>(scales);
+            let [low, high] = [_mm256_castsi256_si128(scales), _mm256_extracti128_si256::<1>(scales)];
+            [low, high].map(|scales| _mm256_mul_ps(_mm256_cvtph_ps(scales), factor))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn zeros(from: *const u8) -> [__m256i; 2] {
+        unsafe {
+            [from, from.add(16)].map(|from| {
+                let grids = _mm256_cvtepu16_epi32(_mm_loadu_si128(from.cast()));
+                _mm256_and_si256(grids, _mm256_set1_epi32(ZEROS))
+            })
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn eightfold([low, high]: [__m256i; 2]) -> [__m256i; 2] {
+        unsafe { [_mm256_slli_epi32::<3>(low), _mm256_slli_epi32::<3>(high)] }
+    }
+
+    #[inline(always)]
+    unsafe fn add_zeros([s0, s1]: [__m256i; 2], [z0, z1]: [__m256i; 2], factor: i32) -> [__m256i; 2] {
+        unsafe {
+            let factor = _mm256_set1_epi32(factor);
+            let low = _mm256_add_epi32(s0, _mm256_madd_epi16(z0, factor));
+            [low, _mm256_add_epi32(s1, _mm256_madd_epi16(z1, factor))]
         }
     }
 

@@ -9,6 +9,7 @@ mod blocks;
 mod dots;
 mod encode;
 mod float;
+mod format;
 mod gated;
 mod group;
 mod grouped;
@@ -26,6 +27,7 @@ pub(crate) mod tiles;
 pub(crate) mod unpack;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod vectors;
+mod zeros;
 
 use half::{bf16, f16};
 
@@ -38,8 +40,10 @@ use crate::param::{DType, Param, Values, view};
 use crate::simd::Simd;
 use blocks::{Block, Blocks, Outputs};
 use float::FloatPanels;
+pub use format::Format;
+use format::by_format;
 pub(crate) use gated::multiply_gated;
-use group::{Eight, Four};
+use group::{Eight, Four, FourZero};
 use grouped::Groups;
 pub(crate) use memory::Memory;
 #[cfg(target_arch = "x86_64")]
@@ -54,41 +58,6 @@ use unpack::{Floats, Rounded};
 pub(crate) const PANEL: usize = 16;
 /// Inputs that share a scale.
 pub const GROUP: usize = 32;
-
-/// How the numbers of a packed matrix are stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    /// As they are, in 32 or 16 bits.
-    Float(DType),
-    /// 8 bits, and a 16-bit scale for each 32 inputs of an output: 8.5 bits a weight.
-    Q8,
-    /// 4 bits, and a 16-bit scale for each 32 inputs of an output: 4.5 bits a weight.
-    Q4,
-}
-
-impl Format {
-    /// Every format by its name.
-    pub const NAMED: [(&'static str, Self); 5] = [
-        ("f32", Self::Float(DType::F32)),
-        ("bf16", Self::Float(DType::Bf16)),
-        ("f16", Self::Float(DType::F16)),
-        ("q8", Self::Q8),
-        ("q4", Self::Q4),
-    ];
-
-    fn is_coded(self) -> bool {
-        matches!(self, Self::Q8 | Self::Q4)
-    }
-
-    /// Bytes of one panel of `d_in` inputs.
-    pub(crate) fn panel_bytes(self, d_in: usize) -> usize {
-        match self {
-            Self::Float(dtype) => PANEL * d_in * dtype.size(),
-            Self::Q8 => group::panel_bytes::<Eight>(d_in),
-            Self::Q4 => group::panel_bytes::<Four>(d_in),
-        }
-    }
-}
 
 /// A packed matrix `[d_out, d_in]`.
 pub(crate) struct Packed {
@@ -110,13 +79,11 @@ impl Packed {
                     row(panel * PANEL + at, row_out);
                 }
             }
-            match format {
-                Format::Float(DType::F32) => float::pack(&rows, d_in, out, |x| x.to_le_bytes()),
-                Format::Float(DType::Bf16) => float::pack(&rows, d_in, out, |x| bf16::from_f32(x).to_le_bytes()),
-                Format::Float(DType::F16) => float::pack(&rows, d_in, out, |x| f16::from_f32(x).to_le_bytes()),
-                Format::Q8 => encode::pack::<Eight>(simd, &rows, d_in, out),
-                Format::Q4 => encode::pack::<Four>(simd, &rows, d_in, out),
-            }
+            by_format!(format, C => encode::pack::<C>(simd, &rows, d_in, out), dtype => match dtype {
+                DType::F32 => float::pack(&rows, d_in, out, |x| x.to_le_bytes()),
+                DType::Bf16 => float::pack(&rows, d_in, out, |x| bf16::from_f32(x).to_le_bytes()),
+                DType::F16 => float::pack(&rows, d_in, out, |x| f16::from_f32(x).to_le_bytes()),
+            });
         });
         Self { format, d_in, memory }
     }
@@ -124,10 +91,12 @@ impl Packed {
     /// Packs rows `[d_out, d_in]` of codes; those whose codes the format has too keep them.
     pub(crate) fn from_coded(coded: &Coded, format: Format) -> Self {
         let &[d_out, d_in] = coded.shape() else { panic!("a matrix has two axes, not {:?}", coded.shape()) };
-        if !matches!(
-            (coded.format(), format),
-            (Some(Format::Q4 | Format::Q8), Format::Q8) | (Some(Format::Q4), Format::Q4)
-        ) {
+        let has_codes = match format {
+            Format::Q8 => matches!(coded.format(), Some(Format::Q4 | Format::Q8)),
+            Format::Q4 | Format::Q4Zero => coded.format() == Some(format),
+            Format::Float(_) => false,
+        };
+        if !has_codes {
             return Self::new(format, d_in, d_out, |row, out| coded.row(row, out));
         }
         let bytes = format.panel_bytes(d_in);
@@ -135,13 +104,9 @@ impl Packed {
         memory.fill(bytes, |panel, out| {
             let group = |output: usize, group: usize, codes: &mut [i8; GROUP]| match panel * PANEL + output {
                 row if row < d_out => coded.group(row, group, codes),
-                _ => f16::ZERO,
+                _ => 0,
             };
-            match format {
-                Format::Q8 => group::fill::<Eight>(out, d_in, group),
-                Format::Q4 => group::fill::<Four>(out, d_in, group),
-                Format::Float(_) => unreachable!("floats are no codes"),
-            }
+            by_format!(format, C => group::fill::<C>(out, d_in, group), _ => unreachable!("floats are no codes"));
         });
         Self { format, d_in, memory }
     }
@@ -155,22 +120,16 @@ impl Packed {
     pub(crate) fn row(&self, row: usize, out: &mut [f32]) {
         let (panel, output) = (self.panel(row), row % PANEL);
         for (input, x) in out.iter_mut().enumerate() {
-            *x = match self.format {
-                Format::Float(dtype) => float::at(panel, dtype, input * PANEL + output),
-                Format::Q8 => group::at::<Eight>(panel, output, input),
-                Format::Q4 => group::at::<Four>(panel, output, input),
-            };
+            *x = by_format!(self.format, C => group::at::<C>(panel, output, input), dtype => {
+                float::at(panel, dtype, input * PANEL + output)
+            });
         }
     }
 
-    /// The codes of a group of an output, and their scale.
-    pub(crate) fn group(&self, row: usize, group: usize, codes: &mut [i8; GROUP]) -> f16 {
+    /// The codes of a group of an output, and their grid.
+    pub(crate) fn group(&self, row: usize, group: usize, codes: &mut [i8; GROUP]) -> u16 {
         let (panel, output) = (self.panel(row), row % PANEL);
-        match self.format {
-            Format::Q8 => group::codes::<Eight>(panel, output, group, codes),
-            Format::Q4 => group::codes::<Four>(panel, output, group, codes),
-            Format::Float(_) => panic!("floats are no codes"),
-        }
+        by_format!(self.format, C => group::codes::<C>(panel, output, group, codes), _ => panic!("floats are no codes"))
     }
 
     fn panel(&self, row: usize) -> &[u8] {
@@ -198,13 +157,11 @@ impl Packed {
             Prepared::Tiles(x) => return self.tiles(product, x, block, out),
         };
         let coded = || codes.expect("the input is prepared for matrices of codes");
-        match self.format {
-            Format::Float(DType::F32) => simd.run(FloatPanels { product, panels: view::<f32>(bytes), block, out }),
-            Format::Float(DType::Bf16) => simd.run(FloatPanels { product, panels: view::<bf16>(bytes), block, out }),
-            Format::Float(DType::F16) => simd.run(FloatPanels { product, panels: view::<f16>(bytes), block, out }),
-            Format::Q8 => Groups::<Eight>::new(product, bytes, coded(), block, out).run(simd),
-            Format::Q4 => Groups::<Four>::new(product, bytes, coded(), block, out).run(simd),
-        }
+        by_format!(self.format, C => Groups::<C>::new(product, bytes, coded(), block, out).run(simd), dtype => match dtype {
+            DType::F32 => simd.run(FloatPanels { product, panels: view::<f32>(bytes), block, out }),
+            DType::Bf16 => simd.run(FloatPanels { product, panels: view::<bf16>(bytes), block, out }),
+            DType::F16 => simd.run(FloatPanels { product, panels: view::<f16>(bytes), block, out }),
+        });
     }
 
     /// The same in tiles.
@@ -213,15 +170,13 @@ impl Packed {
         let (panels, panel_bytes) = (self.memory.bytes(), self.format.panel_bytes(self.d_in));
         let task = Tiled { product, panels, panel_bytes, x, block, out };
         let is_rounded = x.count() == 1;
-        match self.format {
-            Format::Float(DType::F32) if is_rounded => task.run::<Rounded<f32>>(),
-            Format::Float(DType::F16) if is_rounded => task.run::<Rounded<f16>>(),
-            Format::Float(DType::F32) => task.run::<Floats<f32>>(),
-            Format::Float(DType::Bf16) => task.run::<Floats<bf16>>(),
-            Format::Float(DType::F16) => task.run::<Floats<f16>>(),
-            Format::Q8 => task.run::<unpack::Coded<Eight>>(),
-            Format::Q4 => task.run::<unpack::Coded<Four>>(),
-        }
+        by_format!(self.format, C => task.run::<unpack::Coded<C>>(), dtype => match dtype {
+            DType::F32 if is_rounded => task.run::<Rounded<f32>>(),
+            DType::F16 if is_rounded => task.run::<Rounded<f16>>(),
+            DType::F32 => task.run::<Floats<f32>>(),
+            DType::Bf16 => task.run::<Floats<bf16>>(),
+            DType::F16 => task.run::<Floats<f16>>(),
+        });
     }
 }
 

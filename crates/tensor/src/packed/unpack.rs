@@ -8,7 +8,9 @@ use half::{bf16, f16};
 
 use crate::param::DType;
 
-use super::group::{Codes, Eight, Four, QUADS};
+use super::format::by_format;
+use super::group::{Codes, Eight, Four, FourZero, QUADS, UNIT, ZERO_STEPS};
+use super::lanes::{Lanes as _, Wide};
 use super::parts::{STEP, split};
 use super::tiles::{LINE, TILE};
 use super::{Format, PANEL};
@@ -32,13 +34,11 @@ pub(crate) trait Unpack {
 
 /// Parts of an input for weights of a format.
 pub(crate) fn inputs(format: Format) -> usize {
-    match format {
-        Format::Float(DType::F32) => Floats::<f32>::INPUTS,
-        Format::Float(DType::Bf16) => Floats::<bf16>::INPUTS,
-        Format::Float(DType::F16) => Floats::<f16>::INPUTS,
-        Format::Q8 => Coded::<Eight>::INPUTS,
-        Format::Q4 => Coded::<Four>::INPUTS,
-    }
+    by_format!(format, C => Coded::<C>::INPUTS, dtype => match dtype {
+        DType::F32 => Floats::<f32>::INPUTS,
+        DType::Bf16 => Floats::<bf16>::INPUTS,
+        DType::F16 => Floats::<f16>::INPUTS,
+    })
 }
 
 /// Panels of floats.
@@ -120,15 +120,18 @@ impl<C: Codes> Unpack for Coded<C> {
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,f16c,fma")]
     unsafe fn tiles(panel: &[u8], _d_in: usize, step: usize, out: &mut [u8]) {
         let (block, half) = (&panel[step / 2 * C::BYTES..][..C::BYTES], step % 2);
-        // SAFETY: reads lie in the slices that they are taken from.
-        let scale = unsafe {
-            let place = block[half * 2 * PANEL..][..2 * PANEL].as_ptr();
-            _mm512_cvtph_ps(_mm256_loadu_si256(place.cast()))
+        // SAFETY: the grids lie in the slice that they are taken from.
+        let [scale, less] = unsafe {
+            let grids = block[half * 2 * PANEL..][..2 * PANEL].as_ptr();
+            match C::HAS_ZERO {
+                true => [Wide::scales_beside_zeros(grids, UNIT), _mm512_cvtepi32_ps(Wide::zeros(grids))],
+                false => [Wide::scales(grids, 1.0), _mm512_set1_ps((ZERO_STEPS * C::OFFSET) as f32)],
+            }
         };
-        let less = _mm512_mul_ps(scale, _mm512_set1_ps(-C::OFFSET as f32));
+        let less = _mm512_mul_ps(scale, _mm512_mul_ps(less, _mm512_set1_ps(-1.0 / ZERO_STEPS as f32)));
         let low = _mm512_set1_epi32(0xff >> (8 - C::BITS));
         for quad in 0..QUADS {
-            // SAFETY: as above.
+            // SAFETY: so do the codes.
             let codes = unsafe { _mm512_loadu_si512(block[C::quad(half, quad)..][..LINE].as_ptr().cast()) };
             let codes = if C::BITS == 4 && half == 1 { _mm512_srli_epi32::<4>(codes) } else { codes };
             let number = |code: __m512i| _mm512_fmadd_ps(_mm512_cvtepi32_ps(_mm512_and_si512(code, low)), scale, less);

@@ -120,10 +120,10 @@ impl CodedRows for Blocks {
         }
     }
 
-    fn group(&self, row: usize, group: usize, codes: &mut [i8; GROUP]) -> f16 {
+    fn group(&self, row: usize, group: usize, codes: &mut [i8; GROUP]) -> u16 {
         let block = self.block(row, group);
         codes_of(self.kind, block, codes);
-        f16::from_le_bytes([block[0], block[1]])
+        u16::from_le_bytes([block[0], block[1]])
     }
 }
 
