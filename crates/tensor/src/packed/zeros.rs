@@ -34,11 +34,11 @@ pub(crate) fn grids<C: Codes>(group: &[Lanes; GROUP]) -> [u16; PANEL] {
     let scale: Lanes = from_fn(|lane| (high[lane] - low[lane]) / (most - least));
     let whole = Lines { scale, offset: from_fn(|lane| low[lane] - scale[lane] * least) };
     let mut found = near::<C>(group, &whole, &mean, 1);
-    let most: Lanes = from_fn(|lane| high[lane].max(-low[lane]) * FARTHEST);
+    let allowed: Lanes = from_fn(|lane| high[lane].max(-low[lane]) * FARTHEST);
     for step in NEAR {
         let other = near::<C>(group, &best, &mean, step);
-        for lane in 0..PANEL {
-            let better = (other.farthest[lane] <= most[lane]) & (other.error[lane] < found.error[lane]);
+        for (lane, allowed) in allowed.iter().enumerate() {
+            let better = (other.farthest[lane] <= *allowed) & (other.error[lane] < found.error[lane]);
             found.bits[lane] = if better { other.bits[lane] } else { found.bits[lane] };
             found.error[lane] = if better { other.error[lane] } else { found.error[lane] };
         }
