@@ -26,6 +26,7 @@ mod reads;
 pub mod rounded;
 mod shape;
 mod simd;
+mod sixteen;
 mod tensor;
 pub mod threads;
 mod tokens;

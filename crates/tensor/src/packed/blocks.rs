@@ -11,7 +11,7 @@ use crate::threads::Columns;
 use super::PANEL;
 
 /// The most rows of products that the memory bounds.
-pub(crate) const FEW: usize = 4;
+const FEW: usize = 4;
 /// Bytes of weights below which a task costs more to start than to run.
 const LEAST: usize = 1 << 15;
 /// Bytes of weights of a task of many rows: they stay in the second-level cache.
@@ -23,6 +23,8 @@ pub(crate) struct Block {
     pub(crate) range: Range<usize>,
     pub(crate) streams: usize,
     pub(crate) stride: usize,
+    /// Whether memory serves whole panels, one after the other, faster than several at once or in pieces.
+    pub(crate) in_order: bool,
 }
 
 /// The tasks of a product.
@@ -31,18 +33,20 @@ pub(crate) struct Blocks {
     streams: usize,
     step: usize,
     d_out: usize,
+    in_order: bool,
 }
 
 impl Blocks {
     pub(crate) fn new(product: &Product<'_>, panel_bytes: usize, threads: usize) -> Self {
         let panels = product.d_out.div_ceil(PANEL);
-        let few = product.rows <= FEW && panels >= 4 * STREAMS;
-        let streams = if few && are_streams_faster() { STREAMS } else { 1 };
+        let (few, many_streams) = (product.rows <= FEW, are_streams_faster());
+        let streams = if few && many_streams && panels >= 4 * STREAMS { STREAMS } else { 1 };
         let length = panels.div_ceil(streams);
         let work = (panel_bytes * streams * product.rows.div_ceil(FEW)).max(1);
         let even = length.div_ceil(threads * 4);
         let step = even.min((MOST / panel_bytes.max(1)).max(2)).max(LEAST.div_ceil(work)).max(1);
-        Self { panels, streams, step: step.next_multiple_of(2).min(length.max(1)), d_out: product.d_out }
+        let step = step.next_multiple_of(2).min(length.max(1));
+        Self { panels, streams, step, d_out: product.d_out, in_order: few && !many_streams }
     }
 
     /// Tasks of at most `most` panels, whatever they weigh, so that no thread has many more panels than another.
@@ -50,7 +54,7 @@ impl Blocks {
         let panels = product.d_out.div_ceil(PANEL).max(1);
         let longest = |step: &usize| panels.div_ceil(*step).div_ceil(threads) * step;
         let step = (2..=most).rev().step_by(2).min_by_key(longest).unwrap_or(most).min(panels);
-        Self { panels, streams: 1, step, d_out: product.d_out }
+        Self { panels, streams: 1, step, d_out: product.d_out, in_order: false }
     }
 
     fn stride(&self) -> usize {
@@ -64,7 +68,7 @@ impl Blocks {
     fn block(&self, index: usize) -> Block {
         let start = index * self.step;
         let range = start..(start + self.step).min(self.stride());
-        Block { range, streams: self.streams, stride: self.stride() }
+        Block { range, streams: self.streams, stride: self.stride(), in_order: self.in_order }
     }
 
     /// Runs `task(product, block, outputs)` for every block of every product, on all threads at once.

@@ -10,6 +10,7 @@ use super::grouped::{Groups, Tile};
 use super::lanes::{Lanes, Narrow, Wide};
 use super::quantise::GROUP_BYTES;
 use crate::reads::{ahead, prefetch};
+use crate::sixteen::Sixteen;
 
 /// One task with AVX-512 and VNNI.
 pub(crate) fn wide<C: Codes>(task: Groups<'_, C>) {
@@ -70,14 +71,14 @@ impl<L: Lanes> Tile for Vectors<L> {
         let mut sums = [[[0.0; PANEL]; NP]; MR];
         // SAFETY: called from code compiled for these features; panels and rows have `blocks` blocks.
         unsafe {
-            let mut lanes = [[L::floats(); NP]; MR];
+            let mut lanes = [[L::V::floats(); NP]; MR];
             for block in 0..blocks {
                 half::<L, C, MR, NP, 0>(&ws, input, [block, quads, ahead], &mut lanes);
                 half::<L, C, MR, NP, 1>(&ws, input, [block, quads, ahead], &mut lanes);
             }
             for m in 0..MR {
                 for p in 0..NP {
-                    L::store(lanes[m][p], sums[m][p].as_mut_ptr());
+                    L::V::store(lanes[m][p], sums[m][p].as_mut_ptr());
                 }
             }
         }
@@ -106,7 +107,7 @@ unsafe fn half<L: Lanes, C: Codes, const MR: usize, const NP: usize, const HALF:
     ws: &[*const u8; NP],
     Input { words, height }: Input,
     [block, quads, ahead]: [usize; 3],
-    sums: &mut [[L::Floats; NP]; MR],
+    sums: &mut [[<L::V as Sixteen>::Floats; NP]; MR],
 ) {
     // SAFETY: by the contract.
     unsafe {
@@ -120,12 +121,12 @@ unsafe fn half<L: Lanes, C: Codes, const MR: usize, const NP: usize, const HALF:
         let scales = words.add((2 * block + HALF) * height * GROUP_BYTES).cast::<f32>();
         let starts = scales.add(height).cast::<i32>();
         let mut codes = starts.add(height);
-        let mut whole = [[L::ints(0); NP]; MR];
+        let mut whole = [[L::V::ints(0); NP]; MR];
         for m in 0..MR {
-            whole[m] = [L::ints(start(starts.add(m).read_unaligned())); NP];
+            whole[m] = [L::V::ints(start(starts.add(m).read_unaligned())); NP];
         }
         for quad in 0..quads {
-            let mut w = [L::ints(0); NP];
+            let mut w = [L::V::ints(0); NP];
             for p in 0..NP {
                 let line = ws[p].add(block * C::BYTES + C::quad(HALF, quad));
                 if !raised {
@@ -144,21 +145,24 @@ unsafe fn half<L: Lanes, C: Codes, const MR: usize, const NP: usize, const HALF:
         for p in 0..NP {
             let grids = ws[p].add(block * C::BYTES + HALF * 2 * PANEL);
             let raise = if raised { 1.0 / 16.0 } else { 1.0 };
-            let (weights, zeros) = match C::HAS_ZERO {
-                true if raised => (L::scales_beside_zeros(grids, UNIT * raise), L::zeros(grids)),
-                true => (L::scales_beside_zeros(grids, UNIT / ZERO_STEPS as f32), L::zeros(grids)),
-                false => (L::scales(grids, raise), L::ints(0)),
-            };
-            for m in 0..MR {
-                if C::HAS_ZERO {
-                    // A start is -128 times the sum of the codes. Raised products count twice what eighths do.
-                    let start = starts.add(m).read_unaligned();
-                    whole[m][p] = match raised {
-                        true => L::add_zeros(whole[m][p], zeros, start >> 6),
-                        false => L::add_zeros(L::eightfold(whole[m][p]), zeros, start >> 7),
-                    };
+            if !C::HAS_ZERO {
+                let weights = L::V::times(L::V::scales(grids.cast()), raise);
+                for m in 0..MR {
+                    sums[m][p] = L::V::add(sums[m][p], whole[m][p], weights, scales.add(m).read_unaligned());
                 }
-                sums[m][p] = L::add(sums[m][p], whole[m][p], weights, scales.add(m).read_unaligned());
+                continue;
+            }
+            // Raised products count sixteenfold, others are counted as the steps of a zero point are.
+            let unit = if raised { UNIT * raise } else { UNIT / ZERO_STEPS as f32 };
+            let (weights, zeros) = (L::V::times(L::scales_beside_zeros(grids), unit), L::zeros(grids));
+            for m in 0..MR {
+                // A start is -128 times the sum of the codes.
+                let start = starts.add(m).read_unaligned();
+                let group = match raised {
+                    true => L::V::add_pairs(whole[m][p], zeros, start >> 6),
+                    false => L::V::add_pairs(L::eightfold(whole[m][p]), zeros, start >> 7),
+                };
+                sums[m][p] = L::V::add(sums[m][p], group, weights, scales.add(m).read_unaligned());
             }
         }
     }

@@ -6,11 +6,11 @@ use half::{bf16, f16};
 use crate::lanes::{Element, mul_add};
 use crate::matmul::Product;
 use crate::param::DType;
-use crate::reads::{STREAMS, ahead, are_streams_faster, prefetch};
+use crate::reads::{STREAMS, ahead, prefetch};
 use crate::simd::Kernel;
 
 use super::PANEL;
-use super::blocks::{Block, FEW, Outputs};
+use super::blocks::{Block, Outputs};
 
 /// Inputs of one pass: a pair of panels of that depth and the rows of a tile stay in the first-level cache.
 const DEPTH: usize = 256;
@@ -55,7 +55,7 @@ impl<E: Element> Kernel for FloatPanels<'_, E> {
             }
             return;
         }
-        if rows <= FEW && !are_streams_faster() {
+        if block.in_order {
             return block.range.for_each(|at| self.strip::<1, N, FMA>([at], 0, d_in));
         }
         for k in (0..d_in).step_by(DEPTH) {

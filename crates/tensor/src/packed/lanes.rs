@@ -4,6 +4,7 @@
 use std::arch::x86_64::*;
 
 use super::group::ZERO_BITS;
+use crate::sixteen::{Sixteen, Ymms, Zmm};
 
 /// The bits of a grid that hold its zero point.
 const ZEROS: i32 = (1 << ZERO_BITS) - 1;
@@ -19,49 +20,32 @@ pub(crate) trait Lanes {
     /// sign, and those of four are shifted down.
     const ROOM: bool;
 
-    /// Sixteen sums of products, or four codes for each of sixteen outputs.
-    type Ints: Copy;
-    /// Sixteen floats.
-    type Floats: Copy;
+    /// The vectors.
+    type V: Sixteen;
     /// Four codes of an input, repeated.
     type Codes: Copy;
-
-    /// The same sum in all lanes.
-    unsafe fn ints(value: i32) -> Self::Ints;
-
-    /// Zeros.
-    unsafe fn floats() -> Self::Floats;
 
     /// Four codes of an input.
     unsafe fn codes(from: *const i32) -> Self::Codes;
 
     /// Four codes of each output, of so many bits, from the bytes of a half of a block.
-    unsafe fn weights(from: *const u8, bits: usize, half: usize) -> Self::Ints;
+    unsafe fn weights(from: *const u8, bits: usize, half: usize) -> Ints<Self>;
 
     /// Adds the four products of every output.
-    unsafe fn dot(sums: Self::Ints, weights: Self::Ints, codes: Self::Codes, bits: usize) -> Self::Ints;
+    unsafe fn dot(sums: Ints<Self>, weights: Ints<Self>, codes: Self::Codes, bits: usize) -> Ints<Self>;
 
-    /// Sixteen scales of two bytes, times a factor.
-    unsafe fn scales(from: *const u8, factor: f32) -> Self::Floats;
+    /// The scales of sixteen grids with zero points, in units.
+    unsafe fn scales_beside_zeros(from: *const u8) -> <Self::V as Sixteen>::Floats;
 
-    /// The scales of sixteen grids with zero points, times a factor.
-    unsafe fn scales_beside_zeros(from: *const u8, factor: f32) -> Self::Floats;
-
-    /// The zero points of sixteen grids, as they are stored.
-    unsafe fn zeros(from: *const u8) -> Self::Ints;
+    /// The zero points of sixteen grids, as they are stored, each the first of a pair with 0.
+    unsafe fn zeros(from: *const u8) -> <Self::V as Sixteen>::Pairs;
 
     /// Eight times the sums.
-    unsafe fn eightfold(sums: Self::Ints) -> Self::Ints;
-
-    /// `sums + zeros · factor`, for a factor of sixteen bits.
-    unsafe fn add_zeros(sums: Self::Ints, zeros: Self::Ints, factor: i32) -> Self::Ints;
-
-    /// `sums + group · (scales · scale)`
-    unsafe fn add(sums: Self::Floats, group: Self::Ints, scales: Self::Floats, scale: f32) -> Self::Floats;
-
-    /// Writes sixteen floats.
-    unsafe fn store(lanes: Self::Floats, to: *mut f32);
+    unsafe fn eightfold(sums: Ints<Self>) -> Ints<Self>;
 }
+
+/// Sixteen sums of products, or four codes for each of sixteen outputs.
+pub(crate) type Ints<L> = <<L as Lanes>::V as Sixteen>::Ints;
 
 /// AVX-512 with VNNI: one register.
 pub(crate) struct Wide;
@@ -79,28 +63,28 @@ fn mask(bits: usize, half: usize) -> i8 {
     }
 }
 
+/// The scales of sixteen grids with zero points, as numbers of sixteen bits.
+///
+/// # Safety
+/// There are so many, and the CPU has AVX2.
+#[inline(always)]
+unsafe fn halves(grids: *const u8) -> __m256i {
+    const BITS: i32 = ZERO_BITS as i32;
+    // SAFETY: by the contract.
+    unsafe { _mm256_slli_epi16::<{ BITS - 1 }>(_mm256_srli_epi16::<BITS>(_mm256_loadu_si256(grids.cast()))) }
+}
+
 impl Lanes for Wide {
     const TALLEST: usize = 12;
     const TALLEST_OF_STREAMS: usize = 2;
     const ROOM: bool = true;
 
-    type Ints = __m512i;
-    type Floats = __m512;
+    type V = Zmm;
     type Codes = __m512i;
 
     #[inline(always)]
-    unsafe fn ints(value: i32) -> __m512i {
-        // SAFETY: by the contract, here and below.
-        unsafe { _mm512_set1_epi32(value) }
-    }
-
-    #[inline(always)]
-    unsafe fn floats() -> __m512 {
-        unsafe { _mm512_setzero_ps() }
-    }
-
-    #[inline(always)]
     unsafe fn codes(from: *const i32) -> __m512i {
+        // SAFETY: by the contract, here and below.
         unsafe { _mm512_set1_epi32(from.read_unaligned()) }
     }
 
@@ -115,17 +99,8 @@ impl Lanes for Wide {
     }
 
     #[inline(always)]
-    unsafe fn scales(from: *const u8, factor: f32) -> __m512 {
-        unsafe { _mm512_mul_ps(_mm512_cvtph_ps(_mm256_loadu_si256(from.cast())), _mm512_set1_ps(factor)) }
-    }
-
-    #[inline(always)]
-    unsafe fn scales_beside_zeros(from: *const u8, factor: f32) -> __m512 {
-        unsafe {
-            let scales = _mm256_srli_epi16::<{ ZERO_BITS as i32 }>(_mm256_loadu_si256(from.cast()));
-            let scales = _mm512_cvtph_ps(_mm256_slli_epi16::<{ ZERO_BITS as i32 - 1 }>(scales));
-            _mm512_mul_ps(scales, _mm512_set1_ps(factor))
-        }
+    unsafe fn scales_beside_zeros(from: *const u8) -> __m512 {
+        unsafe { _mm512_cvtph_ps(halves(from)) }
     }
 
     #[inline(always)]
@@ -140,21 +115,6 @@ impl Lanes for Wide {
     unsafe fn eightfold(sums: __m512i) -> __m512i {
         unsafe { _mm512_slli_epi32::<3>(sums) }
     }
-
-    #[inline(always)]
-    unsafe fn add_zeros(sums: __m512i, zeros: __m512i, factor: i32) -> __m512i {
-        unsafe { _mm512_add_epi32(sums, _mm512_madd_epi16(zeros, _mm512_set1_epi32(factor))) }
-    }
-
-    #[inline(always)]
-    unsafe fn add(sums: __m512, group: __m512i, scales: __m512, scale: f32) -> __m512 {
-        unsafe { _mm512_fmadd_ps(_mm512_cvtepi32_ps(group), _mm512_mul_ps(scales, _mm512_set1_ps(scale)), sums) }
-    }
-
-    #[inline(always)]
-    unsafe fn store(lanes: __m512, to: *mut f32) {
-        unsafe { _mm512_storeu_ps(to, lanes) }
-    }
 }
 
 impl<const VNNI: bool> Lanes for Narrow<VNNI> {
@@ -162,20 +122,8 @@ impl<const VNNI: bool> Lanes for Narrow<VNNI> {
     const TALLEST_OF_STREAMS: usize = 1;
     const ROOM: bool = VNNI;
 
-    type Ints = [__m256i; 2];
-    type Floats = [__m256; 2];
+    type V = Ymms;
     type Codes = __m256i;
-
-    #[inline(always)]
-    unsafe fn ints(value: i32) -> [__m256i; 2] {
-        // SAFETY: by the contract, here and below.
-        unsafe { [_mm256_set1_epi32(value); 2] }
-    }
-
-    #[inline(always)]
-    unsafe fn floats() -> [__m256; 2] {
-        unsafe { [_mm256_setzero_ps(); 2] }
-    }
 
     #[inline(always)]
     unsafe fn codes(from: *const i32) -> __m256i {
@@ -214,22 +162,11 @@ impl<const VNNI: bool> Lanes for Narrow<VNNI> {
     }
 
     #[inline(always)]
-    unsafe fn scales(from: *const u8, factor: f32) -> [__m256; 2] {
+    unsafe fn scales_beside_zeros(from: *const u8) -> [__m256; 2] {
         unsafe {
-            let factor = _mm256_set1_ps(factor);
-            let low = _mm256_mul_ps(_mm256_cvtph_ps(_mm_loadu_si128(from.cast())), factor);
-            [low, _mm256_mul_ps(_mm256_cvtph_ps(_mm_loadu_si128(from.add(16).cast())), factor)]
-        }
-    }
-
-    #[inline(always)]
-    unsafe fn scales_beside_zeros(from: *const u8, factor: f32) -> [__m256; 2] {
-        unsafe {
-            let factor = _mm256_set1_ps(factor);
-            let scales = _mm256_srli_epi16::<{ ZERO_BITS as i32 }>(_mm256_loadu_si256(from.cast()));
-            let scales = _mm256_slli_epi16::<{ ZERO_BITS as i32 - 1 }>(scales);
-            let [low, high] = [_mm256_castsi256_si128(scales), _mm256_extracti128_si256::<1>(scales)];
-            [low, high].map(|scales| _mm256_mul_ps(_mm256_cvtph_ps(scales), factor))
+            let scales = halves(from);
+            let low = _mm256_cvtph_ps(_mm256_castsi256_si128(scales));
+            [low, _mm256_cvtph_ps(_mm256_extracti128_si256::<1>(scales))]
         }
     }
 
@@ -246,32 +183,6 @@ impl<const VNNI: bool> Lanes for Narrow<VNNI> {
     #[inline(always)]
     unsafe fn eightfold([low, high]: [__m256i; 2]) -> [__m256i; 2] {
         unsafe { [_mm256_slli_epi32::<3>(low), _mm256_slli_epi32::<3>(high)] }
-    }
-
-    #[inline(always)]
-    unsafe fn add_zeros([s0, s1]: [__m256i; 2], [z0, z1]: [__m256i; 2], factor: i32) -> [__m256i; 2] {
-        unsafe {
-            let factor = _mm256_set1_epi32(factor);
-            let low = _mm256_add_epi32(s0, _mm256_madd_epi16(z0, factor));
-            [low, _mm256_add_epi32(s1, _mm256_madd_epi16(z1, factor))]
-        }
-    }
-
-    #[inline(always)]
-    unsafe fn add([s0, s1]: [__m256; 2], [g0, g1]: [__m256i; 2], [w0, w1]: [__m256; 2], scale: f32) -> [__m256; 2] {
-        unsafe {
-            let scale = _mm256_set1_ps(scale);
-            let low = _mm256_fmadd_ps(_mm256_cvtepi32_ps(g0), _mm256_mul_ps(w0, scale), s0);
-            [low, _mm256_fmadd_ps(_mm256_cvtepi32_ps(g1), _mm256_mul_ps(w1, scale), s1)]
-        }
-    }
-
-    #[inline(always)]
-    unsafe fn store([low, high]: [__m256; 2], to: *mut f32) {
-        unsafe {
-            _mm256_storeu_ps(to, low);
-            _mm256_storeu_ps(to.add(8), high);
-        }
     }
 }
 

@@ -139,7 +139,7 @@ impl Packed {
 
     /// Whether products with so many rows round them, so that no kernel reads them as they are.
     pub(crate) fn rounds_inputs(&self, device: &Device, rows: usize) -> bool {
-        self.format.is_coded() || in_tiles(device, rows, [self.format].into_iter())
+        self.format.is_coded() || in_tiles(device, rows, [self.format])
     }
 
     /// Bytes that the matrix takes.
@@ -184,10 +184,12 @@ impl Packed {
 const LEAST_ROWS: usize = 16;
 
 /// Whether products of so many rows with matrices of these formats are made in tiles.
-fn in_tiles(device: &Device, rows: usize, mut formats: impl Iterator<Item = Format>) -> bool {
+fn in_tiles(device: &Device, rows: usize, formats: impl IntoIterator<Item = Format>) -> bool {
     let is_faster = match device.simd() {
         Simd::Amx => true,
-        Simd::Avx512Bf16 => device.precision() == Precision::Bf16 && formats.any(|format| !format.is_coded()),
+        Simd::Avx512Bf16 => {
+            device.precision() == Precision::Bf16 && formats.into_iter().any(|format| !format.is_coded())
+        }
         _ => false,
     };
     is_faster && rows >= LEAST_ROWS

@@ -7,6 +7,7 @@ use std::marker::PhantomData;
 use half::{bf16, f16};
 
 use crate::param::DType;
+use crate::sixteen::{Sixteen as _, Zmm};
 
 use super::format::by_format;
 use super::group::{Codes, Eight, Four, FourZero, QUADS, UNIT, ZERO_STEPS};
@@ -50,6 +51,38 @@ pub(crate) struct Rounded<E>(PhantomData<E>);
 /// Panels of codes.
 pub(crate) struct Coded<C>(PhantomData<C>);
 
+/// Numbers that are widened to f32 before they are split.
+trait Wider {
+    /// Bytes of a number.
+    const BYTES: usize;
+
+    /// Sixteen of them. `#[inline(always)]`, and called where its instructions are there.
+    ///
+    /// # Safety
+    /// The CPU has AVX-512, and the numbers are there.
+    unsafe fn load(from: *const u8) -> __m512;
+}
+
+impl Wider for f32 {
+    const BYTES: usize = 4;
+
+    #[inline(always)]
+    unsafe fn load(from: *const u8) -> __m512 {
+        // SAFETY: by the contract.
+        unsafe { _mm512_loadu_ps(from.cast()) }
+    }
+}
+
+impl Wider for f16 {
+    const BYTES: usize = 2;
+
+    #[inline(always)]
+    unsafe fn load(from: *const u8) -> __m512 {
+        // SAFETY: by the contract.
+        unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(from.cast())) }
+    }
+}
+
 impl Unpack for Floats<f32> {
     const WEIGHTS: usize = 3;
     const INPUTS: usize = 3;
@@ -57,18 +90,7 @@ impl Unpack for Floats<f32> {
 
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
     unsafe fn tiles(panel: &[u8], d_in: usize, step: usize, out: &mut [u8]) {
-        pairs::<3>(panel, PANEL * 4, d_in, step, |row| singles(row), out);
-    }
-}
-
-impl Unpack for Rounded<f32> {
-    const WEIGHTS: usize = 1;
-    const INPUTS: usize = 1;
-    const TERMS: &'static [[usize; 2]] = &[[0, 0]];
-
-    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
-    unsafe fn tiles(panel: &[u8], d_in: usize, step: usize, out: &mut [u8]) {
-        pairs::<1>(panel, PANEL * 4, d_in, step, |row| singles(row), out);
+        pairs::<f32, 3>(panel, d_in, step, out);
     }
 }
 
@@ -77,20 +99,20 @@ impl Unpack for Floats<f16> {
     const INPUTS: usize = 2;
     const TERMS: &'static [[usize; 2]] = &[[1, 0], [0, 0], [0, 1]];
 
-    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,f16c")]
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
     unsafe fn tiles(panel: &[u8], d_in: usize, step: usize, out: &mut [u8]) {
-        pairs::<2>(panel, PANEL * 2, d_in, step, |row| halves(row), out);
+        pairs::<f16, 2>(panel, d_in, step, out);
     }
 }
 
-impl Unpack for Rounded<f16> {
+impl<E: Wider> Unpack for Rounded<E> {
     const WEIGHTS: usize = 1;
     const INPUTS: usize = 1;
     const TERMS: &'static [[usize; 2]] = &[[0, 0]];
 
-    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,f16c")]
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
     unsafe fn tiles(panel: &[u8], d_in: usize, step: usize, out: &mut [u8]) {
-        pairs::<1>(panel, PANEL * 2, d_in, step, |row| halves(row), out);
+        pairs::<E, 1>(panel, d_in, step, out);
     }
 }
 
@@ -124,8 +146,8 @@ impl<C: Codes> Unpack for Coded<C> {
         let [scale, less] = unsafe {
             let grids = block[half * 2 * PANEL..][..2 * PANEL].as_ptr();
             match C::HAS_ZERO {
-                true => [Wide::scales_beside_zeros(grids, UNIT), _mm512_cvtepi32_ps(Wide::zeros(grids))],
-                false => [Wide::scales(grids, 1.0), _mm512_set1_ps((ZERO_STEPS * C::OFFSET) as f32)],
+                true => [Zmm::times(Wide::scales_beside_zeros(grids), UNIT), _mm512_cvtepi32_ps(Wide::zeros(grids))],
+                false => [Zmm::scales(grids.cast()), _mm512_set1_ps((ZERO_STEPS * C::OFFSET) as f32)],
             }
         };
         let less = _mm512_mul_ps(scale, _mm512_mul_ps(less, _mm512_set1_ps(-1.0 / ZERO_STEPS as f32)));
@@ -143,37 +165,14 @@ impl<C: Codes> Unpack for Coded<C> {
     }
 }
 
-/// A row of sixteen floats.
-#[target_feature(enable = "avx512f")]
-#[inline]
-fn singles(row: &[u8]) -> __m512 {
-    assert_eq!(row.len(), PANEL * 4, "sixteen numbers");
-    // SAFETY: they are there.
-    unsafe { _mm512_loadu_ps(row.as_ptr().cast()) }
-}
-
-/// A row of sixteen numbers of two bytes.
-#[target_feature(enable = "avx512f,f16c")]
-#[inline]
-fn halves(row: &[u8]) -> __m512 {
-    assert_eq!(row.len(), PANEL * 2, "sixteen numbers");
-    // SAFETY: they are there.
-    unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(row.as_ptr().cast())) }
-}
-
-/// The tiles of 32 inputs whose rows of `bytes` each are loaded as sixteen floats.
+/// The tiles of 32 inputs.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
 #[inline]
-fn pairs<const PARTS: usize>(
-    panel: &[u8],
-    bytes: usize,
-    d_in: usize,
-    step: usize,
-    load: impl Fn(&[u8]) -> __m512,
-    out: &mut [u8],
-) {
+fn pairs<E: Wider, const PARTS: usize>(panel: &[u8], d_in: usize, step: usize, out: &mut [u8]) {
+    let bytes = PANEL * E::BYTES;
     let row = |input: usize| match panel.get(input * bytes..(input + 1) * bytes) {
-        Some(row) if input < d_in => load(row),
+        // SAFETY: a row has sixteen numbers.
+        Some(row) if input < d_in => unsafe { E::load(row.as_ptr()) },
         _ => _mm512_setzero_ps(),
     };
     for pair in 0..STEP / 2 {

@@ -15,13 +15,14 @@ pub use scores::{Panel, Scores};
 pub use sums::Sums;
 
 use crate::simd::Simd;
-use lanes::{Lanes, Plain};
+use crate::sixteen;
+use lanes::{Ints, Lanes, Pairs, Plain};
 
 /// Codes of a row that share a scale.
 pub const GROUP: usize = 32;
 
 /// Lanes of a step: keys of a panel, or channels of values.
-pub const LANES: usize = 16;
+pub const LANES: usize = sixteen::LANES;
 
 /// Inputs of a sum over slots. So many products of 8 and 16 bits fit into 32, whatever they are.
 pub const SLOTS: usize = 256;
@@ -31,6 +32,36 @@ trait Walk {
     /// # Safety
     /// The CPU has the instructions of `L`.
     unsafe fn walk<L: Lanes>(self);
+}
+
+/// A computation whose tiles are some rows by some panels or vectors.
+trait Tiles {
+    /// `R` rows from `row` on by those that start at `at`.
+    ///
+    /// # Safety
+    /// The CPU has the instructions of `L`.
+    unsafe fn tile<L: Lanes, const R: usize, const N: usize>(&mut self, row: usize, at: [usize; N]);
+
+    /// A tile of so many rows.
+    ///
+    /// # Safety
+    /// The CPU has the instructions of `L`.
+    #[inline(always)]
+    unsafe fn strip<L: Lanes, const N: usize>(&mut self, rows: usize, row: usize, at: [usize; N]) {
+        // SAFETY: by the contract.
+        unsafe {
+            match rows {
+                1 => self.tile::<L, 1, N>(row, at),
+                2 => self.tile::<L, 2, N>(row, at),
+                3 => self.tile::<L, 3, N>(row, at),
+                4 => self.tile::<L, 4, N>(row, at),
+                5 => self.tile::<L, 5, N>(row, at),
+                6 => self.tile::<L, 6, N>(row, at),
+                7 => self.tile::<L, 7, N>(row, at),
+                _ => self.tile::<L, 8, N>(row, at),
+            }
+        }
+    }
 }
 
 fn run(simd: Simd, walk: impl Walk) {

@@ -2,8 +2,9 @@
 
 use half::f16;
 
-use super::{GROUP, LANES, Lanes, Rounded, Walk, height, run};
+use super::{GROUP, Ints, LANES, Lanes, Pairs, Rounded, Tiles, Walk, height, run};
 use crate::simd::Simd;
+use crate::sixteen::Sixteen as _;
 
 /// Sixteen keys side by side.
 #[derive(Clone, Copy)]
@@ -69,28 +70,7 @@ impl Walk for Scores<'_> {
     }
 }
 
-impl Scores<'_> {
-    /// # Safety
-    /// The CPU has the instructions of `L`.
-    #[inline(always)]
-    unsafe fn strip<L: Lanes, const P: usize>(&mut self, rows: usize, row: usize, panels: [usize; P]) {
-        // SAFETY: by the contract.
-        unsafe {
-            match rows {
-                1 => self.tile::<L, 1, P>(row, panels),
-                2 => self.tile::<L, 2, P>(row, panels),
-                3 => self.tile::<L, 3, P>(row, panels),
-                4 => self.tile::<L, 4, P>(row, panels),
-                5 => self.tile::<L, 5, P>(row, panels),
-                6 => self.tile::<L, 6, P>(row, panels),
-                7 => self.tile::<L, 7, P>(row, panels),
-                _ => self.tile::<L, 8, P>(row, panels),
-            }
-        }
-    }
-
-    /// # Safety
-    /// The CPU has the instructions of `L`.
+impl Tiles for Scores<'_> {
     #[allow(clippy::needless_range_loop, reason = "indices of several arrays, unrolled")]
     #[inline(always)]
     unsafe fn tile<L: Lanes, const R: usize, const P: usize>(&mut self, row: usize, panels: [usize; P]) {
@@ -105,9 +85,9 @@ impl Scores<'_> {
         }
         // SAFETY: by the contract.
         unsafe {
-            let mut sums = [[L::floats(); P]; R];
+            let mut sums = [[L::V::floats(); P]; R];
             for group in 0..width.div_ceil(GROUP) {
-                let mut ints = [[L::ints(); P]; R];
+                let mut ints = [[L::V::ints(0); P]; R];
                 let of_group = group * GROUP / 2..((group + 1) * GROUP / 2).min(pairs);
                 let inputs = words[of_group.start * rows..of_group.end * rows].chunks_exact(*rows);
                 let mut codes = [&[][..]; P];
@@ -126,16 +106,17 @@ impl Scores<'_> {
                     }
                 }
                 for p in 0..P {
-                    let of_keys = L::scales(&of_keys[p][group]);
+                    let of_keys = L::V::scales(of_keys[p][group].as_ptr());
                     for r in 0..R {
-                        sums[r][p] = L::add(sums[r][p], ints[r][p], of_keys, scales[group * rows + row + r]);
+                        let scale = scales[group * rows + row + r];
+                        sums[r][p] = L::V::add(sums[r][p], ints[r][p], of_keys, scale);
                     }
                 }
             }
             for r in 0..R {
                 for p in 0..P {
                     let to = &mut self.scores[(row + r) * self.stride + panels[p] * LANES..];
-                    L::put(sums[r][p], to.first_chunk_mut().expect("room for every score"));
+                    L::V::store(sums[r][p], to[..LANES].as_mut_ptr());
                 }
             }
         }
@@ -148,9 +129,9 @@ impl Scores<'_> {
 /// The CPU has the instructions of `L`.
 #[inline(always)]
 unsafe fn add<L: Lanes, const R: usize, const P: usize>(
-    sums: &mut [[L::Ints; P]; R],
+    sums: &mut [[Ints<L>; P]; R],
     panel: usize,
-    codes: L::Codes,
+    codes: Pairs<L>,
     inputs: &[i32],
 ) {
     for (sums, inputs) in sums.iter_mut().zip(inputs) {

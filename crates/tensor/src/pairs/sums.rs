@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
-use super::{GROUP, LANES, Lanes, SLOTS, Walk, height, run};
+use super::{GROUP, LANES, Lanes, SLOTS, Tiles, Walk, height, run};
 use crate::simd::Simd;
+use crate::sixteen::Sixteen as _;
 
 /// The sums of some channels over the slots of a block, as far as they stand in one piece.
 pub struct Sums<'a> {
@@ -48,10 +49,10 @@ impl Walk for Sums<'_> {
             unsafe {
                 // Two vectors of channels share what is read of the factors, where there are registers for their sums.
                 if self.channels.len() == GROUP && L::TALLEST > 4 {
-                    self.strip::<L, 2>(rows, row, 0);
+                    self.strip::<L, 2>(rows, row, [0, LANES]);
                 } else {
                     for channel in (0..self.channels.len()).step_by(LANES) {
-                        self.strip::<L, 1>(rows, row, channel);
+                        self.strip::<L, 1>(rows, row, [channel]);
                     }
                 }
             }
@@ -60,48 +61,26 @@ impl Walk for Sums<'_> {
     }
 }
 
-impl Sums<'_> {
-    /// # Safety
-    /// The CPU has the instructions of `L`.
-    #[inline(always)]
-    unsafe fn strip<L: Lanes, const V: usize>(&mut self, rows: usize, row: usize, channel: usize) {
-        // SAFETY: by the contract.
-        unsafe {
-            match rows {
-                1 => self.tile::<L, 1, V>(row, channel),
-                2 => self.tile::<L, 2, V>(row, channel),
-                3 => self.tile::<L, 3, V>(row, channel),
-                4 => self.tile::<L, 4, V>(row, channel),
-                5 => self.tile::<L, 5, V>(row, channel),
-                6 => self.tile::<L, 6, V>(row, channel),
-                7 => self.tile::<L, 7, V>(row, channel),
-                _ => self.tile::<L, 8, V>(row, channel),
-            }
-        }
-    }
-
-    /// `V` vectors of channels from `channel` of the group on; the last one of a group may be less than whole.
-    ///
-    /// # Safety
-    /// The CPU has the instructions of `L`.
+impl Tiles for Sums<'_> {
+    /// Vectors of channels of the group; the last one of a group may be less than whole.
     #[allow(clippy::needless_range_loop, reason = "indices of several arrays, unrolled")]
     #[inline(always)]
-    unsafe fn tile<L: Lanes, const R: usize, const V: usize>(&mut self, row: usize, channel: usize) {
-        let count = (self.channels.len() - channel).min(V * LANES);
-        let start = self.channels.start + channel;
+    unsafe fn tile<L: Lanes, const R: usize, const V: usize>(&mut self, row: usize, channels: [usize; V]) {
+        let start = self.channels.start;
         // SAFETY: by the contract.
         unsafe {
-            let mut sums = [[L::ints(); V]; R];
+            let mut sums = [[L::V::ints(0); V]; R];
             for r in 0..R {
                 for v in 0..V {
-                    sums[r][v] = L::load(lanes(&mut self.sums[row + r], channel + v * LANES));
+                    sums[r][v] = L::load(lanes(&mut self.sums[row + r], channels[v]));
                 }
             }
             for (pair, codes) in self.codes.chunks_exact(2 * self.width).enumerate() {
-                let codes = &codes[2 * start..2 * (start + count)];
+                let codes = &codes[2 * start..2 * self.channels.end];
                 let slot = self.first + 2 * pair;
                 for v in 0..V {
-                    let codes = match codes[2 * v * LANES..].first_chunk() {
+                    let codes = &codes[2 * channels[v]..];
+                    let codes = match codes.first_chunk() {
                         Some(codes) => L::pairs(codes),
                         None => L::pairs(&some(codes)),
                     };
@@ -113,7 +92,7 @@ impl Sums<'_> {
             }
             for r in 0..R {
                 for v in 0..V {
-                    L::store(sums[r][v], lanes(&mut self.sums[row + r], channel + v * LANES));
+                    L::store(sums[r][v], lanes(&mut self.sums[row + r], channels[v]));
                 }
             }
         }

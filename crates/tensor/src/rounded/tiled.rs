@@ -83,8 +83,8 @@ impl Pairs<'_> {
         }
     }
 
-    /// Writes the sums of four tiles, `stride` floats from one row to the next. Where there are but sixteen rows or columns, they
-    /// are taken twice.
+    /// Writes the sums of four tiles, `stride` floats from one row to the next. Where there are but sixteen rows or columns, tiles
+    /// of AMX take them twice.
     ///
     /// # Safety
     /// The CPU has what the product was asked for with, and there is room for four tiles.
@@ -99,7 +99,10 @@ impl Pairs<'_> {
             let under = out.add(SIDE * stride);
             let Some(tiles) = self.tiles else {
                 vectors::multiply(blocks[0], panels, of_inputs.len(), [out, out.add(SIDE)], stride);
-                return vectors::multiply(blocks[1], panels, of_inputs.len(), [under, under.add(SIDE)], stride);
+                if blocks[1] != blocks[0] {
+                    vectors::multiply(blocks[1], panels, of_inputs.len(), [under, under.add(SIDE)], stride);
+                }
+                return;
             };
             tiles.zero_pairs();
             for step in 0..of_inputs.len() {
