@@ -27,11 +27,13 @@ pub(crate) struct Block {
     pub(crate) in_order: bool,
 }
 
-/// The tasks of a product.
+/// The tasks of a product: so even that no thread has more panels than another by more than one or two.
 pub(crate) struct Blocks {
     panels: usize,
     streams: usize,
-    step: usize,
+    /// Panels of a stream that stay together.
+    unit: usize,
+    tasks: usize,
     d_out: usize,
     in_order: bool,
 }
@@ -41,34 +43,31 @@ impl Blocks {
         let panels = product.d_out.div_ceil(PANEL);
         let (few, many_streams) = (product.rows <= FEW, are_streams_faster());
         let streams = if few && many_streams && panels >= 4 * STREAMS { STREAMS } else { 1 };
-        let length = panels.div_ceil(streams);
-        let work = (panel_bytes * streams * product.rows.div_ceil(FEW)).max(1);
-        let even = length.div_ceil(threads * 4);
-        let step = even.min((MOST / panel_bytes.max(1)).max(2)).max(LEAST.div_ceil(work)).max(1);
-        let step = step.next_multiple_of(2).min(length.max(1));
-        Self { panels, streams, step, d_out: product.d_out, in_order: few && !many_streams }
+        let unit = if few { 1 } else { 2 };
+        let unit_bytes = (panel_bytes * unit).max(1);
+        let units = panels.div_ceil(streams).div_ceil(unit);
+        let least = LEAST.div_ceil(unit_bytes * streams * product.rows.div_ceil(FEW).max(1));
+        let tasks = units.div_ceil((MOST / unit_bytes).max(1)).max(threads * 4).next_multiple_of(threads);
+        let tasks = tasks.min(units / least).max(1);
+        Self { panels, streams, unit, tasks, d_out: product.d_out, in_order: few && !many_streams }
     }
 
-    /// Tasks of at most `most` panels, whatever they weigh, so that no thread has many more panels than another.
+    /// Tasks of at most `most` panels, an even number, whatever they weigh.
     pub(crate) fn of_panels(product: &Product<'_>, most: usize, threads: usize) -> Self {
         let panels = product.d_out.div_ceil(PANEL).max(1);
-        let longest = |step: &usize| panels.div_ceil(*step).div_ceil(threads) * step;
-        let step = (2..=most).rev().step_by(2).min_by_key(longest).unwrap_or(most).min(panels);
-        Self { panels, streams: 1, step, d_out: product.d_out, in_order: false }
+        let units = panels.div_ceil(2);
+        let tasks = units.div_ceil(most / 2).next_multiple_of(threads).min(units);
+        Self { panels, streams: 1, unit: 2, tasks, d_out: product.d_out, in_order: false }
     }
 
     fn stride(&self) -> usize {
         self.panels.div_ceil(self.streams)
     }
 
-    fn tasks(&self) -> usize {
-        self.stride().div_ceil(self.step)
-    }
-
     fn block(&self, index: usize) -> Block {
-        let start = index * self.step;
-        let range = start..(start + self.step).min(self.stride());
-        Block { range, streams: self.streams, stride: self.stride(), in_order: self.in_order }
+        let units = self.stride().div_ceil(self.unit);
+        let [start, end] = [index, index + 1].map(|at| (at * units / self.tasks * self.unit).min(self.stride()));
+        Block { range: start..end, streams: self.streams, stride: self.stride(), in_order: self.in_order }
     }
 
     /// Runs `task(product, block, outputs)` for every block of every product, on all threads at once.
@@ -80,10 +79,10 @@ impl Blocks {
     ) {
         let columns = all.iter().zip(outputs).map(|(it, y)| Columns::new(y, 1, it.d_out));
         let columns: Vec<Columns<'_, f32>> = columns.collect();
-        device.threads().run(all.iter().map(Self::tasks).sum(), |mut index| {
+        device.threads().run(all.iter().map(|it| it.tasks).sum(), |mut index| {
             let mut product = 0;
-            while index >= all[product].tasks() {
-                index -= all[product].tasks();
+            while index >= all[product].tasks {
+                index -= all[product].tasks;
                 product += 1;
             }
             let outputs = Outputs { columns: &columns[product], d_out: all[product].d_out, only: None };
