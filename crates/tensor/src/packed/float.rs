@@ -121,7 +121,7 @@ impl<E: Element> FloatPanels<'_, E> {
             let start = (panels[p] * d_in + k) * PANEL;
             ws[p] = self.panels.get(start..start + depth * PANEL).unwrap_or(&self.panels[..depth * PANEL]);
         }
-        let ahead = ahead() / size_of::<bf16>(); // elements: panels of f32 are read twice as fast
+        let ahead = ahead() / size_of::<E>();
         for step in 0..depth {
             let mut w = [[0.0; PANEL]; NP];
             for p in 0..NP {
