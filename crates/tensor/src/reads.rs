@@ -30,7 +30,7 @@ pub(crate) fn are_streams_faster() -> bool {
 /// Bytes of a stream that products ask for before they need them. AMD's cores keep fewer requests waiting, and read a tenth to a third
 /// slower when asked further ahead (measured on Zen 4).
 #[inline]
-pub(crate) fn ahead() -> usize {
+pub fn ahead() -> usize {
     if is_amd() { 512 } else { 2048 }
 }
 

@@ -5,7 +5,7 @@
 use std::ops::Range;
 
 use formwork_tensor::Kernel;
-use formwork_tensor::lanes::{accumulate, dots, exp, load, load_tail, mul_add, sum, tanh};
+use formwork_tensor::lanes::{accumulate, ahead, dots, exp, load, load_tail, mul_add, prefetch, sum, tanh};
 
 use super::alibi::Linear;
 use super::codes::{self, Coded};
@@ -284,9 +284,11 @@ impl Products<'_> {
             *q = &self.queries[r.min(self.queries.len() - 1)].q[..e];
         }
         let panels = self.panels.map(|panel| &panel[..e]);
+        let ahead = ahead() / size_of::<f32>();
         let mut sums = [[[0.0; PANEL]; P]; R];
         for i in 0..e {
             for p in 0..P {
+                prefetch(panels[p][i].as_ptr().wrapping_add(ahead));
                 let keys = panels[p][i];
                 for r in 0..R {
                     let q = queries[r][i];
@@ -352,9 +354,13 @@ impl Mix<'_> {
             sums[r] = read(&self.parts[(row + r) * self.width + column..][..count]);
             weights[r] = &self.weights[(row + r) * BLOCK + self.at..][..self.count];
         }
+        let ahead = ahead() / size_of::<f32>();
         for at in 0..self.count {
             let value = &self.values[at * self.stride + column..][..count];
             for v in 0..V {
+                if row == 0 {
+                    prefetch(value.as_ptr().wrapping_add(v * N + ahead));
+                }
                 let lanes = match count == V * N {
                     true => load::<N, f32>(&value[v * N..v * N + N]),
                     false => load_tail::<N, f32>(value),

@@ -15,6 +15,9 @@ use super::tiles;
 /// Queries of a tile: as many as make up for laying out the keys.
 const TILE: usize = 64;
 
+/// The most blocks that a task takes one after the other, which memory serves faster.
+const TOGETHER: usize = 8;
+
 /// Operations that joining a block takes beside those for each sum.
 const MERGED: usize = 128;
 
@@ -80,7 +83,8 @@ impl<'a> Call<'a> {
         let heads_of: Vec<Vec<_>> = self.forms.iter().map(of_form).collect();
         let dims = [b, blocks.len(), kv_heads, rows * width];
         let mut parts = ctx.tensor(&dims);
-        threads.grid(parts.data_mut(), dims, 1, rows * BLOCK * (e + d), |sequence, kv_head, mut blocks_of| {
+        let together = (blocks.len() / (4 * threads.count())).clamp(1, TOGETHER);
+        threads.grid(parts.data_mut(), dims, together, rows * BLOCK * (e + d), |sequence, kv_head, mut blocks_of| {
             for at in blocks_of.range() {
                 threads::scratch(scratch_len(rows, e, d), |scratch| {
                     let (form, block) = blocks[at];
