@@ -29,9 +29,10 @@ def arguments():
     parser.add_argument("--formwork", required=True)
     parser.add_argument("--spec", default="specs/models/minilm-l6-v2.toml")
     parser.add_argument("--candle", help="the program `candle-encoder` of benches/peers/candle")
+    parser.add_argument("--sentence-transformers", metavar="FOLDER", help="its model of these sizes, which reads words")
     parser.add_argument("--lengths", default="16,64,256")
     parser.add_argument("--batches", default="1,8,32")
-    parser.add_argument("--dtype", default="f32", help="format of Formwork: f32, bf16, q8, q4")
+    parser.add_argument("--dtype", default="f32", help="format of Formwork: f32, bf16, q8, q4z, q4")
     parser.add_argument("--precision", default="full", help="of products: full, or bf16")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
@@ -53,13 +54,25 @@ def pytorch(model, lengths, batches):
 
 def texts_per_second(model, length, batch):
     ids = torch.randint(0, CONFIG.vocab_size, (batch, length), generator=torch.Generator().manual_seed(0))
-    model(ids)
+    return batch / seconds(lambda: model(ids))
+
+
+def seconds(run):
+    """The median of five runs after one that is not counted."""
+    run()
     times = []
     for _ in range(5):
         start = time.perf_counter()
-        model(ids)
+        run()
         times.append(time.perf_counter() - start)
-    return batch / statistics.median(times)
+    return statistics.median(times)
+
+
+def sentences(model, lengths, batches):
+    """From text to vectors: two of the tokens stand around the words."""
+    text = lambda length: " ".join(["the"] * (length - 2))
+    run = lambda length, batch: model.encode([text(length)] * batch, batch_size=batch)
+    return {(length, batch): batch / seconds(lambda: run(length, batch)) for length in lengths for batch in batches}
 
 
 def candle(o, lengths, batches):
@@ -78,6 +91,11 @@ def main():
     model = BertModel(CONFIG, add_pooling_layer=False).eval()
     lengths, batches = ([int(n) for n in text.split(",")] for text in (o.lengths, o.batches))
     peers = {"torch": lambda: pytorch(model, lengths, batches)}
+    if o.sentence_transformers:
+        from sentence_transformers import SentenceTransformer
+
+        whole = SentenceTransformer(o.sentence_transformers, device="cpu")
+        peers["sentence-transformers"] = lambda: sentences(whole, lengths, batches)
     if o.candle:
         peers["candle"] = lambda: candle(o, lengths, batches)
     rounds = []
