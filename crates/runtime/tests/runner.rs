@@ -131,7 +131,7 @@ fn packed_weights_give_the_same_and_smaller_ones_nearly() {
     ] {
         run(&[&VERIFY, options, &["--tolerance", tolerance]].concat(), folder.path()).unwrap();
     }
-    for dtype in ["q8", "q4"] {
+    for dtype in ["q8", "q4", "q4z"] {
         let error =
             run(&[&VERIFY, &["--dtype", dtype, "--tolerance", "1e-6"][..]].concat(), folder.path()).unwrap_err();
         assert_eq!(error.code, "diverges", "{dtype} is another number");
