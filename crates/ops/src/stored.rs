@@ -213,6 +213,11 @@ enum Borrowed<'a> {
 }
 
 impl<'a> StoredRows<'a> {
+    /// Whether they are read where they are.
+    pub(crate) fn are_floats(&self) -> bool {
+        matches!(self.numbers, Borrowed::F32(_))
+    }
+
     /// Asks the memory for rows `first..first + count`; only a hint.
     pub(crate) fn fetch(&self, first: usize, count: usize) {
         let range = first * self.width..(first + count) * self.width;

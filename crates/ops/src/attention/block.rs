@@ -5,7 +5,7 @@
 use std::ops::Range;
 
 use formwork_tensor::Kernel;
-use formwork_tensor::lanes::{accumulate, ahead, dots, exp, load, load_tail, mul_add, prefetch, sum, tanh};
+use formwork_tensor::lanes::{accumulate, dots, exp, load, load_tail, mul_add, prefetch, sum, tanh};
 
 use super::alibi::Linear;
 use super::codes::{self, Coded};
@@ -139,6 +139,7 @@ impl Block<'_> {
     #[inline(always)]
     fn score_panels<const N: usize, const FMA: bool>(&mut self, seen: &Range<usize>) {
         let e = self.queries[0].q.len();
+        let ahead = self.keys.ahead();
         let start = seen.start - seen.start % PANEL;
         let panels = (seen.end - start).div_ceil(PANEL);
         let half = panels.div_ceil(STREAMS);
@@ -154,7 +155,7 @@ impl Block<'_> {
             let mut row = 0;
             while row < self.queries.len() {
                 let queries = &self.queries[row..];
-                let it = Products { queries, e, scores: &mut scores[row * BLOCK..], places, panels };
+                let it = Products { queries, e, scores: &mut scores[row * BLOCK..], places, panels, ahead };
                 row += match (queries.len(), both) {
                     (5.., true) if N == 16 => it.run::<8, 2, FMA>(),
                     (5.., false) if N == 16 => it.run::<8, 1, FMA>(),
@@ -230,8 +231,8 @@ impl Block<'_> {
             let count = self.values.run(slot, seen.end).min(most);
             let (scores, rest) = self.scratch.split_at_mut(self.queries.len() * BLOCK);
             let (values, stride) = self.values.rows::<N>(slot, count, rest);
-            let mut it =
-                Mix { weights: scores, at: slot - self.first, count, values, stride, parts: &mut *self.parts, width };
+            let (weights, at, ahead) = (&*scores, slot - self.first, self.values.ahead());
+            let mut it = Mix { weights, at, count, values, stride, ahead, parts: &mut *self.parts, width };
             let mut row = 0;
             while row < self.queries.len() {
                 row += match self.queries.len() - row {
@@ -256,6 +257,8 @@ struct Products<'s> {
     /// Where the panels' scores start in a row of scores.
     places: [usize; 2],
     panels: [&'s [[f32; PANEL]]; 2],
+    /// As [`Slots::ahead`].
+    ahead: Option<usize>,
 }
 
 impl Products<'_> {
@@ -284,11 +287,12 @@ impl Products<'_> {
             *q = &self.queries[r.min(self.queries.len() - 1)].q[..e];
         }
         let panels = self.panels.map(|panel| &panel[..e]);
-        let ahead = ahead() / size_of::<f32>();
         let mut sums = [[[0.0; PANEL]; P]; R];
         for i in 0..e {
             for p in 0..P {
-                prefetch(panels[p][i].as_ptr().wrapping_add(ahead));
+                if let Some(ahead) = self.ahead {
+                    prefetch(panels[p][i].as_ptr().wrapping_add(ahead));
+                }
                 let keys = panels[p][i];
                 for r in 0..R {
                     let q = queries[r][i];
@@ -314,6 +318,8 @@ struct Mix<'s> {
     count: usize,
     values: &'s [f32],
     stride: usize,
+    /// As [`Slots::ahead`].
+    ahead: Option<usize>,
     parts: &'s mut [f32],
     width: usize,
 }
@@ -354,11 +360,11 @@ impl Mix<'_> {
             sums[r] = read(&self.parts[(row + r) * self.width + column..][..count]);
             weights[r] = &self.weights[(row + r) * BLOCK + self.at..][..self.count];
         }
-        let ahead = ahead() / size_of::<f32>();
+        let ahead = self.ahead.filter(|_| row == 0);
         for at in 0..self.count {
             let value = &self.values[at * self.stride + column..][..count];
             for v in 0..V {
-                if row == 0 {
+                if let Some(ahead) = ahead {
                     prefetch(value.as_ptr().wrapping_add(v * N + ahead));
                 }
                 let lanes = match count == V * N {

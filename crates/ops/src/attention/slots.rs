@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use formwork_tensor::Tensor;
+use formwork_tensor::lanes::ahead;
 
 use super::kv_cache::KvCache;
 use crate::stored::{Codes, Layout, PANEL, StoredRows};
@@ -39,6 +40,12 @@ impl<'a> Slots<'a> {
             Self::Spaced { .. } => last - first,
             Self::Stored(rows) => (last - first).min(rows.count - first % rows.count),
         }
+    }
+
+    /// How many floats ahead to ask the memory for what is read one after the other; none where a copy is read.
+    #[inline(always)]
+    pub(crate) fn ahead(&self) -> Option<usize> {
+        matches!(self, Self::Stored(rows) if rows.are_floats()).then(|| ahead() / size_of::<f32>())
     }
 
     /// Asks the memory for such a run where the slots lie side by side; only a hint.
