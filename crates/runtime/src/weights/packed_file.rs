@@ -19,6 +19,31 @@ use super::piece::Piece;
 /// What the metadata of such a file says.
 pub(crate) const METADATA: [(&str, &str); 2] = [("format", "formwork"), ("version", "1")];
 
+/// How a format of codes is written.
+pub(crate) struct Form {
+    format: Format,
+    /// The type of a parameter in it.
+    name: &'static str,
+    /// The type of its codes, and how many of them a group has.
+    pub(crate) codes: (&'static str, usize),
+    /// The type of its scales.
+    pub(crate) scales: &'static str,
+}
+
+/// Every format of codes.
+const FORMS: [Form; 3] = [
+    Form { format: Format::Q8, name: "Q8", codes: ("I8", GROUP), scales: "F16" },
+    Form { format: Format::Q4, name: "Q4", codes: ("U8", GROUP / 2), scales: "F16" },
+    Form { format: Format::Q4Zero, name: "Q4Z", codes: ("U8", GROUP / 2), scales: "U16" },
+];
+
+impl Form {
+    /// None for floats.
+    pub(crate) fn of(format: Format) -> Option<&'static Self> {
+        FORMS.iter().find(|form| form.format == format)
+    }
+}
+
 /// A file in that form.
 pub(crate) struct PackedFile {
     file: SafeTensors,
@@ -27,7 +52,7 @@ pub(crate) struct PackedFile {
 
 /// A parameter in codes.
 struct Entry {
-    format: Format,
+    form: &'static Form,
     /// With the last axis filled up to whole groups.
     dims: Vec<usize>,
     codes: String,
@@ -82,14 +107,10 @@ fn entry(file: &SafeTensors, name: &str) -> Result<Entry> {
     let Some((scale_type, scale_dims)) = file.describe(&scales) else {
         return Err(wrong(file, &codes, "there are no scales for these codes"));
     };
-    let format = match (code_type, code_dims.last(), scale_type) {
-        ("I8", Some(&GROUP), "F16") => Format::Q8,
-        ("U8", Some(16), "F16") => Format::Q4,
-        ("U8", Some(16), "U16") => Format::Q4Zero,
-        _ => {
-            let what = "these are neither I8 [.., 32] with F16 scales nor U8 [.., 16] with F16 or U16 scales";
-            return Err(wrong(file, &codes, what));
-        }
+    let found = code_dims.last().map(|width| ((code_type, *width), scale_type));
+    let Some(form) = FORMS.iter().find(|form| Some((form.codes, form.scales)) == found) else {
+        let what = "these are neither I8 [.., 32] with F16 scales nor U8 [.., 16] with F16 or U16 scales";
+        return Err(wrong(file, &codes, what));
     };
     if code_dims[..code_dims.len() - 1] != *scale_dims || scale_dims.len() < 2 {
         return Err(wrong(file, &codes, "codes and scales differ in shape"));
@@ -98,7 +119,7 @@ fn entry(file: &SafeTensors, name: &str) -> Result<Entry> {
     if let Some(groups) = dims.last_mut() {
         *groups *= GROUP;
     }
-    Ok(Entry { format, dims, codes, scales })
+    Ok(Entry { form, dims, codes, scales })
 }
 
 impl TensorFile for PackedFile {
@@ -113,20 +134,18 @@ impl TensorFile for PackedFile {
 
     fn describe(&self, name: &str) -> Option<(&str, &[usize])> {
         match self.coded.get(name) {
-            Some(Entry { format: Format::Q8, dims, .. }) => Some(("Q8", dims)),
-            Some(Entry { format: Format::Q4Zero, dims, .. }) => Some(("Q4Z", dims)),
-            Some(Entry { dims, .. }) => Some(("Q4", dims)),
+            Some(Entry { form, dims, .. }) => Some((form.name, dims)),
             None => self.file.describe(name),
         }
     }
 
     fn piece(&self, name: &str) -> Option<Piece> {
-        let Some(Entry { format, dims, codes, scales }) = self.coded.get(name) else {
+        let Some(Entry { form, dims, codes, scales }) = self.coded.get(name) else {
             return self.file.param(name).map(Piece::from);
         };
         let groups = dims.last()? / GROUP;
         let (owner, codes, scales) = (self.file.owner(), self.file.range(codes)?, self.file.range(scales)?);
-        let rows = Rows { owner, codes, scales, groups, format: *format };
+        let rows = Rows { owner, codes, scales, groups, format: form.format };
         Some(Coded::new(dims, Arc::new(rows)).into())
     }
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use formwork_tensor::{DType, Format, GROUP, Matrix, Param, Result};
 use half::{bf16, f16};
 
-use super::packed_file::{METADATA, pack};
+use super::packed_file::{Form, METADATA, pack};
 use super::piece::Piece;
 use super::writer::{Planned, write_planned};
 
@@ -158,8 +158,7 @@ fn plan<'a>(name: &str, dims: &[usize], matrices: &'a [Matrix]) -> Vec<Planned<'
     if let Some(width) = scales.last_mut() {
         *width = width.div_ceil(GROUP);
     }
-    let (dtype, bytes) = if format == Format::Q8 { ("I8", GROUP) } else { ("U8", GROUP / 2) };
-    let grid_dtype = if format == Format::Q4Zero { "U16" } else { "F16" };
+    let Form { codes: (dtype, bytes), scales: grid_dtype, .. } = *Form::of(format).expect("floats were written above");
     let codes = move |out: &mut dyn Write| {
         groups(matrices, |codes, _| match format {
             Format::Q8 => out.write_all(&codes.map(i8::cast_unsigned)),
