@@ -4,7 +4,7 @@ mod codes;
 mod layout;
 mod widen;
 
-use formwork_tensor::lanes::{Element, prefetch};
+use formwork_tensor::lanes::{Element, Next, prefetch};
 use formwork_tensor::{Numbers, f16};
 
 pub(crate) use codes::Codes;
@@ -213,16 +213,22 @@ enum Borrowed<'a> {
 }
 
 impl<'a> StoredRows<'a> {
-    /// Whether they are read where they are.
-    pub(crate) fn are_floats(&self) -> bool {
-        matches!(self.numbers, Borrowed::F32(_))
+    /// What is read after rows `first..first + count`: as many again, their scales aside.
+    #[inline(always)]
+    pub(crate) fn next(&self, first: usize, count: usize) -> Next {
+        let range = first * self.width..(first + count) * self.width;
+        match self.numbers {
+            Borrowed::F32(kept) => Next::behind(&kept[range]),
+            Borrowed::F16(kept) => Next::behind(&kept[range]),
+            Borrowed::Q8(codes, _) => Next::behind(&codes[range]),
+        }
     }
 
     /// Asks the memory for rows `first..first + count`; only a hint.
     pub(crate) fn fetch(&self, first: usize, count: usize) {
         let range = first * self.width..(first + count) * self.width;
         match self.numbers {
-            Borrowed::F32(_) => {} // Kernels ask as they go, for they read no copy.
+            Borrowed::F32(kept) => fetch(&kept[range]),
             Borrowed::F16(kept) => fetch(&kept[range]),
             Borrowed::Q8(codes, scales) => {
                 let groups = self.width.div_ceil(GROUP);

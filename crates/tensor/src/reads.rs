@@ -1,5 +1,6 @@
 //! How the memory is best read, which processors disagree about.
 
+use std::ops::Range;
 use std::sync::OnceLock;
 
 /// Panels that products of few rows read side by side at most, far apart.
@@ -21,6 +22,49 @@ pub fn prefetch<T>(from: *const T) {
     let _ = from;
 }
 
+/// What is read next, to be asked for evenly while other things are computed: a core has few requests under way at once.
+#[derive(Clone, Copy)]
+pub struct Next {
+    from: *const u8,
+    bytes: usize,
+}
+
+impl Next {
+    /// As much as `read`, right behind it.
+    #[inline(always)]
+    pub fn behind<T>(read: &[T]) -> Self {
+        Self { from: read.as_ptr_range().end.cast(), bytes: size_of_val(read) }
+    }
+
+    /// Nothing that is not asked for already.
+    #[inline(always)]
+    pub fn nothing<T>(read: &[T]) -> Self {
+        Self { from: read.as_ptr().cast(), bytes: 0 }
+    }
+
+    /// What the work on some of `of` rows asks for, in so many steps.
+    #[inline(always)]
+    pub fn share(self, rows: Range<usize>, of: usize, steps: usize) -> Ahead {
+        let from = self.from.wrapping_add(rows.start * self.bytes / of);
+        Ahead { from, step: (rows.len() * self.bytes).div_ceil(of * steps.max(1)) }
+    }
+}
+
+/// Some of what is read next, step by step.
+pub struct Ahead {
+    from: *const u8,
+    step: usize,
+}
+
+impl Ahead {
+    /// Asks for the next step.
+    #[inline(always)]
+    pub fn ask(&mut self) {
+        prefetch(self.from);
+        self.from = self.from.wrapping_add(self.step);
+    }
+}
+
 /// Whether several streams are read faster than one. Intel's cores follow them all; AMD's read one after the other faster (Zen 4: 58 to
 /// 48 tokens a second of a model of 4 bits).
 pub(crate) fn are_streams_faster() -> bool {
@@ -30,7 +74,7 @@ pub(crate) fn are_streams_faster() -> bool {
 /// Bytes of a stream that products ask for before they need them. AMD's cores keep fewer requests waiting, and read a tenth to a third
 /// slower when asked further ahead (measured on Zen 4).
 #[inline]
-pub fn ahead() -> usize {
+pub(crate) fn ahead() -> usize {
     if is_amd() { 512 } else { 2048 }
 }
 

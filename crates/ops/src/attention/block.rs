@@ -5,19 +5,19 @@
 use std::ops::Range;
 
 use formwork_tensor::Kernel;
-use formwork_tensor::lanes::{accumulate, dots, exp, load, load_tail, mul_add, prefetch, sum, tanh};
+use formwork_tensor::lanes::{Ahead, Next, accumulate, dots, exp, load, load_tail, mul_add, sum, tanh};
 
 use super::alibi::Linear;
 use super::codes::{self, Coded};
 use super::row::maximum;
-use super::slots::Slots;
+use super::slots::{Run, Slots};
 use crate::stored::PANEL;
 
 /// Slots of a block. Blocks start at multiples of it, so no result depends on how work is cut.
 pub(crate) const BLOCK: usize = 256;
 
 /// Floats of keys or values that stay in the first-level cache while all queries pass.
-const CHUNK: usize = 4096;
+const CHUNK: usize = 2048;
 
 /// Panels that are read together: memory serves two streams faster than one.
 const STREAMS: usize = 2;
@@ -30,7 +30,7 @@ pub(crate) fn scratch_len(rows: usize, e: usize, d: usize) -> usize {
 
 /// Slots of a chunk of rows of `width` floats.
 fn chunk(width: usize) -> usize {
-    (CHUNK / width.max(1)).next_multiple_of(4).clamp(4, BLOCK)
+    (CHUNK / width.max(1)).next_multiple_of(4).clamp(8, BLOCK)
 }
 
 /// One query.
@@ -80,10 +80,11 @@ impl Kernel for Block<'_> {
             None if self.lanes_of_keys => self.score_panels::<N, FMA>(&seen),
             None => self.score_rows::<N, FMA>(&seen),
         }
-        let share = seen.len().div_ceil(self.queries.len());
+        // Weights are made of scores alone; meanwhile the memory brings the first values, and all where they are multiplied as codes.
+        let asked = if self.coded.is_some() { seen.len() } else { chunk(width - 2).min(seen.len()) };
+        let share = asked.div_ceil(self.queries.len());
         for row in 0..self.queries.len() {
-            // Weights are made of scores alone; meanwhile the memory brings the values.
-            let [first, last] = [row, row + 1].map(|row| (seen.start + row * share).min(seen.end));
+            let [first, last] = [row, row + 1].map(|row| seen.start + (row * share).min(asked));
             self.values.fetch(first, last);
             self.soften::<N, FMA>(row, &seen);
         }
@@ -120,7 +121,8 @@ impl Block<'_> {
         while slot < seen.end {
             let count = self.keys.run(slot, seen.end).min(most);
             let (scores, rest) = self.scratch.split_at_mut(self.queries.len() * BLOCK);
-            let (keys, stride) = self.keys.rows::<N>(slot, count, rest);
+            let Run { data, stride, offset } = self.keys.rows::<N>(slot, count, rest);
+            let keys = &data[offset..];
             for (row, Query { q, .. }) in self.queries.iter().enumerate() {
                 let scores = &mut scores[row * BLOCK + slot - self.first..][..count];
                 let whole = count - count % 4;
@@ -139,7 +141,6 @@ impl Block<'_> {
     #[inline(always)]
     fn score_panels<const N: usize, const FMA: bool>(&mut self, seen: &Range<usize>) {
         let e = self.queries[0].q.len();
-        let ahead = self.keys.ahead();
         let start = seen.start - seen.start % PANEL;
         let panels = (seen.end - start).div_ceil(PANEL);
         let half = panels.div_ceil(STREAMS);
@@ -150,12 +151,13 @@ impl Block<'_> {
             let (one, other) = rest.split_at_mut(e * PANEL);
             let one = self.keys.panel::<N>(slots[0], seen, e, one);
             let other = if both { self.keys.panel::<N>(slots[1], seen, e, other) } else { one };
+            let next = [0, usize::from(both)].map(|panel| self.keys.next(slots[panel], PANEL));
             let panels = [one, other].map(|panel| panel.as_chunks::<PANEL>().0);
             let places = slots.map(|slot| slot - self.first);
             let mut row = 0;
             while row < self.queries.len() {
                 let queries = &self.queries[row..];
-                let it = Products { queries, e, scores: &mut scores[row * BLOCK..], places, panels, ahead };
+                let it = Products { queries, e, scores: &mut scores[row * BLOCK..], places, panels, next, of: self.queries.len() };
                 row += match (queries.len(), both) {
                     (5.., true) if N == 16 => it.run::<8, 2, FMA>(),
                     (5.., false) if N == 16 => it.run::<8, 1, FMA>(),
@@ -210,10 +212,10 @@ impl Block<'_> {
             part.copy_from_slice(&[max, 0.0]);
             return;
         }
+        scores.iter_mut().for_each(|score| *score = exp::<FMA>(*score - max));
         let mut sums = [0.0; N];
-        for scores in scores.chunks_exact_mut(N) {
+        for scores in scores.chunks_exact(N) {
             for lane in 0..N {
-                scores[lane] = exp::<FMA>(scores[lane] - max);
                 sums[lane] += scores[lane];
             }
         }
@@ -230,16 +232,20 @@ impl Block<'_> {
         while slot < seen.end {
             let count = self.values.run(slot, seen.end).min(most);
             let (scores, rest) = self.scratch.split_at_mut(self.queries.len() * BLOCK);
-            let (values, stride) = self.values.rows::<N>(slot, count, rest);
-            let (weights, at, ahead) = (&*scores, slot - self.first, self.values.ahead());
-            let mut it = Mix { weights, at, count, values, stride, ahead, parts: &mut *self.parts, width };
+            let values = self.values.rows::<N>(slot, count, rest);
+            let (weights, at) = (&*scores, slot - self.first);
+            let next = self.values.next(slot, count);
+            let mut it = Mix { weights, at, count, values, next, parts: &mut *self.parts, width };
             let mut row = 0;
             while row < self.queries.len() {
+                // Sums of a tile fill the registers: half as many of eight lanes.
                 row += match self.queries.len() - row {
-                    8.. if N == 16 && d < 4 * N => it.strip::<8, N, FMA>(row),
-                    4.. if N == 16 => it.strip::<4, N, FMA>(row),
-                    2.. => it.strip::<2, N, FMA>(row),
-                    _ => it.strip::<1, N, FMA>(row),
+                    6 | 3 if N == 16 => it.strip::<3, 4, N, FMA>(row),
+                    4.. if N == 16 => it.strip::<4, 4, N, FMA>(row),
+                    6 | 3 => it.strip::<3, 2, N, FMA>(row),
+                    4.. => it.strip::<4, 2, N, FMA>(row),
+                    2 => it.strip::<2, 4, N, FMA>(row),
+                    _ => it.strip::<1, 4, N, FMA>(row),
                 };
             }
             slot += count;
@@ -257,8 +263,9 @@ struct Products<'s> {
     /// Where the panels' scores start in a row of scores.
     places: [usize; 2],
     panels: [&'s [[f32; PANEL]]; 2],
-    /// As [`Slots::ahead`].
-    ahead: Option<usize>,
+    next: [Next; 2],
+    /// All queries of the block.
+    of: usize,
 }
 
 impl Products<'_> {
@@ -275,6 +282,7 @@ impl Products<'_> {
         self.products::<R, 1, FMA>();
         self.panels.swap(0, 1);
         self.places.swap(0, 1);
+        self.next.swap(0, 1);
         self.products::<R, 1, FMA>();
         self.queries.len().min(R)
     }
@@ -287,12 +295,13 @@ impl Products<'_> {
             *q = &self.queries[r.min(self.queries.len() - 1)].q[..e];
         }
         let panels = self.panels.map(|panel| &panel[..e]);
+        let left = self.queries.len();
+        let rows = self.of - left..self.of - left + R.min(left);
+        let mut ahead = self.next.map(|next| next.share(rows.clone(), self.of, e));
         let mut sums = [[[0.0; PANEL]; P]; R];
         for i in 0..e {
             for p in 0..P {
-                if let Some(ahead) = self.ahead {
-                    prefetch(panels[p][i].as_ptr().wrapping_add(ahead));
-                }
+                ahead[p].ask();
                 let keys = panels[p][i];
                 for r in 0..R {
                     let q = queries[r][i];
@@ -316,30 +325,29 @@ struct Mix<'s> {
     weights: &'s [f32],
     at: usize,
     count: usize,
-    values: &'s [f32],
-    stride: usize,
-    /// As [`Slots::ahead`].
-    ahead: Option<usize>,
+    values: Run<'s>,
+    next: Next,
     parts: &'s mut [f32],
     width: usize,
 }
 
 impl Mix<'_> {
-    /// Adds to the sums of `R` rows; returns `R`.
+    /// Adds to the sums of `R` rows, `V` vectors of them at a time; returns `R`.
     #[inline(always)]
-    fn strip<const R: usize, const N: usize, const FMA: bool>(&mut self, row: usize) -> usize {
-        let d = self.width - 2;
+    fn strip<const R: usize, const V: usize, const N: usize, const FMA: bool>(&mut self, row: usize) -> usize {
+        let (d, of) = (self.width - 2, self.parts.len() / self.width);
+        let mut ahead = self.next.share(row..row + R, of, self.count * d.div_ceil(V * N));
         let mut column = 0;
-        while R <= 4 && column + 4 * N <= d {
-            self.columns::<R, 4, N, FMA>(row, column, 4 * N);
-            column += 4 * N;
+        while column + V * N <= d {
+            self.columns::<R, V, N, FMA>(row, column, V * N, &mut ahead);
+            column += V * N;
         }
         while column + 2 * N <= d {
-            self.columns::<R, 2, N, FMA>(row, column, 2 * N);
+            self.columns::<R, 2, N, FMA>(row, column, 2 * N, &mut ahead);
             column += 2 * N;
         }
         while column < d {
-            self.columns::<R, 1, N, FMA>(row, column, N.min(d - column));
+            self.columns::<R, 1, N, FMA>(row, column, N.min(d - column), &mut ahead);
             column += N;
         }
         R
@@ -353,6 +361,7 @@ impl Mix<'_> {
         row: usize,
         column: usize,
         count: usize,
+        ahead: &mut Ahead,
     ) {
         let mut sums = [[[0.0; N]; V]; R];
         let mut weights = [&[][..]; R];
@@ -360,13 +369,11 @@ impl Mix<'_> {
             sums[r] = read(&self.parts[(row + r) * self.width + column..][..count]);
             weights[r] = &self.weights[(row + r) * BLOCK + self.at..][..self.count];
         }
-        let ahead = self.ahead.filter(|_| row == 0);
-        for at in 0..self.count {
-            let value = &self.values[at * self.stride + column..][..count];
+        let Run { data, stride, offset } = self.values;
+        for (at, value) in data.chunks_exact(stride).enumerate() {
+            let value = &value[offset + column..][..count];
+            ahead.ask();
             for v in 0..V {
-                if let Some(ahead) = ahead {
-                    prefetch(value.as_ptr().wrapping_add(v * N + ahead));
-                }
                 let lanes = match count == V * N {
                     true => load::<N, f32>(&value[v * N..v * N + N]),
                     false => load_tail::<N, f32>(value),

@@ -3,18 +3,28 @@
 use std::ops::Range;
 
 use formwork_tensor::Tensor;
-use formwork_tensor::lanes::ahead;
+use formwork_tensor::lanes::Next;
 
 use super::kv_cache::KvCache;
 use crate::stored::{Codes, Layout, PANEL, StoredRows};
 use crate::room::CacheFormat;
 use crate::row_cache::RowCache;
 
+/// Consecutive slots as floats.
+#[derive(Clone, Copy)]
+pub(crate) struct Run<'a> {
+    /// Whole strides.
+    pub(crate) data: &'a [f32],
+    pub(crate) stride: usize,
+    /// Where a row begins in its stride.
+    pub(crate) offset: usize,
+}
+
 /// Keys or values by their slot.
 #[derive(Clone, Copy)]
 pub(crate) enum Slots<'a> {
-    /// One every `stride` floats, from slot 0 on.
-    Spaced { data: &'a [f32], stride: usize },
+    /// One every `stride` floats, from slot 0 on, that begins `offset` floats later.
+    Spaced { data: &'a [f32], stride: usize, offset: usize },
     /// In a cache, in the row that is the remainder of the slot by the number of rows.
     Stored(StoredRows<'a>),
 }
@@ -42,10 +52,13 @@ impl<'a> Slots<'a> {
         }
     }
 
-    /// How many floats ahead to ask the memory for what is read one after the other; none where a copy is read.
+    /// What is read after `count` slots from `first` on, which lie in one piece.
     #[inline(always)]
-    pub(crate) fn ahead(&self) -> Option<usize> {
-        matches!(self, Self::Stored(rows) if rows.are_floats()).then(|| ahead() / size_of::<f32>())
+    pub(crate) fn next(&self, first: usize, count: usize) -> Next {
+        match self {
+            Self::Spaced { data, .. } => Next::nothing(data),
+            Self::Stored(rows) => rows.next(first % rows.count, count),
+        }
     }
 
     /// Asks the memory for such a run where the slots lie side by side; only a hint.
@@ -55,15 +68,17 @@ impl<'a> Slots<'a> {
         }
     }
 
-    /// Such a run as floats for kernels of `N` lanes, and the distance from one slot to the next. `scratch` holds `count` rows.
+    /// Such a run as floats for kernels of `N` lanes. `scratch` holds `count` rows.
     #[inline(always)]
-    pub(crate) fn rows<'s, const N: usize>(self, first: usize, count: usize, scratch: &'s mut [f32]) -> (&'s [f32], usize)
+    pub(crate) fn rows<'s, const N: usize>(self, first: usize, count: usize, scratch: &'s mut [f32]) -> Run<'s>
     where
         'a: 's,
     {
         match self {
-            Self::Spaced { data, stride } => (&data[first * stride..], stride),
-            Self::Stored(rows) => (rows.floats::<N>(first % rows.count, count, scratch), rows.width),
+            Self::Spaced { data, stride, offset } => Run { data: &data[first * stride..][..count * stride], stride, offset },
+            Self::Stored(rows) => {
+                Run { data: rows.floats::<N>(first % rows.count, count, scratch), stride: rows.width, offset: 0 }
+            }
         }
     }
 
@@ -82,11 +97,11 @@ impl<'a> Slots<'a> {
         }
         let (out, rest) = scratch.split_at_mut(width * PANEL);
         let slots = first.max(seen.start)..(first + PANEL).min(seen.end);
-        let (data, stride) = self.rows::<N>(slots.start, slots.len(), rest);
+        let Run { data, stride, offset } = self.rows::<N>(slots.start, slots.len(), rest);
         let mut keys = [&data[..0]; PANEL];
         for (lane, key) in keys.iter_mut().enumerate() {
             let slot = (first + lane).clamp(slots.start, slots.end - 1);
-            *key = &data[(slot - slots.start) * stride..][..width];
+            *key = &data[(slot - slots.start) * stride + offset..][..width];
         }
         for (at, lanes) in out.as_chunks_mut::<PANEL>().0.iter_mut().enumerate() {
             for lane in 0..PANEL {
@@ -114,7 +129,7 @@ impl<'a> Source<'a> {
         match self {
             Self::Tensors(k, v) => [k, v].map(|x| {
                 let [_, t, heads, d] = x.axes("attention");
-                Slots::Spaced { data: &x.data()[(sequence * t * heads + head) * d..], stride: heads * d }
+                Slots::Spaced { data: &x.data()[sequence * t * heads * d..], stride: heads * d, offset: head * d }
             }),
             Self::Cache(cache) => cache.slots(sequence, head),
             Self::Latents(cache) => [cache.slots(sequence); 2],

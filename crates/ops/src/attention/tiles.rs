@@ -8,7 +8,7 @@ use formwork_tensor::{Device, Kernel, Precision};
 use super::block::{BLOCK, Block, Query, nothing, seen};
 use super::call::Call;
 use super::merge::Merge;
-use super::slots::Slots;
+use super::slots::{Run, Slots};
 
 /// Queries of a task: as many as make up for laying out keys and values.
 pub(crate) const QUERIES: usize = 256;
@@ -80,9 +80,9 @@ impl<'a> Sides<'a> {
         while slot < slots.end {
             let count = values.run(slot, slots.end);
             let (here, rest) = scratch.split_at_mut(count * self.d.max(self.e));
-            let (numbers, stride) = values.rows::<SIDE>(slot, count, here);
+            let Run { data, stride, offset } = values.rows::<SIDE>(slot, count, here);
             for (at, input) in inputs[slot % STEP..][..count].iter_mut().enumerate() {
-                *input = &numbers[at * stride..][..self.d];
+                *input = &data[at * stride + offset..][..self.d];
             }
             (slot, scratch) = (slot + count, rest);
         }
