@@ -3,6 +3,7 @@
 use half::f16;
 
 use super::{GROUP, Ints, LANES, Lanes, Pairs, Rounded, Tiles, Walk, height, run};
+use crate::reads::Next;
 use crate::simd::Simd;
 use crate::sixteen::Sixteen as _;
 
@@ -78,6 +79,8 @@ impl Tiles for Scores<'_> {
         let pairs = width / 2;
         let [mut of_pairs, mut of_single] = [[&[][..]; P]; 2];
         let mut of_keys = [&[][..]; P];
+        let next = panels.map(|panel| Next::behind(self.panels[panel].codes));
+        let mut ahead = next.map(|next| next.share(row..row + R, *rows, pairs));
         for p in 0..P {
             let Panel { codes, scales } = self.panels[panels[p]];
             (of_pairs[p], of_single[p]) = codes.split_at(pairs * 2 * LANES);
@@ -96,6 +99,7 @@ impl Tiles for Scores<'_> {
                 }
                 for (pair, inputs) in inputs.enumerate() {
                     for p in 0..P {
+                        ahead[p].ask();
                         add::<L, R, P>(&mut ints, p, L::pairs(&codes[p][pair]), &inputs[row..row + R]);
                     }
                 }
