@@ -3,6 +3,8 @@
 use std::ops::Range;
 use std::sync::OnceLock;
 
+use crate::simd::Simd;
+
 /// Panels that products of few rows read side by side at most, far apart.
 pub(crate) const STREAMS: usize = 4;
 
@@ -65,10 +67,10 @@ impl Ahead {
     }
 }
 
-/// Whether several streams are read faster than one. Intel's cores follow them all; AMD's read one after the other faster (Zen 4: 58 to
-/// 48 tokens a second of a model of 4 bits).
+/// Whether several streams are read faster than one. Most cores follow them all (Zen 3: 28 to 20 GB/s); AMD's with AVX-512 read one
+/// after the other faster (Zen 4: 58 to 48 tokens a second of a model of 4 bits).
 pub(crate) fn are_streams_faster() -> bool {
-    !is_amd()
+    !(is_amd() && Simd::Avx512.or_portable() == Simd::Avx512)
 }
 
 /// Bytes of a stream that products ask for before they need them. AMD's cores keep fewer requests waiting, and read a tenth to a third

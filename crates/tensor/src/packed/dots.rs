@@ -122,7 +122,9 @@ unsafe fn half<L: Lanes, C: Codes, const MR: usize, const NP: usize, const HALF:
         let starts = scales.add(height).cast::<i32>();
         let mut codes = starts.add(height);
         let mut whole = [[L::V::ints(0); NP]; MR];
-        for m in 0..MR {
+        // Without room, products of four bits are summed in sixteen up to the end of the group.
+        let narrow = C::BITS == 4 && !L::ROOM;
+        for m in (0..MR).filter(|_| !narrow) {
             whole[m] = [L::V::ints(start(starts.add(m).read_unaligned())); NP];
         }
         for quad in 0..quads {
@@ -141,6 +143,11 @@ unsafe fn half<L: Lanes, C: Codes, const MR: usize, const NP: usize, const HALF:
                 }
             }
             codes = codes.add(height);
+        }
+        for m in (0..MR).filter(|_| narrow) {
+            for p in 0..NP {
+                whole[m][p] = L::widened(whole[m][p], start(starts.add(m).read_unaligned()));
+            }
         }
         for p in 0..NP {
             let grids = ws[p].add(block * C::BYTES + HALF * 2 * PANEL);

@@ -31,8 +31,11 @@ pub(crate) trait Lanes {
     /// Four codes of each output, of so many bits, from the bytes of a half of a block.
     unsafe fn weights(from: *const u8, bits: usize, half: usize) -> Ints<Self>;
 
-    /// Adds the four products of every output.
+    /// Adds the four products of every output; without room, those of four bits in two sums of sixteen bits, which hold a group.
     unsafe fn dot(sums: Ints<Self>, weights: Ints<Self>, codes: Self::Codes, bits: usize) -> Ints<Self>;
+
+    /// Such sums, and what they start at.
+    unsafe fn widened(sums: Ints<Self>, start: i32) -> Ints<Self>;
 
     /// The scales of sixteen grids with zero points, in units.
     unsafe fn scales_beside_zeros(from: *const u8) -> <Self::V as Sixteen>::Floats;
@@ -99,6 +102,11 @@ impl Lanes for Wide {
     }
 
     #[inline(always)]
+    unsafe fn widened(sums: __m512i, _: i32) -> __m512i {
+        sums
+    }
+
+    #[inline(always)]
     unsafe fn scales_beside_zeros(from: *const u8) -> __m512 {
         unsafe { _mm512_cvtph_ps(halves(from)) }
     }
@@ -156,9 +164,17 @@ impl<const VNNI: bool> Lanes for Narrow<VNNI> {
                     add_pairs(s0, _mm256_abs_epi8(w0), _mm256_sign_epi8(x, w0)),
                     add_pairs(s1, _mm256_abs_epi8(w1), _mm256_sign_epi8(x, w1)),
                 ],
-                _ => [add_pairs(s0, w0, x), add_pairs(s1, w1, x)],
+                _ => [
+                    _mm256_add_epi16(s0, _mm256_maddubs_epi16(w0, x)),
+                    _mm256_add_epi16(s1, _mm256_maddubs_epi16(w1, x)),
+                ],
             }
         }
+    }
+
+    #[inline(always)]
+    unsafe fn widened(sums: [__m256i; 2], start: i32) -> [__m256i; 2] {
+        unsafe { sums.map(|sums| _mm256_add_epi32(_mm256_set1_epi32(start), _mm256_madd_epi16(sums, _mm256_set1_epi16(1)))) }
     }
 
     #[inline(always)]
