@@ -47,8 +47,12 @@ pub(crate) fn pairs<C: Codes>(task: Groups<'_, C>) {
 struct Vectors<L>(PhantomData<L>);
 
 impl<L: Lanes> Tile for Vectors<L> {
-    const TALLEST: usize = L::TALLEST;
     const TALLEST_OF_STREAMS: usize = L::TALLEST_OF_STREAMS;
+
+    #[inline(always)]
+    fn tallest(bits: usize) -> usize {
+        L::tallest(bits)
+    }
 
     #[allow(clippy::needless_range_loop, reason = "indices of several arrays, unrolled")]
     #[inline(always)]

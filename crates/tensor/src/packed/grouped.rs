@@ -30,10 +30,11 @@ pub(crate) struct Groups<'a, C> {
 
 /// What multiplies some rows with some panels.
 pub(crate) trait Tile {
-    /// The most rows that it takes at once: 1, 2, 3, 6 or 12.
-    const TALLEST: usize;
-    /// The same for `STREAMS` panels: more panels leave registers for fewer rows.
+    /// The most rows that it takes with `STREAMS` panels, which leave registers for few.
     const TALLEST_OF_STREAMS: usize;
+
+    /// The most rows that it takes with one panel of codes of so many bits: 1, 2, 3, 6 or 12.
+    fn tallest(bits: usize) -> usize;
 
     /// `MR` rows of a tile from `row` on by `NP` panels. `#[inline(always)]`, and called where its instructions are there.
     fn tile<C: Codes, const MR: usize, const NP: usize>(task: &mut Groups<'_, C>, row: usize, panels: [usize; NP]);
@@ -85,7 +86,7 @@ impl<'a, C: Codes> Groups<'a, C> {
     /// Some rows by some panels. All heights divide a tile of the input, so that none crosses from one to the next.
     #[inline(always)]
     fn strip<T: Tile, const NP: usize>(&mut self, mut row: usize, end: usize, panels: [usize; NP]) {
-        let tallest = if NP == STREAMS { T::TALLEST_OF_STREAMS } else { T::TALLEST };
+        let tallest = if NP == STREAMS { T::TALLEST_OF_STREAMS } else { T::tallest(C::BITS) };
         while row < end {
             row += match (end - row).min(tallest) {
                 0 | 1 => {
@@ -142,8 +143,12 @@ impl<C: Codes> Kernel for Groups<'_, C> {
 struct Plain<const FMA: bool>;
 
 impl<const FMA: bool> Tile for Plain<FMA> {
-    const TALLEST: usize = 1;
     const TALLEST_OF_STREAMS: usize = 1;
+
+    #[inline(always)]
+    fn tallest(_: usize) -> usize {
+        1
+    }
 
     #[inline(always)]
     fn tile<C: Codes, const MR: usize, const NP: usize>(task: &mut Groups<'_, C>, row: usize, panels: [usize; NP]) {

@@ -11,9 +11,9 @@ const ZEROS: i32 = (1 << ZERO_BITS) - 1;
 
 /// Sixteen lanes. Everything is `#[inline(always)]`, and called where its instructions are there.
 pub(crate) trait Lanes {
-    /// The most rows of a tile: as many as registers hold sums of a group for.
-    const TALLEST: usize;
-    /// The same of a tile of `STREAMS` panels.
+    /// The most rows of a tile with codes of so many bits: as many as registers hold sums of a group for.
+    fn tallest(bits: usize) -> usize;
+    /// The most rows of a tile of `STREAMS` panels.
     const TALLEST_OF_STREAMS: usize;
 
     /// Whether steps add the products of any codes without sign. Where they do not, codes of eight bits are weights with their
@@ -78,12 +78,16 @@ unsafe fn halves(grids: *const u8) -> __m256i {
 }
 
 impl Lanes for Wide {
-    const TALLEST: usize = 12;
     const TALLEST_OF_STREAMS: usize = 2;
     const ROOM: bool = true;
 
     type V = Zmm;
     type Codes = __m512i;
+
+    #[inline(always)]
+    fn tallest(_: usize) -> usize {
+        12
+    }
 
     #[inline(always)]
     unsafe fn codes(from: *const i32) -> __m512i {
@@ -126,12 +130,16 @@ impl Lanes for Wide {
 }
 
 impl<const VNNI: bool> Lanes for Narrow<VNNI> {
-    const TALLEST: usize = 3;
     const TALLEST_OF_STREAMS: usize = 1;
     const ROOM: bool = VNNI;
 
     type V = Ymms;
     type Codes = __m256i;
+
+    #[inline(always)]
+    fn tallest(bits: usize) -> usize {
+        if bits == 4 && !VNNI { 6 } else { 3 }
+    }
 
     #[inline(always)]
     unsafe fn codes(from: *const i32) -> __m256i {
@@ -174,7 +182,9 @@ impl<const VNNI: bool> Lanes for Narrow<VNNI> {
 
     #[inline(always)]
     unsafe fn widened(sums: [__m256i; 2], start: i32) -> [__m256i; 2] {
-        unsafe { sums.map(|sums| _mm256_add_epi32(_mm256_set1_epi32(start), _mm256_madd_epi16(sums, _mm256_set1_epi16(1)))) }
+        unsafe {
+            sums.map(|sums| _mm256_add_epi32(_mm256_set1_epi32(start), _mm256_madd_epi16(sums, _mm256_set1_epi16(1))))
+        }
     }
 
     #[inline(always)]
