@@ -1,6 +1,8 @@
 //! Panels of floats: `[d_in, 16]` each.
 #![allow(unsafe_code, reason = "an index check in the innermost loop would keep its sums in memory")]
 
+use std::ops::Range;
+
 use half::{bf16, f16};
 
 use crate::lanes::{Element, mul_add};
@@ -14,6 +16,9 @@ use super::blocks::{Block, Outputs};
 
 /// Inputs of one pass: a pair of panels of that depth and the rows of a tile stay in the first-level cache.
 const DEPTH: usize = 256;
+
+/// Rows of one pass, which stay in the second-level cache while panels pass by.
+const HEIGHT: usize = 192;
 
 /// Writes sixteen rows of `d_in` numbers side by side.
 pub(crate) fn pack<const BYTES: usize>(rows: &[f32], d_in: usize, out: &mut [u8], bytes: impl Fn(f32) -> [u8; BYTES]) {
@@ -56,38 +61,50 @@ impl<E: Element> Kernel for FloatPanels<'_, E> {
             return;
         }
         if block.in_order {
-            return block.range.for_each(|at| self.strip::<1, N, FMA>([at], 0, d_in));
+            return block.range.for_each(|at| self.strip::<1, N, FMA>(0..rows, [at], 0, d_in));
         }
         for k in (0..d_in).step_by(DEPTH) {
             let depth = DEPTH.min(d_in - k);
-            let mut at = block.range.start;
-            while N == 16 && at + 2 <= block.range.end {
-                self.strip::<2, N, FMA>([at, at + 1], k, depth);
-                at += 2;
-            }
-            while at < block.range.end {
-                self.strip::<1, N, FMA>([at], k, depth);
-                at += 1;
+            for first in (0..rows).step_by(HEIGHT) {
+                let some = first..rows.min(first + HEIGHT);
+                let mut at = block.range.start;
+                while N == 16 && at + 2 <= block.range.end {
+                    self.strip::<2, N, FMA>(some.clone(), [at, at + 1], k, depth);
+                    at += 2;
+                }
+                while at < block.range.end {
+                    self.strip::<1, N, FMA>(some.clone(), [at], k, depth);
+                    at += 1;
+                }
             }
         }
     }
 }
 
 impl<E: Element> FloatPanels<'_, E> {
-    /// All rows of some panels.
+    /// Some rows of some panels.
     #[inline(always)]
-    fn strip<const NP: usize, const N: usize, const FMA: bool>(&mut self, panels: [usize; NP], k: usize, depth: usize) {
-        let mut row = 0;
-        let rows = self.product.rows;
-        while N == 16 && row + 12 <= rows {
+    fn strip<const NP: usize, const N: usize, const FMA: bool>(
+        &mut self,
+        rows: Range<usize>,
+        panels: [usize; NP],
+        k: usize,
+        depth: usize,
+    ) {
+        let mut row = rows.start;
+        while N == 16 && row + 12 <= rows.end {
             self.tile::<12, NP, FMA>(row, panels, k, depth);
             row += 12;
         }
-        while row + 4 <= rows {
+        while N == 8 && row + 6 <= rows.end {
+            self.tile::<6, NP, FMA>(row, panels, k, depth);
+            row += 6;
+        }
+        while row + 4 <= rows.end {
             self.tile::<4, NP, FMA>(row, panels, k, depth);
             row += 4;
         }
-        while row < rows {
+        while row < rows.end {
             self.tile::<1, NP, FMA>(row, panels, k, depth);
             row += 1;
         }
