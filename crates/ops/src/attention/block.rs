@@ -5,11 +5,11 @@
 use std::ops::Range;
 
 use formwork_tensor::Kernel;
-use formwork_tensor::lanes::{Ahead, Next, accumulate, dots, exp, load, load_tail, mul_add, sum, tanh};
+use formwork_tensor::lanes::{Ahead, Next, accumulate, dots, load, load_tail, mul_add, tanh};
 
 use super::alibi::Linear;
 use super::codes::{self, Coded};
-use super::row::maximum;
+use super::row::{exponentials, maximum};
 use super::slots::{Run, Slots};
 use crate::stored::PANEL;
 
@@ -212,14 +212,7 @@ impl Block<'_> {
             part.copy_from_slice(&[max, 0.0]);
             return;
         }
-        scores.iter_mut().for_each(|score| *score = exp::<FMA>(*score - max));
-        let mut sums = [0.0; N];
-        for scores in scores.chunks_exact(N) {
-            for lane in 0..N {
-                sums[lane] += scores[lane];
-            }
-        }
-        part.copy_from_slice(&[max, sum(sums)]);
+        part.copy_from_slice(&[max, exponentials::<N, FMA>(scores, max)]);
     }
 
     /// The weighted sums of values, chunk by chunk.
@@ -238,14 +231,11 @@ impl Block<'_> {
             let mut it = Mix { weights, at, count, values, next, parts: &mut *self.parts, width };
             let mut row = 0;
             while row < self.queries.len() {
-                // Sums of a tile fill the registers: half as many of eight lanes.
                 row += match self.queries.len() - row {
-                    6 | 3 if N == 16 => it.strip::<3, 4, N, FMA>(row),
-                    4.. if N == 16 => it.strip::<4, 4, N, FMA>(row),
-                    6 | 3 => it.strip::<3, 2, N, FMA>(row),
-                    4.. => it.strip::<4, 2, N, FMA>(row),
-                    2 => it.strip::<2, 4, N, FMA>(row),
-                    _ => it.strip::<1, 4, N, FMA>(row),
+                    6 | 3 => it.strip::<3, N, FMA>(row),
+                    4.. => it.strip::<4, N, FMA>(row),
+                    2 => it.strip::<2, N, FMA>(row),
+                    _ => it.strip::<1, N, FMA>(row),
                 };
             }
             slot += count;
@@ -332,15 +322,16 @@ struct Mix<'s> {
 }
 
 impl Mix<'_> {
-    /// Adds to the sums of `R` rows, `V` vectors of them at a time; returns `R`.
+    /// Adds to the sums of `R` rows, as many vectors at a time as registers hold sums of; returns `R`.
     #[inline(always)]
-    fn strip<const R: usize, const V: usize, const N: usize, const FMA: bool>(&mut self, row: usize) -> usize {
+    fn strip<const R: usize, const N: usize, const FMA: bool>(&mut self, row: usize) -> usize {
         let (d, of) = (self.width - 2, self.parts.len() / self.width);
-        let mut ahead = self.next.share(row..row + R, of, self.count * d.div_ceil(V * N));
+        let vectors = if 4 * R <= N { 4 } else { 2 };
+        let mut ahead = self.next.share(row..row + R, of, self.count * d.div_ceil(vectors * N));
         let mut column = 0;
-        while column + V * N <= d {
-            self.columns::<R, V, N, FMA>(row, column, V * N, &mut ahead);
-            column += V * N;
+        while vectors == 4 && column + 4 * N <= d {
+            self.columns::<R, 4, N, FMA>(row, column, 4 * N, &mut ahead);
+            column += 4 * N;
         }
         while column + 2 * N <= d {
             self.columns::<R, 2, N, FMA>(row, column, 2 * N, &mut ahead);

@@ -49,19 +49,7 @@ impl Row<'_> {
         if max == f32::NEG_INFINITY {
             return None;
         }
-        let mut sums = [0.0; N];
-        let mut blocks = self.scores.chunks_exact_mut(N);
-        for block in &mut blocks {
-            for lane in 0..N {
-                block[lane] = exp::<FMA>(block[lane] - max);
-                sums[lane] += block[lane];
-            }
-        }
-        for (score, total) in blocks.into_remainder().iter_mut().zip(&mut sums) {
-            *score = exp::<FMA>(*score - max);
-            *total += *score;
-        }
-        Some(1.0 / sum(sums))
+        Some(1.0 / exponentials::<N, FMA>(self.scores, max))
     }
 
     /// Sets every output to the weighted sum of values, in the order of keys.
@@ -99,6 +87,22 @@ impl Row<'_> {
         let y = &mut self.y[column..column + count];
         y.iter_mut().zip(sums.as_flattened()).for_each(|(y, sum)| *y = sum * inverse);
     }
+}
+
+/// Turns scores into `e^(score - max)`, and returns their sum. The sum is taken apart, for it would keep the exponentials from being
+/// made in whole vectors.
+#[inline(always)]
+pub(crate) fn exponentials<const N: usize, const FMA: bool>(scores: &mut [f32], max: f32) -> f32 {
+    scores.iter_mut().for_each(|score| *score = exp::<FMA>(*score - max));
+    let mut sums = [0.0; N];
+    let (blocks, rest) = scores.as_chunks::<N>();
+    for block in blocks {
+        for lane in 0..N {
+            sums[lane] += block[lane];
+        }
+    }
+    sums.iter_mut().zip(rest).for_each(|(sum, score)| *sum += score);
+    sum(sums)
 }
 
 /// The largest element; NaN if there is one.

@@ -128,8 +128,9 @@ unsafe fn half<L: Lanes, C: Codes, const MR: usize, const NP: usize, const HALF:
         let mut whole = [[L::V::ints(0); NP]; MR];
         // Without room, products of four bits are summed in sixteen up to the end of the group.
         let narrow = C::BITS == 4 && !L::ROOM;
-        for m in (0..MR).filter(|_| !narrow) {
-            whole[m] = [L::V::ints(start(starts.add(m).read_unaligned())); NP];
+        for m in 0..MR {
+            let first = if narrow { 0 } else { start(starts.add(m).read_unaligned()) };
+            whole[m] = [L::V::ints(first); NP];
         }
         for quad in 0..quads {
             let mut w = [L::V::ints(0); NP];
@@ -148,9 +149,12 @@ unsafe fn half<L: Lanes, C: Codes, const MR: usize, const NP: usize, const HALF:
             }
             codes = codes.add(height);
         }
-        for m in (0..MR).filter(|_| narrow) {
-            for p in 0..NP {
-                whole[m][p] = L::widened(whole[m][p], start(starts.add(m).read_unaligned()));
+        if narrow {
+            for m in 0..MR {
+                let start = start(starts.add(m).read_unaligned());
+                for p in 0..NP {
+                    whole[m][p] = L::widened(whole[m][p], start);
+                }
             }
         }
         for p in 0..NP {
