@@ -172,14 +172,14 @@ type Affine<'a> = (&'a Matrix, Option<&'a [f32]>);
 /// A tensor, and what products make of it first.
 type Operand<'a> = (&'a Tensor, Option<&'a dyn Norm>);
 
-/// The input of some products as their kernels read it: normalised here, in `room`, unless all of them round it.
+/// The input of some products as their kernels read it: normalised here, in `room`, unless all of them lay it out anew.
 fn operand<'a>(input: Input<'a>, matrices: &[Affine<'_>], room: &'a mut Option<Tensor>) -> Operand<'a> {
     let (x, norm) = input.unmade();
-    let rounds = |matrix: &Matrix| match &matrix.held {
-        Held::Packed(packed) => packed.rounds_inputs(x.device(), x.dims().rows()),
+    let lays_out = |matrix: &Matrix| match &matrix.held {
+        Held::Packed(packed) => packed.lays_out(x.device(), x.dims().rows()),
         Held::Stored(..) => false,
     };
-    let is_ready = norm.is_none() || matrices.iter().all(|(matrix, _)| rounds(matrix));
+    let is_ready = norm.is_none() || matrices.iter().all(|(matrix, _)| lays_out(matrix));
     if is_ready { (x, norm) } else { (input.made(room), None) }
 }
 

@@ -13,7 +13,7 @@ pub trait Norm: Sync {
     fn normalise(&self, simd: Simd, first: usize, width: usize, x: &[f32], y: &mut [f32]);
 }
 
-/// A normalised tensor whose numbers are not made yet: products that round their inputs make each row where they round it, while
+/// A normalised tensor whose numbers are not made yet: products that lay their inputs out make each row where they do so, while
 /// it is in the cache.
 #[derive(Clone, Copy)]
 pub struct Normed<'a> {
@@ -85,7 +85,7 @@ impl<'a> From<&Normed<'a>> for Input<'a> {
     }
 }
 
-/// Rows `[.., width]` that kernels read to round them.
+/// Rows `[.., width]` that are laid out for kernels.
 #[derive(Clone, Copy)]
 pub(crate) struct Rows<'a> {
     pub(crate) x: &'a [f32],

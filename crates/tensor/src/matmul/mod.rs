@@ -16,7 +16,7 @@ use crate::normed::Norm;
 #[derive(Clone, Copy)]
 pub(crate) struct Product<'a> {
     pub(crate) x: &'a [f32],
-    /// What `x` goes through first; none where kernels read floats.
+    /// What `x` goes through first; none where kernels read it as it is.
     pub(crate) norm: Option<&'a dyn Norm>,
     pub(crate) bias: Option<&'a [f32]>,
     pub(crate) rows: usize,

@@ -11,7 +11,7 @@ use crate::threads::Columns;
 use super::PANEL;
 
 /// The most rows of products that the memory bounds.
-const FEW: usize = 4;
+pub(crate) const FEW: usize = 4;
 /// Bytes of weights below which a task costs more to start than to run.
 const LEAST: usize = 1 << 15;
 /// Bytes of weights of a task of many rows: they stay in the second-level cache.
@@ -23,8 +23,6 @@ pub(crate) struct Block {
     pub(crate) range: Range<usize>,
     pub(crate) streams: usize,
     pub(crate) stride: usize,
-    /// Whether memory serves whole panels, one after the other, faster than several at once or in pieces.
-    pub(crate) in_order: bool,
 }
 
 /// The tasks of a product: so even that no thread has more panels than another by more than one or two.
@@ -35,21 +33,20 @@ pub(crate) struct Blocks {
     unit: usize,
     tasks: usize,
     d_out: usize,
-    in_order: bool,
 }
 
 impl Blocks {
     pub(crate) fn new(product: &Product<'_>, panel_bytes: usize, threads: usize) -> Self {
         let panels = product.d_out.div_ceil(PANEL);
-        let (few, many_streams) = (product.rows <= FEW, are_streams_faster());
-        let streams = if few && many_streams && panels >= 4 * STREAMS { STREAMS } else { 1 };
+        let few = product.rows <= FEW;
+        let streams = if few && are_streams_faster() && panels >= 4 * STREAMS { STREAMS } else { 1 };
         let unit = if few { 1 } else { 2 };
         let unit_bytes = (panel_bytes * unit).max(1);
         let units = panels.div_ceil(streams).div_ceil(unit);
         let least = LEAST.div_ceil(unit_bytes * streams * product.rows.div_ceil(FEW).max(1));
         let tasks = units.div_ceil((MOST / unit_bytes).max(1)).max(threads * 4).next_multiple_of(threads);
         let tasks = tasks.min(units / least).max(1);
-        Self { panels, streams, unit, tasks, d_out: product.d_out, in_order: few && !many_streams }
+        Self { panels, streams, unit, tasks, d_out: product.d_out }
     }
 
     /// Tasks of at most `most` panels, an even number, whatever they weigh.
@@ -57,7 +54,7 @@ impl Blocks {
         let panels = product.d_out.div_ceil(PANEL).max(1);
         let units = panels.div_ceil(2);
         let tasks = units.div_ceil(most / 2).next_multiple_of(threads).min(units);
-        Self { panels, streams: 1, unit: 2, tasks, d_out: product.d_out, in_order: false }
+        Self { panels, streams: 1, unit: 2, tasks, d_out: product.d_out }
     }
 
     fn stride(&self) -> usize {
@@ -67,7 +64,7 @@ impl Blocks {
     fn block(&self, index: usize) -> Block {
         let units = self.stride().div_ceil(self.unit);
         let [start, end] = [index, index + 1].map(|at| (at * units / self.tasks * self.unit).min(self.stride()));
-        Block { range: start..end, streams: self.streams, stride: self.stride(), in_order: self.in_order }
+        Block { range: start..end, streams: self.streams, stride: self.stride() }
     }
 
     /// Runs `task(product, block, outputs)` for every block of every product, on all threads at once.

@@ -1,7 +1,4 @@
 //! Panels of floats: `[d_in, 16]` each.
-#![allow(unsafe_code, reason = "an index check in the innermost loop would keep its sums in memory")]
-
-use std::ops::Range;
 
 use half::{bf16, f16};
 
@@ -13,11 +10,12 @@ use crate::simd::Kernel;
 
 use super::PANEL;
 use super::blocks::{Block, Outputs};
+use super::strips::{Strips, by_height};
 
-/// Inputs of one pass: a pair of panels of that depth and the rows of a tile stay in the first-level cache.
+/// Inputs of one pass: a panel of that depth and a strip of inputs stay in the first-level cache.
 const DEPTH: usize = 256;
 
-/// Rows of one pass, which stay in the second-level cache while panels pass by.
+/// Rows of one pass, which stay in the second-level cache while panels pass by: whole strips.
 const HEIGHT: usize = 192;
 
 /// Writes sixteen rows of `d_in` numbers side by side.
@@ -38,9 +36,23 @@ pub(crate) fn at(panel: &[u8], dtype: DType, index: usize) -> f32 {
     }
 }
 
+/// `unrolled!(r < R => block)`: the block for each `r` below `R`, at most twelve. A loop would be compiled for vectors of rows, whose
+/// inputs stand side by side.
+macro_rules! unrolled {
+    ($r:ident < $count:ident => $block:block) => {
+        unrolled!($r < $count => $block for 0 1 2 3 4 5 6 7 8 9 10 11)
+    };
+    ($r:ident < $count:ident => $block:block for $($number:literal)*) => {
+        $(let $r = $number;
+        if $r < $count $block)*
+    };
+}
+
 /// One task.
 pub(crate) struct FloatPanels<'a, E> {
     pub(crate) product: &'a Product<'a>,
+    /// The input of several rows.
+    pub(crate) strips: Option<&'a Strips<'a>>,
     pub(crate) panels: &'a [E],
     pub(crate) block: Block,
     pub(crate) out: Outputs<'a>,
@@ -51,125 +63,117 @@ impl<E: Element> Kernel for FloatPanels<'_, E> {
 
     #[inline(always)]
     fn run<const N: usize, const FMA: bool>(mut self) {
-        let block = self.block.clone();
-        let (rows, d_in) = (self.product.rows, self.product.d_in);
-        if block.streams == STREAMS {
-            for at in block.range.clone() {
-                let panels = std::array::from_fn::<_, STREAMS, _>(|stream| block.panel(at, stream));
-                (0..rows).for_each(|row| self.tile::<1, STREAMS, FMA>(row, panels, 0, d_in));
-            }
-            return;
-        }
-        if block.in_order {
-            return block.range.for_each(|at| self.strip::<1, N, FMA>(0..rows, [at], 0, d_in));
-        }
-        for k in (0..d_in).step_by(DEPTH) {
-            let depth = DEPTH.min(d_in - k);
-            for first in (0..rows).step_by(HEIGHT) {
-                let some = first..rows.min(first + HEIGHT);
-                let mut at = block.range.start;
-                while N == 16 && at + 2 <= block.range.end {
-                    self.strip::<2, N, FMA>(some.clone(), [at, at + 1], k, depth);
-                    at += 2;
-                }
-                while at < block.range.end {
-                    self.strip::<1, N, FMA>(some.clone(), [at], k, depth);
-                    at += 1;
-                }
-            }
+        match self.strips {
+            Some(strips) => by_height!(N, H => self.strips::<H, FMA>(strips)),
+            None if self.block.streams == STREAMS => self.rows::<STREAMS, FMA>(),
+            None => self.rows::<1, FMA>(),
         }
     }
 }
 
 impl<E: Element> FloatPanels<'_, E> {
-    /// Some rows of some panels.
+    /// Row by row, panels side by side.
     #[inline(always)]
-    fn strip<const NP: usize, const N: usize, const FMA: bool>(
-        &mut self,
-        rows: Range<usize>,
-        panels: [usize; NP],
-        k: usize,
-        depth: usize,
-    ) {
-        let mut row = rows.start;
-        while N == 16 && row + 12 <= rows.end {
-            self.tile::<12, NP, FMA>(row, panels, k, depth);
-            row += 12;
-        }
-        while N == 8 && row + 6 <= rows.end {
-            self.tile::<6, NP, FMA>(row, panels, k, depth);
-            row += 6;
-        }
-        while row + 4 <= rows.end {
-            self.tile::<4, NP, FMA>(row, panels, k, depth);
-            row += 4;
-        }
-        while row < rows.end {
-            self.tile::<1, NP, FMA>(row, panels, k, depth);
-            row += 1;
+    fn rows<const NP: usize, const FMA: bool>(&mut self) {
+        let Product { x, rows, d_in, .. } = *self.product;
+        for at in self.block.range.clone() {
+            let panels = std::array::from_fn::<_, NP, _>(|stream| self.block.panel(at, stream));
+            for row in 0..rows {
+                let inputs = x[row * d_in..][..d_in].as_chunks::<1>().0;
+                self.tile::<1, 1, NP, FMA>(row, panels, 0, inputs);
+            }
         }
     }
 
-    #[allow(clippy::needless_range_loop, reason = "indices of several arrays, unrolled")]
-    /// `MR` rows by `NP` panels over `depth` inputs from `k` on, added to what earlier inputs gave.
+    /// Strip by strip.
     #[inline(always)]
-    fn tile<const MR: usize, const NP: usize, const FMA: bool>(
-        &mut self,
-        row: usize,
-        panels: [usize; NP],
-        k: usize,
-        depth: usize,
-    ) {
-        let Product { x, d_in, .. } = *self.product;
-        let mut sums = [[[0.0; PANEL]; NP]; MR];
-        if k > 0 {
-            for m in 0..MR {
-                for p in 0..NP {
-                    sums[m][p] = read(self.out.panel(row + m, panels[p]));
-                }
-            }
-        }
-        let mut xs = [&x[..0]; MR];
-        for m in 0..MR {
-            xs[m] = &x[(row + m) * d_in + k..][..depth];
-        }
-        let mut ws = [&self.panels[..0]; NP];
-        for p in 0..NP {
-            let start = (panels[p] * d_in + k) * PANEL;
-            ws[p] = self.panels.get(start..start + depth * PANEL).unwrap_or(&self.panels[..depth * PANEL]);
-        }
-        let ahead = ahead() / size_of::<E>();
-        for step in 0..depth {
-            let mut w = [[0.0; PANEL]; NP];
-            for p in 0..NP {
-                if MR == 1 {
-                    prefetch(ws[p].as_ptr().wrapping_add(step * PANEL + ahead));
-                }
-                // SAFETY: `ws` has `depth` panels' rows, by the slices above; a check here would spill the sums.
-                let stored = unsafe { ws[p].get_unchecked(step * PANEL..(step + 1) * PANEL) };
-                w[p] = std::array::from_fn(|lane| stored[lane].widen());
-            }
-            // Rows outside: one register holds an input as long as it is needed.
-            for m in 0..MR {
-                // SAFETY: as above, `xs` has `depth` inputs.
-                let input = unsafe { *xs[m].get_unchecked(step) };
-                for p in 0..NP {
-                    for lane in 0..PANEL {
-                        sums[m][p][lane] = mul_add::<FMA>(input, w[p][lane], sums[m][p][lane]);
+    fn strips<const H: usize, const FMA: bool>(&mut self, strips: &Strips<'_>) {
+        let (Product { rows, d_in, .. }, range) = (*self.product, self.block.range.clone());
+        // A strip or two read every panel as it stands.
+        let most = if rows <= 2 * H { d_in.max(1) } else { DEPTH };
+        for k in (0..d_in).step_by(most) {
+            let depth = most.min(d_in - k);
+            for first in (0..rows).step_by(HEIGHT) {
+                for panel in range.clone() {
+                    for row in (first..rows.min(first + HEIGHT)).step_by(H) {
+                        self.strip::<H, FMA>(row, panel, k, strips.inputs(row, k, depth));
                     }
                 }
             }
         }
-        let last = k + depth == d_in;
-        for m in 0..MR {
+    }
+
+    /// One strip by one panel.
+    #[inline(always)]
+    fn strip<const H: usize, const FMA: bool>(&mut self, row: usize, panel: usize, k: usize, inputs: &[[f32; H]]) {
+        match self.product.rows - row {
+            9.. if H == 12 => self.tile::<12, H, 1, FMA>(row, [panel], k, inputs),
+            5.. if H == 12 => self.tile::<8, H, 1, FMA>(row, [panel], k, inputs),
+            5.. if H == 6 => self.tile::<6, H, 1, FMA>(row, [panel], k, inputs),
+            3.. => self.tile::<4, H, 1, FMA>(row, [panel], k, inputs),
+            _ => self.tile::<2, H, 1, FMA>(row, [panel], k, inputs),
+        }
+    }
+
+    /// `R` rows of a strip of `H`, or as many as there are, by `NP` panels over inputs from `k` on, added to what earlier ones gave.
+    #[allow(clippy::needless_range_loop, reason = "indices of several arrays, unrolled")]
+    #[inline(always)]
+    fn tile<const R: usize, const H: usize, const NP: usize, const FMA: bool>(
+        &mut self,
+        row: usize,
+        panels: [usize; NP],
+        k: usize,
+        inputs: &[[f32; H]],
+    ) {
+        let (d_in, depth) = (self.product.d_in, inputs.len());
+        let rows = R.min(self.product.rows - row);
+        let mut sums = [[[0.0; PANEL]; NP]; R];
+        if k > 0 {
+            unrolled!(r < R => {
+                for p in 0..NP {
+                    sums[r][p] = read(self.out.panel(row + r.min(rows - 1), panels[p]));
+                }
+            });
+        }
+        let all = self.panels.as_chunks::<PANEL>().0;
+        let mut ws = [&all[..0]; NP];
+        for p in 0..NP {
+            let start = panels[p] * d_in + k;
+            ws[p] = all.get(start..start + depth).unwrap_or(&all[..depth]);
+        }
+        let ahead = ahead() / size_of::<E>();
+        for (step, inputs) in inputs.iter().enumerate() {
+            let mut w = [[0.0; PANEL]; NP];
             for p in 0..NP {
-                let start = panels[p] * PANEL;
-                let y = self.out.panel(row + m, panels[p]);
-                write(y, sums[m][p]);
-                if last && !y.is_empty() {
-                    self.product.finish(y, row + m, start);
+                prefetch(ws[p].as_flattened().as_ptr().wrapping_add(step * PANEL + ahead));
+                w[p] = ws[p][step].map(E::widen);
+            }
+            // Rows outside: one register holds an input as long as it is needed.
+            unrolled!(r < R => {
+                for p in 0..NP {
+                    for lane in 0..PANEL {
+                        sums[r][p][lane] = mul_add::<FMA>(inputs[r], w[p][lane], sums[r][p][lane]);
+                    }
+                }
+            });
+        }
+        let last = k + depth == d_in;
+        unrolled!(r < R => {
+            for p in 0..NP {
+                if r < rows {
+                    self.put(row + r, panels[p], sums[r][p], last);
                 }
             }
+        });
+    }
+
+    /// Writes the sums of a panel, and what comes after the last.
+    #[inline(always)]
+    fn put(&mut self, row: usize, panel: usize, sums: [f32; PANEL], last: bool) {
+        let y = self.out.panel(row, panel);
+        write(y, sums);
+        if last && !y.is_empty() {
+            self.product.finish(y, row, panel * PANEL);
         }
     }
 }

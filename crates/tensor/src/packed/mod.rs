@@ -19,6 +19,7 @@ mod memory;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod parts;
 mod quantise;
+mod strips;
 #[cfg(target_arch = "x86_64")]
 mod tiled;
 #[cfg(target_arch = "x86_64")]
@@ -37,8 +38,9 @@ use crate::lanes::Element;
 use crate::matmul::Product;
 use crate::normed::Rows;
 use crate::param::{DType, Param, Values, view};
+use crate::reads::are_streams_faster;
 use crate::simd::Simd;
-use blocks::{Block, Blocks, Outputs};
+use blocks::{Block, Blocks, FEW, Outputs};
 use float::FloatPanels;
 pub use format::Format;
 use format::by_format;
@@ -49,6 +51,7 @@ pub(crate) use memory::Memory;
 #[cfg(target_arch = "x86_64")]
 use parts::Parts;
 use quantise::Quantised;
+use strips::Strips;
 #[cfg(target_arch = "x86_64")]
 use tiled::Tiled;
 #[cfg(target_arch = "x86_64")]
@@ -137,9 +140,9 @@ impl Packed {
         &self.memory.bytes()[row / PANEL * bytes..][..bytes]
     }
 
-    /// Whether products with so many rows round them, so that no kernel reads them as they are.
-    pub(crate) fn rounds_inputs(&self, device: &Device, rows: usize) -> bool {
-        self.format.is_coded() || in_tiles(device, rows, [self.format])
+    /// Whether products lay so many rows out for their kernels, so that none reads them as they are.
+    pub(crate) fn lays_out(&self, device: &Device, rows: usize) -> bool {
+        self.format.is_coded() || in_tiles(device, rows, [self.format]) || in_strips(rows)
     }
 
     /// Bytes that the matrix takes.
@@ -150,17 +153,16 @@ impl Packed {
     /// One task of a product.
     fn task(&self, device: &Device, product: &Product<'_>, x: &Prepared<'_>, block: Block, out: Outputs<'_>) {
         let (simd, bytes) = (device.simd(), self.memory.bytes());
-        let codes = match x {
-            Prepared::Codes(x) => Some(x),
-            Prepared::Floats => None,
+        let (codes, strips) = match x {
+            Prepared::Vectors { codes, strips } => (codes.as_ref(), strips.as_ref()),
             #[cfg(target_arch = "x86_64")]
             Prepared::Tiles(x) => return self.tiles(product, x, block, out),
         };
         let coded = || codes.expect("the input is prepared for matrices of codes");
         by_format!(self.format, C => Groups::<C>::new(product, bytes, coded(), block, out).run(simd), dtype => match dtype {
-            DType::F32 => simd.run(FloatPanels { product, panels: view::<f32>(bytes), block, out }),
-            DType::Bf16 => simd.run(FloatPanels { product, panels: view::<bf16>(bytes), block, out }),
-            DType::F16 => simd.run(FloatPanels { product, panels: view::<f16>(bytes), block, out }),
+            DType::F32 => simd.run(FloatPanels { product, strips, panels: view::<f32>(bytes), block, out }),
+            DType::Bf16 => simd.run(FloatPanels { product, strips, panels: view::<bf16>(bytes), block, out }),
+            DType::F16 => simd.run(FloatPanels { product, strips, panels: view::<f16>(bytes), block, out }),
         });
     }
 
@@ -195,12 +197,15 @@ fn in_tiles(device: &Device, rows: usize, formats: impl IntoIterator<Item = Form
     is_faster && rows >= LEAST_ROWS
 }
 
+/// Whether floats of so many rows are laid out in strips.
+fn in_strips(rows: usize) -> bool {
+    rows > FEW || rows > 1 && !are_streams_faster()
+}
+
 /// The input of products, as their kernels read it.
 enum Prepared<'a> {
-    /// As it is.
-    Floats,
-    /// For matrices of codes also in 8 bits.
-    Codes(Quantised<'a>),
+    /// In 8 bits where there are matrices of codes, and in strips where there are several rows by floats.
+    Vectors { codes: Option<Quantised<'a>>, strips: Option<Strips<'a>> },
     /// In tiles of bf16.
     #[cfg(target_arch = "x86_64")]
     Tiles(Parts<'a>),
@@ -216,9 +221,10 @@ impl<'a> Prepared<'a> {
             let parts = if device.precision() == Precision::Full { exact } else { 1 };
             return Self::Tiles(Parts::new(device, x, rows, parts));
         }
-        match all.iter().any(|(packed, _)| packed.format.is_coded()) {
-            true => Self::Codes(Quantised::new(device, x, rows)),
-            false => Self::Floats,
+        let of_codes = |(packed, _): &(&Packed, Product<'_>)| packed.format.is_coded();
+        Self::Vectors {
+            codes: all.iter().any(of_codes).then(|| Quantised::new(device, x, rows)),
+            strips: (in_strips(rows) && !all.iter().all(of_codes)).then(|| Strips::new(device, x, rows)),
         }
     }
 
