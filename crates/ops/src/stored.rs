@@ -4,7 +4,7 @@ mod codes;
 mod layout;
 mod widen;
 
-use formwork_tensor::lanes::{Element, Next, prefetch};
+use formwork_tensor::lanes::{Element, Next, Prefetch};
 use formwork_tensor::{Numbers, f16};
 
 pub(crate) use codes::Codes;
@@ -219,7 +219,7 @@ impl<'a> StoredRows<'a> {
         let range = first * self.width..(first + count) * self.width;
         match self.numbers {
             Borrowed::F32(kept) => Next::behind(&kept[range]),
-            Borrowed::F16(kept) => Next::behind(&kept[range]),
+            Borrowed::F16(kept) => Next::behind(&kept[range]).by(Prefetch::near()),
             Borrowed::Q8(codes, _) => Next::behind(&codes[range]),
         }
     }
@@ -228,12 +228,12 @@ impl<'a> StoredRows<'a> {
     pub(crate) fn fetch(&self, first: usize, count: usize) {
         let range = first * self.width..(first + count) * self.width;
         match self.numbers {
-            Borrowed::F32(kept) => fetch(&kept[range]),
-            Borrowed::F16(kept) => fetch(&kept[range]),
+            Borrowed::F32(kept) => fetch(&kept[range], Prefetch::exact()),
+            Borrowed::F16(kept) => fetch(&kept[range], Prefetch::near()),
             Borrowed::Q8(codes, scales) => {
                 let groups = self.width.div_ceil(GROUP);
-                fetch(&codes[range]);
-                fetch(&scales[first * groups..(first + count) * groups]);
+                fetch(&codes[range], Prefetch::exact());
+                fetch(&scales[first * groups..(first + count) * groups], Prefetch::exact());
             }
         }
     }
@@ -274,6 +274,6 @@ impl<'a> StoredRows<'a> {
 }
 
 /// Asks the memory for every line of some numbers.
-fn fetch<T>(numbers: &[T]) {
-    numbers.iter().step_by(LINE / size_of::<T>()).for_each(|first| prefetch(first));
+fn fetch<T>(numbers: &[T], prefetch: Prefetch) {
+    numbers.iter().step_by(LINE / size_of::<T>()).for_each(|first| prefetch.ask(first));
 }

@@ -6,7 +6,7 @@
 use half::{bf16, f16};
 
 pub use crate::matmul::dots;
-pub use crate::reads::{Ahead, Next, prefetch};
+pub use crate::reads::{Ahead, Next, Prefetch};
 
 /// A stored number that widens to `f32` without a branch.
 pub trait Element: Copy + Send + Sync + 'static {

@@ -8,25 +8,70 @@ use crate::simd::Simd;
 /// Panels that products of few rows read side by side at most, far apart.
 pub(crate) const STREAMS: usize = 4;
 
-/// Asks the memory for what stands at an address, which need not be one of the process; only a hint.
-#[inline(always)]
-pub fn prefetch<T>(from: *const T) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: a prefetch of any address is harmless.
-        #[allow(unsafe_code, reason = "a hint")]
-        unsafe {
-            _mm_prefetch::<_MM_HINT_T0>(from.cast());
-        }
+/// As far ahead as helps where many requests can wait.
+const FAR: usize = 2048;
+
+/// How the memory is asked for what is read later. A core has few requests of the first-level cache under way (24 lines on Zen 4: 14
+/// GB/s), and more of the second: asking for that is a tenth faster there, in attention behind long contexts and in products of codes
+/// of one row. The other processors were measured with the first.
+#[derive(Clone, Copy)]
+pub struct Prefetch {
+    second_level: bool,
+    ahead: usize,
+}
+
+impl Prefetch {
+    /// Asks for what it is told.
+    #[inline]
+    pub fn exact() -> Self {
+        Self { second_level: !are_streams_faster(), ahead: 0 }
     }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = from;
+
+    /// Asks for what is read in one go, before anything is computed: it is to be near.
+    #[inline]
+    pub fn near() -> Self {
+        Self { second_level: false, ahead: 0 }
+    }
+
+    /// Asks for what products of floats read later. AMD's cores read them a tenth to a third slower when asked further ahead (measured
+    /// on Zen 4).
+    #[inline]
+    pub(crate) fn of_floats() -> Self {
+        Self { ahead: if is_amd() { 512 } else { FAR }, ..Self::exact() }
+    }
+
+    /// Asks for what products of codes read later, which take longer.
+    #[inline]
+    pub(crate) fn of_codes() -> Self {
+        let exact = Self::exact();
+        Self { ahead: if exact.second_level { FAR } else { Self::of_floats().ahead }, ..exact }
+    }
+
+    /// Asks for what stands at an address, or so far ahead, which need not be of the process; only a hint.
+    #[inline(always)]
+    pub fn ask<T>(self, from: *const T) {
+        #[cfg(target_arch = "x86_64")]
+        {
+            use std::arch::x86_64::{_MM_HINT_T0, _MM_HINT_T1, _mm_prefetch};
+            let from = from.wrapping_byte_add(self.ahead).cast();
+            // SAFETY: a prefetch of any address is harmless.
+            #[allow(unsafe_code, reason = "a hint")]
+            unsafe {
+                match self.second_level {
+                    true => _mm_prefetch::<_MM_HINT_T1>(from),
+                    false => _mm_prefetch::<_MM_HINT_T0>(from),
+                }
+            }
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = from;
+    }
 }
 
 /// What is read next, to be asked for evenly while other things are computed: a core has few requests under way at once.
 #[derive(Clone, Copy)]
 pub struct Next {
+    prefetch: Prefetch,
     from: *const u8,
     bytes: usize,
 }
@@ -35,25 +80,32 @@ impl Next {
     /// As much as `read`, right behind it.
     #[inline(always)]
     pub fn behind<T>(read: &[T]) -> Self {
-        Self { from: read.as_ptr_range().end.cast(), bytes: size_of_val(read) }
+        Self { prefetch: Prefetch::exact(), from: read.as_ptr_range().end.cast(), bytes: size_of_val(read) }
     }
 
     /// Nothing that is not asked for already.
     #[inline(always)]
     pub fn nothing<T>(read: &[T]) -> Self {
-        Self { from: read.as_ptr().cast(), bytes: 0 }
+        Self { prefetch: Prefetch::exact(), from: read.as_ptr().cast(), bytes: 0 }
+    }
+
+    /// The same asked for in another way.
+    #[inline(always)]
+    pub fn by(self, prefetch: Prefetch) -> Self {
+        Self { prefetch, ..self }
     }
 
     /// What the work on some of `of` rows asks for, in so many steps.
     #[inline(always)]
     pub fn share(self, rows: Range<usize>, of: usize, steps: usize) -> Ahead {
         let from = self.from.wrapping_add(rows.start * self.bytes / of);
-        Ahead { from, step: (rows.len() * self.bytes).div_ceil(of * steps.max(1)) }
+        Ahead { prefetch: self.prefetch, from, step: (rows.len() * self.bytes).div_ceil(of * steps.max(1)) }
     }
 }
 
 /// Some of what is read next, step by step.
 pub struct Ahead {
+    prefetch: Prefetch,
     from: *const u8,
     step: usize,
 }
@@ -62,22 +114,17 @@ impl Ahead {
     /// Asks for the next step.
     #[inline(always)]
     pub fn ask(&mut self) {
-        prefetch(self.from);
+        self.prefetch.ask(self.from);
         self.from = self.from.wrapping_add(self.step);
     }
 }
 
 /// Whether several streams are read faster than one. Most cores follow them all (Zen 3: 28 to 20 GB/s); AMD's with AVX-512 read one
 /// after the other faster (Zen 4: 58 to 48 tokens a second of a model of 4 bits).
-pub(crate) fn are_streams_faster() -> bool {
-    !(is_amd() && Simd::Avx512.or_portable() == Simd::Avx512)
-}
-
-/// Bytes of a stream that products ask for before they need them. AMD's cores keep fewer requests waiting, and read a tenth to a third
-/// slower when asked further ahead (measured on Zen 4).
 #[inline]
-pub(crate) fn ahead() -> usize {
-    if is_amd() { 512 } else { 2048 }
+pub(crate) fn are_streams_faster() -> bool {
+    static FASTER: OnceLock<bool> = OnceLock::new();
+    *FASTER.get_or_init(|| !(is_amd() && Simd::Avx512.or_portable() == Simd::Avx512))
 }
 
 #[inline]

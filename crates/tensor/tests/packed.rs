@@ -92,6 +92,7 @@ fn products_are_exact_over_tails() {
             check(&ctx, format, [3, 130, 300]);
             check(&ctx, format, [15, 600, 70]);
             check(&ctx, format, [50, 1000, 70]);
+            check(&ctx, format, [200, 300, 20]);
         }
     }
 }

@@ -9,7 +9,7 @@ use super::group::{Codes, QUADS, UNIT, ZERO_STEPS};
 use super::grouped::{Groups, Tile};
 use super::lanes::{Lanes, Narrow, Wide};
 use super::quantise::GROUP_BYTES;
-use crate::reads::{ahead, prefetch};
+use crate::reads::Prefetch;
 use crate::sixteen::Sixteen;
 
 /// One task with AVX-512 and VNNI.
@@ -69,7 +69,7 @@ impl<L: Lanes> Tile for Vectors<L> {
         let whole = task.x.groups() * GROUP_BYTES * x.height;
         assert!(x.height >= MR && words.len() + 4 * (x.height - MR) >= whole, "rows of one tile");
         let input = Input { words: words.as_ptr(), height: x.height };
-        let ahead = ahead();
+        let prefetch = Prefetch::of_codes();
         // A loop that is unrolled asks for all its inputs first, which pushes the sums of many rows out of the registers.
         let quads = if MR > 3 { black_box(QUADS) } else { QUADS };
         let mut sums = [[[0.0; PANEL]; NP]; MR];
@@ -77,8 +77,8 @@ impl<L: Lanes> Tile for Vectors<L> {
         unsafe {
             let mut lanes = [[L::V::floats(); NP]; MR];
             for block in 0..blocks {
-                half::<L, C, MR, NP, 0>(&ws, input, [block, quads, ahead], &mut lanes);
-                half::<L, C, MR, NP, 1>(&ws, input, [block, quads, ahead], &mut lanes);
+                half::<L, C, MR, NP, 0>(&ws, input, [block, quads], prefetch, &mut lanes);
+                half::<L, C, MR, NP, 1>(&ws, input, [block, quads], prefetch, &mut lanes);
             }
             for m in 0..MR {
                 for p in 0..NP {
@@ -101,7 +101,7 @@ struct Input {
     height: usize,
 }
 
-/// Adds the products of one half of a block, in `quads` steps; the memory is asked for what stands `ahead` bytes on.
+/// Adds the products of one half of a block, in `quads` steps.
 ///
 /// # Safety
 /// Panels and rows have more than `block` blocks, `quads` is `QUADS`, and the CPU has the instructions.
@@ -110,7 +110,8 @@ struct Input {
 unsafe fn half<L: Lanes, C: Codes, const MR: usize, const NP: usize, const HALF: usize>(
     ws: &[*const u8; NP],
     Input { words, height }: Input,
-    [block, quads, ahead]: [usize; 3],
+    [block, quads]: [usize; 2],
+    prefetch: Prefetch,
     sums: &mut [[<L::V as Sixteen>::Floats; NP]; MR],
 ) {
     // SAFETY: by the contract.
@@ -137,7 +138,7 @@ unsafe fn half<L: Lanes, C: Codes, const MR: usize, const NP: usize, const HALF:
             for p in 0..NP {
                 let line = ws[p].add(block * C::BYTES + C::quad(HALF, quad));
                 if !raised {
-                    prefetch(line.wrapping_add(ahead));
+                    prefetch.ask(line);
                 }
                 w[p] = L::weights(line, C::BITS, HALF);
             }

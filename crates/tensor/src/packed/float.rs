@@ -5,7 +5,7 @@ use half::{bf16, f16};
 use crate::lanes::{Element, mul_add};
 use crate::matmul::Product;
 use crate::param::DType;
-use crate::reads::{STREAMS, ahead, prefetch};
+use crate::reads::{Prefetch, STREAMS};
 use crate::simd::Kernel;
 
 use super::PANEL;
@@ -141,11 +141,11 @@ impl<E: Element> FloatPanels<'_, E> {
             let start = panels[p] * d_in + k;
             ws[p] = all.get(start..start + depth).unwrap_or(&all[..depth]);
         }
-        let ahead = ahead() / size_of::<E>();
+        let prefetch = Prefetch::of_floats();
         for (step, inputs) in inputs.iter().enumerate() {
             let mut w = [[0.0; PANEL]; NP];
             for p in 0..NP {
-                prefetch(ws[p].as_flattened().as_ptr().wrapping_add(step * PANEL + ahead));
+                prefetch.ask(ws[p].as_ptr().wrapping_add(step));
                 w[p] = ws[p][step].map(E::widen);
             }
             // Rows outside: one register holds an input as long as it is needed.

@@ -7,7 +7,7 @@ use std::marker::PhantomData;
 
 use crate::lanes::mul_add;
 use crate::matmul::Product;
-use crate::reads::{STREAMS, ahead, prefetch};
+use crate::reads::{Prefetch, STREAMS};
 use crate::simd::{Kernel, Simd};
 
 use super::blocks::{Block, Outputs};
@@ -153,13 +153,13 @@ impl<const FMA: bool> Tile for Plain<FMA> {
     #[inline(always)]
     fn tile<C: Codes, const MR: usize, const NP: usize>(task: &mut Groups<'_, C>, row: usize, panels: [usize; NP]) {
         let mut sums = [[0.0; PANEL]; NP];
-        let (x, ahead) = (task.x.row(row), ahead());
+        let (x, prefetch) = (task.x.row(row), Prefetch::of_codes());
         for index in 0..task.x.groups() {
             let (half, input) = (index % 2, x.group(index));
             let codes = x.codes(index);
             for p in 0..NP {
                 let panel = task.panel(panels[p]);
-                prefetch(panel.as_ptr().wrapping_add(index / 2 * C::BYTES + ahead));
+                prefetch.ask(panel.as_ptr().wrapping_add(index / 2 * C::BYTES));
                 let block = &panel[index / 2 * C::BYTES..][..C::BYTES];
                 let mut whole = [0; PANEL];
                 for (at, code) in codes.iter().enumerate() {
