@@ -213,27 +213,37 @@ enum Borrowed<'a> {
 }
 
 impl<'a> StoredRows<'a> {
+    /// How the memory is asked for rows: halves are widened in one go.
+    #[inline(always)]
+    fn prefetch(&self) -> Prefetch {
+        match self.numbers {
+            Borrowed::F16(_) => Prefetch::near(),
+            Borrowed::F32(_) | Borrowed::Q8(..) => Prefetch::exact(),
+        }
+    }
+
     /// What is read after rows `first..first + count`: as many again, their scales aside.
     #[inline(always)]
     pub(crate) fn next(&self, first: usize, count: usize) -> Next {
         let range = first * self.width..(first + count) * self.width;
-        match self.numbers {
+        let next = match self.numbers {
             Borrowed::F32(kept) => Next::behind(&kept[range]),
-            Borrowed::F16(kept) => Next::behind(&kept[range]).by(Prefetch::near()),
+            Borrowed::F16(kept) => Next::behind(&kept[range]),
             Borrowed::Q8(codes, _) => Next::behind(&codes[range]),
-        }
+        };
+        next.by(self.prefetch())
     }
 
     /// Asks the memory for rows `first..first + count`; only a hint.
     pub(crate) fn fetch(&self, first: usize, count: usize) {
-        let range = first * self.width..(first + count) * self.width;
+        let (range, prefetch) = (first * self.width..(first + count) * self.width, self.prefetch());
         match self.numbers {
-            Borrowed::F32(kept) => fetch(&kept[range], Prefetch::exact()),
-            Borrowed::F16(kept) => fetch(&kept[range], Prefetch::near()),
+            Borrowed::F32(kept) => fetch(&kept[range], prefetch),
+            Borrowed::F16(kept) => fetch(&kept[range], prefetch),
             Borrowed::Q8(codes, scales) => {
                 let groups = self.width.div_ceil(GROUP);
-                fetch(&codes[range], Prefetch::exact());
-                fetch(&scales[first * groups..(first + count) * groups], Prefetch::exact());
+                fetch(&codes[range], prefetch);
+                fetch(&scales[first * groups..(first + count) * groups], prefetch);
             }
         }
     }

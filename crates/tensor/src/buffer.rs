@@ -1,6 +1,7 @@
 //! Memory aligned to cache lines, and the pool that hands it out again.
 #![allow(unsafe_code, reason = "views a vector of aligned lines as floats or bytes")]
 
+use std::ops::{Deref, DerefMut};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -115,6 +116,11 @@ impl Pool {
         Buffer::zeros(class)
     }
 
+    /// The same until it is dropped.
+    pub(crate) fn lend(&self, len: usize) -> Lent<'_> {
+        Lent { pool: self, buffer: self.take(len) }
+    }
+
     pub(crate) fn give(&self, buffer: Buffer) {
         let class = buffer.capacity();
         let mut free = self.free.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -127,6 +133,32 @@ impl Pool {
     /// How many buffers were ever allocated.
     pub(crate) fn allocations(&self) -> usize {
         self.allocations.load(Ordering::Relaxed)
+    }
+}
+
+/// A buffer of a pool, which gets it back.
+pub(crate) struct Lent<'a> {
+    pool: &'a Pool,
+    buffer: Buffer,
+}
+
+impl Deref for Lent<'_> {
+    type Target = Buffer;
+
+    fn deref(&self) -> &Buffer {
+        &self.buffer
+    }
+}
+
+impl DerefMut for Lent<'_> {
+    fn deref_mut(&mut self) -> &mut Buffer {
+        &mut self.buffer
+    }
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        self.pool.give(std::mem::take(&mut self.buffer));
     }
 }
 

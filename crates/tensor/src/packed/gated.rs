@@ -21,7 +21,7 @@ pub(crate) fn multiply_gated(
     let blocks = x.blocks(product, bytes, device.threads().count());
     Blocks::run(&[blocks], device, &mut [y], |_, block, mut out| {
         let width = block.panels() * PANEL;
-        let mut buffer = device.pool.take(product.rows * width);
+        let mut buffer = device.pool.lend(product.rows * width);
         let columns = Columns::new(buffer.floats_mut(), 1, width);
         let mut values = Outputs::of_block(&columns, product.d_out, &block);
         ups.task(device, up_product, &x, block.clone(), values.again());
@@ -31,6 +31,5 @@ pub(crate) fn multiply_gated(
                 gate(out.panels(row, block.stream(stream)), values.panels(row, block.stream(stream)));
             }
         }
-        device.pool.give(buffer);
     });
 }

@@ -3,7 +3,7 @@
 
 use std::arch::x86_64::*;
 
-use crate::buffer::Buffer;
+use crate::buffer::Lent;
 use crate::device::Device;
 use crate::normed::Rows;
 
@@ -18,7 +18,7 @@ pub(crate) const STEP: usize = 32;
 /// the numbers rounded to bf16, what that left rounded again, and so on.
 pub(crate) struct Parts<'a> {
     device: &'a Device,
-    buffer: Buffer,
+    buffer: Lent<'a>,
     rows: usize,
     steps: usize,
     count: usize,
@@ -30,7 +30,7 @@ impl<'a> Parts<'a> {
         let d_in = x.width;
         let (steps, blocks) = (d_in.div_ceil(STEP), rows.div_ceil(ROWS));
         let bytes = steps * count * TILE;
-        let mut buffer = device.pool.take((blocks * bytes).div_ceil(4));
+        let mut buffer = device.pool.lend((blocks * bytes).div_ceil(4));
         device.threads().chunks(&mut buffer.bytes_mut()[..blocks * bytes], bytes, |block, out| {
             x.lend(device.simd(), block * ROWS..(block + 1) * ROWS, |x| {
                 // SAFETY: a device that multiplies in tiles has these features.
@@ -68,12 +68,6 @@ impl<'a> Parts<'a> {
     /// The device that it was made on.
     pub(crate) fn device(&self) -> &'a Device {
         self.device
-    }
-}
-
-impl Drop for Parts<'_> {
-    fn drop(&mut self) {
-        self.device.pool.give(std::mem::take(&mut self.buffer));
     }
 }
 

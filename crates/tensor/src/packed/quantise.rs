@@ -1,6 +1,6 @@
 //! Activations in 8 bits: a scale for each group of inputs, and what the sums of its products start at.
 
-use crate::buffer::Buffer;
+use crate::buffer::Lent;
 use crate::device::Device;
 use crate::normed::Rows;
 
@@ -16,8 +16,7 @@ pub(crate) const GROUP_BYTES: usize = GROUP + 8;
 /// The rows of a product's input in 8 bits, in tiles of [`TILE`] rows. A tile holds of each group the scales of all its rows,
 /// then what their sums start at, then the codes, four inputs of every row together.
 pub(crate) struct Quantised<'a> {
-    device: &'a Device,
-    buffer: Buffer,
+    buffer: Lent<'a>,
     rows: usize,
     /// Groups of a row, those included that fill its last block of inputs up.
     groups: usize,
@@ -45,14 +44,14 @@ impl<'a> Quantised<'a> {
         let d_in = x.width;
         let groups = d_in.div_ceil(BLOCK) * 2;
         let row_bytes = groups * GROUP_BYTES;
-        let mut buffer = device.pool.take((rows * row_bytes).div_ceil(4));
+        let mut buffer = device.pool.lend((rows * row_bytes).div_ceil(4));
         let simd = device.simd();
         let rows_each = (1_usize << 14).div_ceil(d_in.max(1)).next_multiple_of(TILE);
         let bytes = &mut buffer.bytes_mut()[..rows * row_bytes];
         device.threads().chunks(bytes, rows_each * row_bytes, |task, out| {
             x.lend(simd, task * rows_each..(task + 1) * rows_each, |x| simd.run(QuantiseRows { x, d_in, groups, out }));
         });
-        Self { device, buffer, rows, groups }
+        Self { buffer, rows, groups }
     }
 
     /// A row.
@@ -68,12 +67,6 @@ impl<'a> Quantised<'a> {
     /// Groups of a row: an even number.
     pub(crate) fn groups(&self) -> usize {
         self.groups
-    }
-}
-
-impl Drop for Quantised<'_> {
-    fn drop(&mut self) {
-        self.device.pool.give(std::mem::take(&mut self.buffer));
     }
 }
 

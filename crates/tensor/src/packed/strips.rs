@@ -1,6 +1,6 @@
 //! The input of a product of floats in strips: what a step of a tile reads stands side by side, however wide rows are.
 
-use crate::buffer::Buffer;
+use crate::buffer::Lent;
 use crate::device::Device;
 use crate::normed::Rows;
 use crate::simd::Kernel;
@@ -36,8 +36,7 @@ pub(crate) use by_height;
 
 /// Rows in strips of one height, the last filled up with zeros: `[d_in, height]` each.
 pub(crate) struct Strips<'a> {
-    device: &'a Device,
-    buffer: Buffer,
+    buffer: Lent<'a>,
     d_in: usize,
 }
 
@@ -45,23 +44,17 @@ impl<'a> Strips<'a> {
     pub(crate) fn new(device: &'a Device, x: Rows<'_>, rows: usize) -> Self {
         let (d_in, simd) = (x.width, device.simd());
         let (count, size) = (rows.div_ceil(BLOCK), d_in * BLOCK);
-        let mut buffer = device.pool.take(count * size);
+        let mut buffer = device.pool.lend(count * size);
         device.threads().chunks(&mut buffer.floats_mut()[..count * size], size, |block, out| {
             x.lend(simd, block * BLOCK..(block + 1) * BLOCK, |x| simd.run(Fill { x, d_in, out }));
         });
-        Self { device, buffer, d_in }
+        Self { buffer, d_in }
     }
 
     /// Of the strip of height `H` that starts at `row`, inputs `first..first + count`.
     #[inline(always)]
     pub(crate) fn inputs<const H: usize>(&self, row: usize, first: usize, count: usize) -> &[[f32; H]] {
         &self.buffer.floats().as_chunks().0[row / H * self.d_in + first..][..count]
-    }
-}
-
-impl Drop for Strips<'_> {
-    fn drop(&mut self) {
-        self.device.pool.give(std::mem::take(&mut self.buffer));
     }
 }
 

@@ -38,7 +38,7 @@ impl Tiled<'_> {
         let count = self.block.range.len();
         let bytes = depth * U::WEIGHTS * TILE;
         let device = self.x.device();
-        let mut scratch = device.pool.take((4 * TILE + count * bytes).div_ceil(4));
+        let mut scratch = device.pool.lend((4 * TILE + count * bytes).div_ceil(4));
         // SAFETY: a device has `Simd::Amx` only where these features were detected.
         let tiles = (device.simd() == Simd::Amx).then(|| unsafe { Tiles::new() });
         let (sums, weights) = scratch.bytes_mut().split_at_mut(4 * TILE);
@@ -63,8 +63,6 @@ impl Tiled<'_> {
                 }
             }
         }
-        drop(tiles);
-        device.pool.give(scratch);
     }
 
     /// Adds sums to the outputs of some blocks of rows and some panels of the task.

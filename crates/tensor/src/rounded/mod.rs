@@ -9,7 +9,7 @@ mod tiled;
 
 use std::ops::Range;
 
-use crate::buffer::Buffer;
+use crate::buffer::Lent;
 use crate::device::Device;
 
 /// Rows, and columns, that stand together.
@@ -25,7 +25,7 @@ const LINE: usize = TILE / SIDE;
 /// Tiles of one side, those of sixteen rows or columns one after the other by their inputs. Memory is the device's.
 struct Side<'a> {
     device: &'a Device,
-    buffer: Buffer,
+    buffer: Lent<'a>,
     count: usize,
     steps: usize,
 }
@@ -33,7 +33,7 @@ struct Side<'a> {
 impl<'a> Side<'a> {
     fn new(device: &'a Device, count: usize, inputs: usize) -> Self {
         let steps = inputs.div_ceil(STEP);
-        let buffer = device.pool.take(count.div_ceil(SIDE) * steps * TILE / 4);
+        let buffer = device.pool.lend(count.div_ceil(SIDE) * steps * TILE / 4);
         Self { device, buffer, count, steps }
     }
 
@@ -48,12 +48,6 @@ impl<'a> Side<'a> {
 
     fn in_tiles(&self) -> bool {
         self.device.simd().has_bf16()
-    }
-}
-
-impl Drop for Side<'_> {
-    fn drop(&mut self) {
-        self.device.pool.give(std::mem::take(&mut self.buffer));
     }
 }
 
