@@ -8,12 +8,9 @@ use crate::simd::Simd;
 /// Panels that products of few rows read side by side at most, far apart.
 pub(crate) const STREAMS: usize = 4;
 
-/// As far ahead as helps where many requests can wait.
-const FAR: usize = 2048;
-
 /// How the memory is asked for what is read later. A core has few requests of the first-level cache under way (24 lines on Zen 4: 14
-/// GB/s), and more of the second: asking for that is a tenth faster there, in attention behind long contexts and in products of codes
-/// of one row. The other processors were measured with the first.
+/// GB/s), and more of the second: asking for that is a tenth faster there, in attention behind long contexts and in products of one
+/// row. The other processors were measured with the first.
 #[derive(Clone, Copy)]
 pub struct Prefetch {
     second_level: bool,
@@ -24,7 +21,7 @@ impl Prefetch {
     /// Asks for what it is told.
     #[inline]
     pub fn exact() -> Self {
-        Self { second_level: !are_streams_faster(), ahead: 0 }
+        Self { second_level: is_second_level_faster(), ahead: 0 }
     }
 
     /// Asks for what is read in one go, before anything is computed: it is to be near.
@@ -33,18 +30,11 @@ impl Prefetch {
         Self { second_level: false, ahead: 0 }
     }
 
-    /// Asks for what products of floats read later. AMD's cores read them a tenth to a third slower when asked further ahead (measured
-    /// on Zen 4).
+    /// Asks for the weights that products read later. AMD's cores read them a tenth to a third slower when asked further ahead
+    /// (measured on Zen 3 and 4).
     #[inline]
-    pub(crate) fn of_floats() -> Self {
-        Self { ahead: if is_amd() { 512 } else { FAR }, ..Self::exact() }
-    }
-
-    /// Asks for what products of codes read later, which take longer.
-    #[inline]
-    pub(crate) fn of_codes() -> Self {
-        let exact = Self::exact();
-        Self { ahead: if exact.second_level { FAR } else { Self::of_floats().ahead }, ..exact }
+    pub(crate) fn of_weights() -> Self {
+        Self { ahead: if is_amd() { 512 } else { 2048 }, ..Self::exact() }
     }
 
     /// Asks for what stands at an address, or so far ahead, which need not be of the process; only a hint.
@@ -119,12 +109,11 @@ impl Ahead {
     }
 }
 
-/// Whether several streams are read faster than one. Most cores follow them all (Zen 3: 28 to 20 GB/s); AMD's with AVX-512 read one
-/// after the other faster (Zen 4: 58 to 48 tokens a second of a model of 4 bits).
+/// Whether a core has more requests of the second-level cache under way: AMD's with AVX-512.
 #[inline]
-pub(crate) fn are_streams_faster() -> bool {
+fn is_second_level_faster() -> bool {
     static FASTER: OnceLock<bool> = OnceLock::new();
-    *FASTER.get_or_init(|| !(is_amd() && Simd::Avx512.or_portable() == Simd::Avx512))
+    *FASTER.get_or_init(|| is_amd() && Simd::Avx512.or_portable() == Simd::Avx512)
 }
 
 #[inline]

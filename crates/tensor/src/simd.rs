@@ -74,6 +74,15 @@ impl Simd {
         matches!(self, Self::Amx | Self::Avx512Bf16)
     }
 
+    /// Floats of a register that its kernels are compiled for.
+    pub(crate) fn lanes(self) -> usize {
+        match self {
+            Self::Portable => 4,
+            Self::Avx2 | Self::AvxVnni => 8,
+            Self::Avx512 | Self::Vnni | Self::Avx512Bf16 | Self::Amx => 16,
+        }
+    }
+
     /// This level, or the portable one if this CPU lacks it.
     pub(crate) fn or_portable(self) -> Self {
         if self.is_supported() { self } else { Self::Portable }

@@ -5,13 +5,13 @@ use std::ops::Range;
 
 use crate::device::Device;
 use crate::matmul::Product;
-use crate::reads::{STREAMS, are_streams_faster};
+use crate::reads::STREAMS;
 use crate::threads::Columns;
 
 use super::PANEL;
 
 /// The most rows of products that the memory bounds.
-pub(crate) const FEW: usize = 4;
+const FEW: usize = 4;
 /// Bytes of weights below which a task costs more to start than to run.
 const LEAST: usize = 1 << 15;
 /// Bytes of weights of a task of many rows: they stay in the second-level cache.
@@ -36,10 +36,13 @@ pub(crate) struct Blocks {
 }
 
 impl Blocks {
-    pub(crate) fn new(product: &Product<'_>, panel_bytes: usize, threads: usize) -> Self {
+    pub(crate) fn new(product: &Product<'_>, panel_bytes: usize, device: &Device) -> Self {
+        let threads = device.threads().count();
         let panels = product.d_out.div_ceil(PANEL);
         let few = product.rows <= FEW;
-        let streams = if few && are_streams_faster() && panels >= 4 * STREAMS { STREAMS } else { 1 };
+        // Registers of fewer lanes do not hold the sums of more rows by several panels.
+        let is_streamed = few && (product.rows <= 2 || device.simd().lanes() == 16) && panels >= 4 * STREAMS;
+        let streams = if is_streamed { STREAMS } else { 1 };
         let unit = if few { 1 } else { 2 };
         let unit_bytes = (panel_bytes * unit).max(1);
         let units = panels.div_ceil(streams).div_ceil(unit);

@@ -69,7 +69,7 @@ impl<L: Lanes> Tile for Vectors<L> {
         let whole = task.x.groups() * GROUP_BYTES * x.height;
         assert!(x.height >= MR && words.len() + 4 * (x.height - MR) >= whole, "rows of one tile");
         let input = Input { words: words.as_ptr(), height: x.height };
-        let prefetch = Prefetch::of_codes();
+        let prefetch = Prefetch::of_weights();
         // A loop that is unrolled asks for all its inputs first, which pushes the sums of many rows out of the registers.
         let quads = if MR > 3 { black_box(QUADS) } else { QUADS };
         let mut sums = [[[0.0; PANEL]; NP]; MR];

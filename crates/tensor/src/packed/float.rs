@@ -64,25 +64,43 @@ impl<E: Element> Kernel for FloatPanels<'_, E> {
     #[inline(always)]
     fn run<const N: usize, const FMA: bool>(mut self) {
         match self.strips {
+            Some(strips) if self.block.streams == STREAMS => by_height!(N, H => self.few::<H, FMA>(strips)),
             Some(strips) => by_height!(N, H => self.strips::<H, FMA>(strips)),
-            None if self.block.streams == STREAMS => self.rows::<STREAMS, FMA>(),
-            None => self.rows::<1, FMA>(),
+            None if self.block.streams == STREAMS => self.row::<STREAMS, FMA>(),
+            None => self.row::<1, FMA>(),
         }
     }
 }
 
 impl<E: Element> FloatPanels<'_, E> {
-    /// Row by row, panels side by side.
+    /// One row, panels side by side.
     #[inline(always)]
-    fn rows<const NP: usize, const FMA: bool>(&mut self) {
-        let Product { x, rows, d_in, .. } = *self.product;
+    fn row<const NP: usize, const FMA: bool>(&mut self) {
+        let inputs = self.product.x.as_chunks::<1>().0;
         for at in self.block.range.clone() {
-            let panels = std::array::from_fn::<_, NP, _>(|stream| self.block.panel(at, stream));
-            for row in 0..rows {
-                let inputs = x[row * d_in..][..d_in].as_chunks::<1>().0;
-                self.tile::<1, 1, NP, FMA>(row, panels, 0, inputs);
+            self.tile::<1, 1, NP, FMA>(0, self.side_by_side(at), 0, inputs);
+        }
+    }
+
+    /// The rows of one strip, as many panels side by side as registers hold sums of.
+    #[inline(always)]
+    fn few<const H: usize, const FMA: bool>(&mut self, strips: &Strips<'_>) {
+        let Product { rows, d_in, .. } = *self.product;
+        let inputs = strips.inputs(0, 0, d_in);
+        for at in self.block.range.clone() {
+            let panels: [usize; STREAMS] = self.side_by_side(at);
+            match rows {
+                3.. => self.tile::<4, H, STREAMS, FMA>(0, panels, 0, inputs),
+                _ if H >= 12 => self.tile::<2, H, STREAMS, FMA>(0, panels, 0, inputs),
+                _ => panels.as_chunks().0.iter().for_each(|pair| self.tile::<2, H, 2, FMA>(0, *pair, 0, inputs)),
             }
         }
+    }
+
+    /// The panels at `at` of some streams.
+    #[inline(always)]
+    fn side_by_side<const NP: usize>(&self, at: usize) -> [usize; NP] {
+        std::array::from_fn(|stream| self.block.panel(at, stream))
     }
 
     /// Strip by strip.
@@ -141,7 +159,7 @@ impl<E: Element> FloatPanels<'_, E> {
             let start = panels[p] * d_in + k;
             ws[p] = all.get(start..start + depth).unwrap_or(&all[..depth]);
         }
-        let prefetch = Prefetch::of_floats();
+        let prefetch = Prefetch::of_weights();
         for (step, inputs) in inputs.iter().enumerate() {
             let mut w = [[0.0; PANEL]; NP];
             for p in 0..NP {

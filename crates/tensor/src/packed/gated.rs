@@ -18,7 +18,7 @@ pub(crate) fn multiply_gated(
     let [(gates, product), (ups, up_product)] = &all;
     let x = Prepared::new(device, &all, product);
     let bytes = [gates, ups].map(|packed| packed.format.panel_bytes(packed.d_in)).iter().sum();
-    let blocks = x.blocks(product, bytes, device.threads().count());
+    let blocks = x.blocks(product, bytes, device);
     Blocks::run(&[blocks], device, &mut [y], |_, block, mut out| {
         let width = block.panels() * PANEL;
         let mut buffer = device.pool.lend(product.rows * width);

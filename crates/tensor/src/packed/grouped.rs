@@ -153,7 +153,7 @@ impl<const FMA: bool> Tile for Plain<FMA> {
     #[inline(always)]
     fn tile<C: Codes, const MR: usize, const NP: usize>(task: &mut Groups<'_, C>, row: usize, panels: [usize; NP]) {
         let mut sums = [[0.0; PANEL]; NP];
-        let (x, prefetch) = (task.x.row(row), Prefetch::of_codes());
+        let (x, prefetch) = (task.x.row(row), Prefetch::of_weights());
         for index in 0..task.x.groups() {
             let (half, input) = (index % 2, x.group(index));
             let codes = x.codes(index);

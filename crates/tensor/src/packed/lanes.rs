@@ -78,7 +78,7 @@ unsafe fn halves(grids: *const u8) -> __m256i {
 }
 
 impl Lanes for Wide {
-    const TALLEST_OF_STREAMS: usize = 2;
+    const TALLEST_OF_STREAMS: usize = 3;
     const ROOM: bool = true;
 
     type V = Zmm;

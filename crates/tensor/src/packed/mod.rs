@@ -38,9 +38,8 @@ use crate::lanes::Element;
 use crate::matmul::Product;
 use crate::normed::Rows;
 use crate::param::{DType, Param, Values, view};
-use crate::reads::are_streams_faster;
 use crate::simd::Simd;
-use blocks::{Block, Blocks, FEW, Outputs};
+use blocks::{Block, Blocks, Outputs};
 use float::FloatPanels;
 pub use format::Format;
 use format::by_format;
@@ -142,7 +141,7 @@ impl Packed {
 
     /// Whether products lay so many rows out for their kernels, so that none reads them as they are.
     pub(crate) fn lays_out(&self, device: &Device, rows: usize) -> bool {
-        self.format.is_coded() || in_tiles(device, rows, [self.format]) || in_strips(rows)
+        self.format.is_coded() || in_tiles(device, rows, [self.format]) || rows > 1
     }
 
     /// Bytes that the matrix takes.
@@ -197,11 +196,6 @@ fn in_tiles(device: &Device, rows: usize, formats: impl IntoIterator<Item = Form
     is_faster && rows >= LEAST_ROWS
 }
 
-/// Whether floats of so many rows are laid out in strips.
-fn in_strips(rows: usize) -> bool {
-    rows > FEW || rows > 1 && !are_streams_faster()
-}
-
 /// The input of products, as their kernels read it.
 enum Prepared<'a> {
     /// In 8 bits where there are matrices of codes, and in strips where there are several rows by floats.
@@ -224,16 +218,16 @@ impl<'a> Prepared<'a> {
         let of_codes = |(packed, _): &(&Packed, Product<'_>)| packed.format.is_coded();
         Self::Vectors {
             codes: all.iter().any(of_codes).then(|| Quantised::new(device, x, rows)),
-            strips: (in_strips(rows) && !all.iter().all(of_codes)).then(|| Strips::new(device, x, rows)),
+            strips: (rows > 1 && !all.iter().all(of_codes)).then(|| Strips::new(device, x, rows)),
         }
     }
 
     /// How a product with panels of so many bytes is shared out.
-    fn blocks(&self, product: &Product<'_>, panel_bytes: usize, threads: usize) -> Blocks {
+    fn blocks(&self, product: &Product<'_>, panel_bytes: usize, device: &Device) -> Blocks {
         match self {
             #[cfg(target_arch = "x86_64")]
-            Self::Tiles(_) => Blocks::of_panels(product, tiled::MOST_PANELS, threads),
-            _ => Blocks::new(product, panel_bytes, threads),
+            Self::Tiles(_) => Blocks::of_panels(product, tiled::MOST_PANELS, device.threads().count()),
+            _ => Blocks::new(product, panel_bytes, device),
         }
     }
 }
@@ -242,8 +236,7 @@ impl<'a> Prepared<'a> {
 pub(crate) fn multiply_all(device: &Device, all: &[(&Packed, Product<'_>)], outputs: &mut [&mut [f32]]) {
     let Some((_, first)) = all.first() else { return };
     let x = Prepared::new(device, all, first);
-    let threads = device.threads().count();
-    let blocks = all.iter().map(|(it, product)| x.blocks(product, it.format.panel_bytes(it.d_in), threads));
+    let blocks = all.iter().map(|(it, product)| x.blocks(product, it.format.panel_bytes(it.d_in), device));
     Blocks::run(&blocks.collect::<Vec<_>>(), device, outputs, |at, block, out| {
         let (packed, product) = &all[at];
         packed.task(device, product, &x, block, out);
