@@ -7,19 +7,21 @@ use half::{bf16, f16};
 
 pub use crate::matmul::dots;
 pub use crate::reads::{Ahead, Next, Prefetch};
+use crate::widen;
 
 /// A stored number that widens to `f32` without a branch.
 pub trait Element: Copy + Send + Sync + 'static {
-    /// Whether widening takes so few registers that products can use their largest tiles.
-    const CHEAP: bool;
-
     /// Its value, exactly.
     fn widen(self) -> f32;
+
+    /// The values of numbers side by side, in a kernel of `N` lanes.
+    #[inline(always)]
+    fn widen_all<const N: usize, const COUNT: usize>(from: &[Self; COUNT]) -> [f32; COUNT] {
+        from.map(Self::widen)
+    }
 }
 
 impl Element for f32 {
-    const CHEAP: bool = true;
-
     #[inline(always)]
     fn widen(self) -> f32 {
         self
@@ -27,8 +29,6 @@ impl Element for f32 {
 }
 
 impl Element for bf16 {
-    const CHEAP: bool = true;
-
     #[inline(always)]
     fn widen(self) -> f32 {
         f32::from_bits(u32::from(self.to_bits()) << 16)
@@ -36,8 +36,6 @@ impl Element for bf16 {
 }
 
 impl Element for f16 {
-    const CHEAP: bool = false;
-
     #[inline(always)]
     fn widen(self) -> f32 {
         const REBIAS: f32 = f32::from_bits((254 - 15) << 23); // 2^112
@@ -50,11 +48,16 @@ impl Element for f16 {
         let bits = if magnitude >= 0x7c00 { special } else { finite };
         f32::from_bits(sign | bits)
     }
+
+    #[inline(always)]
+    fn widen_all<const N: usize, const COUNT: usize>(from: &[Self; COUNT]) -> [f32; COUNT] {
+        let mut to = [0.0; COUNT];
+        widen::halves::<N>(from, &mut to);
+        to
+    }
 }
 
 impl Element for i8 {
-    const CHEAP: bool = true;
-
     #[inline(always)]
     fn widen(self) -> f32 {
         f32::from(self)
@@ -70,8 +73,7 @@ pub fn mul_add<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
 /// The first `N` elements, widened.
 #[inline(always)]
 pub fn load<const N: usize, E: Element>(from: &[E]) -> [f32; N] {
-    let from: &[E; N] = from[..N].try_into().expect("N elements");
-    std::array::from_fn(|lane| from[lane].widen())
+    E::widen_all::<N, N>(from[..N].try_into().expect("N elements"))
 }
 
 /// Up to `N` elements, widened; the missing ones are 0.

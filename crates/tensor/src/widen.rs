@@ -1,4 +1,4 @@
-//! Short numbers to floats in kernels of `N` lanes, by the CPU's own instructions where those are of sixteen.
+//! Short numbers to floats in kernels of `N` lanes, by the CPU's own instructions where it has them.
 #![allow(unsafe_code, reason = "calls instructions that were detected")]
 
 use half::f16;
@@ -9,12 +9,16 @@ use crate::lanes::Element;
 const LANES: usize = 16;
 
 /// Widens numbers into as many floats, exactly.
+#[inline(always)]
 pub fn halves<const N: usize>(from: &[f16], to: &mut [f32]) {
     assert_eq!(from.len(), to.len(), "a float for each number");
     #[cfg(target_arch = "x86_64")]
-    if N == LANES && is_x86_feature_detected!("avx512f") {
+    match N {
         // SAFETY: the feature was detected.
-        return unsafe { x86::halves(from, to) };
+        16 if is_x86_feature_detected!("avx512f") => return unsafe { x86::halves(from, to) },
+        // SAFETY: as above.
+        8 if is_x86_feature_detected!("f16c") => return unsafe { x86::halves_of_eight(from, to) },
+        _ => {}
     }
     one_by_one(from, to);
 }
@@ -57,8 +61,9 @@ fn one_by_one(from: &[f16], to: &mut [f32]) {
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use std::arch::x86_64::{
-        _mm256_loadu_si256, _mm512_cvtepi16_epi32, _mm512_cvtepi32_ps, _mm512_cvtph_ps, _mm512_loadu_ps, _mm512_mul_ps,
-        _mm512_slli_epi32, _mm512_srai_epi32, _mm512_storeu_ps,
+        _mm_loadu_si128, _mm256_cvtph_ps, _mm256_loadu_si256, _mm256_storeu_ps, _mm512_cvtepi16_epi32,
+        _mm512_cvtepi32_ps, _mm512_cvtph_ps, _mm512_loadu_ps, _mm512_mul_ps, _mm512_slli_epi32, _mm512_srai_epi32,
+        _mm512_storeu_ps,
     };
 
     use half::f16;
@@ -66,6 +71,7 @@ mod x86 {
     use super::LANES;
 
     #[target_feature(enable = "avx512f")]
+    #[inline]
     pub(super) fn halves(from: &[f16], to: &mut [f32]) {
         let ((numbers, rest), (floats, others)) = (from.as_chunks::<LANES>(), to.as_chunks_mut::<LANES>());
         for (numbers, floats) in numbers.iter().zip(floats) {
@@ -73,6 +79,20 @@ mod x86 {
             unsafe {
                 let lanes = _mm512_cvtph_ps(_mm256_loadu_si256(numbers.as_ptr().cast()));
                 _mm512_storeu_ps(floats.as_mut_ptr(), lanes);
+            }
+        }
+        super::one_by_one(rest, others);
+    }
+
+    #[target_feature(enable = "avx,f16c")]
+    #[inline]
+    pub(super) fn halves_of_eight(from: &[f16], to: &mut [f32]) {
+        let ((numbers, rest), (floats, others)) = (from.as_chunks::<8>(), to.as_chunks_mut::<8>());
+        for (numbers, floats) in numbers.iter().zip(floats) {
+            // SAFETY: eight numbers are read, and as many floats written.
+            unsafe {
+                let lanes = _mm256_cvtph_ps(_mm_loadu_si128(numbers.as_ptr().cast()));
+                _mm256_storeu_ps(floats.as_mut_ptr(), lanes);
             }
         }
         super::one_by_one(rest, others);
@@ -108,6 +128,7 @@ mod tests {
     #[test]
     fn every_half_is_what_it_is() {
         every_half::<4>();
+        every_half::<8>();
         every_half::<LANES>();
     }
 

@@ -62,7 +62,7 @@ impl<E: Element> Block<'_, E> {
                 match rows - row {
                     1 => self.strip::<1, 4, N, FMA>(row, column, end, k, depth),
                     2 | 3 => self.strip::<2, 4, N, FMA>(row, column, end, k, depth),
-                    _ if N == 16 && E::CHEAP => self.strip::<4, 4, N, FMA>(row, column, end, k, depth),
+                    _ if N == 16 => self.strip::<4, 4, N, FMA>(row, column, end, k, depth),
                     _ => self.strip::<4, 2, N, FMA>(row, column, end, k, depth),
                 }
                 row += match rows - row {

@@ -64,10 +64,10 @@ impl<E: Element> Kernel for FloatPanels<'_, E> {
     #[inline(always)]
     fn run<const N: usize, const FMA: bool>(mut self) {
         match self.strips {
-            Some(strips) if self.block.streams == STREAMS => by_height!(N, H => self.few::<H, FMA>(strips)),
-            Some(strips) => by_height!(N, H => self.strips::<H, FMA>(strips)),
-            None if self.block.streams == STREAMS => self.row::<STREAMS, FMA>(),
-            None => self.row::<1, FMA>(),
+            Some(strips) if self.block.streams == STREAMS => by_height!(N, H => self.few::<H, N, FMA>(strips)),
+            Some(strips) => by_height!(N, H => self.strips::<H, N, FMA>(strips)),
+            None if self.block.streams == STREAMS => self.row::<STREAMS, N, FMA>(),
+            None => self.row::<1, N, FMA>(),
         }
     }
 }
@@ -75,24 +75,24 @@ impl<E: Element> Kernel for FloatPanels<'_, E> {
 impl<E: Element> FloatPanels<'_, E> {
     /// One row, panels side by side.
     #[inline(always)]
-    fn row<const NP: usize, const FMA: bool>(&mut self) {
+    fn row<const NP: usize, const N: usize, const FMA: bool>(&mut self) {
         let inputs = self.product.x.as_chunks::<1>().0;
         for at in self.block.range.clone() {
-            self.tile::<1, 1, NP, FMA>(0, self.side_by_side(at), 0, inputs);
+            self.tile::<1, 1, NP, N, FMA>(0, self.side_by_side(at), 0, inputs);
         }
     }
 
     /// The rows of one strip, as many panels side by side as registers hold sums of.
     #[inline(always)]
-    fn few<const H: usize, const FMA: bool>(&mut self, strips: &Strips<'_>) {
+    fn few<const H: usize, const N: usize, const FMA: bool>(&mut self, strips: &Strips<'_>) {
         let Product { rows, d_in, .. } = *self.product;
         let inputs = strips.inputs(0, 0, d_in);
         for at in self.block.range.clone() {
             let panels: [usize; STREAMS] = self.side_by_side(at);
             match rows {
-                3.. => self.tile::<4, H, STREAMS, FMA>(0, panels, 0, inputs),
-                _ if H >= 12 => self.tile::<2, H, STREAMS, FMA>(0, panels, 0, inputs),
-                _ => panels.as_chunks().0.iter().for_each(|pair| self.tile::<2, H, 2, FMA>(0, *pair, 0, inputs)),
+                3.. => self.tile::<4, H, STREAMS, N, FMA>(0, panels, 0, inputs),
+                _ if H >= 12 => self.tile::<2, H, STREAMS, N, FMA>(0, panels, 0, inputs),
+                _ => panels.as_chunks().0.iter().for_each(|pair| self.tile::<2, H, 2, N, FMA>(0, *pair, 0, inputs)),
             }
         }
     }
@@ -105,7 +105,7 @@ impl<E: Element> FloatPanels<'_, E> {
 
     /// Strip by strip.
     #[inline(always)]
-    fn strips<const H: usize, const FMA: bool>(&mut self, strips: &Strips<'_>) {
+    fn strips<const H: usize, const N: usize, const FMA: bool>(&mut self, strips: &Strips<'_>) {
         let (Product { rows, d_in, .. }, range) = (*self.product, self.block.range.clone());
         // A strip or two read every panel as it stands.
         let most = if rows <= 2 * H { d_in.max(1) } else { DEPTH };
@@ -114,7 +114,7 @@ impl<E: Element> FloatPanels<'_, E> {
             for first in (0..rows).step_by(HEIGHT) {
                 for panel in range.clone() {
                     for row in (first..rows.min(first + HEIGHT)).step_by(H) {
-                        self.strip::<H, FMA>(row, panel, k, strips.inputs(row, k, depth));
+                        self.strip::<H, N, FMA>(row, panel, k, strips.inputs(row, k, depth));
                     }
                 }
             }
@@ -123,20 +123,26 @@ impl<E: Element> FloatPanels<'_, E> {
 
     /// One strip by one panel.
     #[inline(always)]
-    fn strip<const H: usize, const FMA: bool>(&mut self, row: usize, panel: usize, k: usize, inputs: &[[f32; H]]) {
+    fn strip<const H: usize, const N: usize, const FMA: bool>(
+        &mut self,
+        row: usize,
+        panel: usize,
+        k: usize,
+        inputs: &[[f32; H]],
+    ) {
         match self.product.rows - row {
-            9.. if H == 12 => self.tile::<12, H, 1, FMA>(row, [panel], k, inputs),
-            5.. if H == 12 => self.tile::<8, H, 1, FMA>(row, [panel], k, inputs),
-            5.. if H == 6 => self.tile::<6, H, 1, FMA>(row, [panel], k, inputs),
-            3.. => self.tile::<4, H, 1, FMA>(row, [panel], k, inputs),
-            _ => self.tile::<2, H, 1, FMA>(row, [panel], k, inputs),
+            9.. if H == 12 => self.tile::<12, H, 1, N, FMA>(row, [panel], k, inputs),
+            5.. if H == 12 => self.tile::<8, H, 1, N, FMA>(row, [panel], k, inputs),
+            5.. if H == 6 => self.tile::<6, H, 1, N, FMA>(row, [panel], k, inputs),
+            3.. => self.tile::<4, H, 1, N, FMA>(row, [panel], k, inputs),
+            _ => self.tile::<2, H, 1, N, FMA>(row, [panel], k, inputs),
         }
     }
 
     /// `R` rows of a strip of `H`, or as many as there are, by `NP` panels over inputs from `k` on, added to what earlier ones gave.
     #[allow(clippy::needless_range_loop, reason = "indices of several arrays, unrolled")]
     #[inline(always)]
-    fn tile<const R: usize, const H: usize, const NP: usize, const FMA: bool>(
+    fn tile<const R: usize, const H: usize, const NP: usize, const N: usize, const FMA: bool>(
         &mut self,
         row: usize,
         panels: [usize; NP],
@@ -164,7 +170,7 @@ impl<E: Element> FloatPanels<'_, E> {
             let mut w = [[0.0; PANEL]; NP];
             for p in 0..NP {
                 prefetch.ask(ws[p].as_ptr().wrapping_add(step));
-                w[p] = ws[p][step].map(E::widen);
+                w[p] = E::widen_all::<N, PANEL>(&ws[p][step]);
             }
             // Rows outside: one register holds an input as long as it is needed.
             unrolled!(r < R => {
