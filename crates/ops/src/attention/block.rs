@@ -206,7 +206,7 @@ impl Block<'_> {
         let hidden_from = query.seen.end.clamp(start, end) - start;
         scores[..hidden_before].fill(f32::NEG_INFINITY);
         scores[hidden_from.max(hidden_before)..].fill(f32::NEG_INFINITY);
-        let max = maximum(scores);
+        let max = maximum::<N>(scores);
         if max == f32::NEG_INFINITY {
             scores.fill(0.0);
             part.copy_from_slice(&[max, 0.0]);

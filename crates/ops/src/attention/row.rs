@@ -45,7 +45,7 @@ impl Row<'_> {
     /// `e^(score - max)` in place, and one over their sum; none if no key is seen.
     #[inline(always)]
     fn exponentiate<const N: usize, const FMA: bool>(&mut self) -> Option<f32> {
-        let max = maximum(self.scores);
+        let max = maximum::<N>(self.scores);
         if max == f32::NEG_INFINITY {
             return None;
         }
@@ -105,16 +105,17 @@ pub(crate) fn exponentials<const N: usize, const FMA: bool>(scores: &mut [f32], 
     sum(sums)
 }
 
-/// The largest element; NaN if there is one.
+/// The largest element, NaN aside: it shows in the sum of exponentials. NaN if there is nothing else that is seen.
 #[inline(always)]
-pub(crate) fn maximum(x: &[f32]) -> f32 {
-    // Whole numbers in the order of floats, whose maximum is of vectors in any order.
-    let key = |bits: i32| bits ^ ((bits >> 31) & i32::MAX);
-    let [mut largest, mut size] = [key(f32::NEG_INFINITY.to_bits() as i32), 0];
-    for x in x {
-        let bits = x.to_bits() as i32;
-        largest = largest.max(key(bits));
-        size = size.max(bits & i32::MAX);
+pub(crate) fn maximum<const N: usize>(x: &[f32]) -> f32 {
+    let larger = |a: f32, b: f32| if a > b { a } else { b };
+    let mut lanes = [f32::NEG_INFINITY; N];
+    let (blocks, rest) = x.as_chunks::<N>();
+    for block in blocks {
+        for lane in 0..N {
+            lanes[lane] = larger(block[lane], lanes[lane]);
+        }
     }
-    if size > f32::INFINITY.to_bits() as i32 { f32::NAN } else { f32::from_bits(key(largest) as u32) }
+    let largest = rest.iter().chain(&lanes).fold(f32::NEG_INFINITY, |largest, x| larger(*x, largest));
+    if largest == f32::NEG_INFINITY && x.iter().any(|x| x.is_nan()) { f32::NAN } else { largest }
 }
