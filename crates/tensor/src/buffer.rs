@@ -14,7 +14,7 @@ struct Line([f32; LANES]);
 
 const LANES: usize = 16;
 
-/// Bytes below which a large page gains nothing.
+/// Bytes of a large page.
 pub(crate) const LARGE: usize = 1 << 21;
 
 /// Floats that start at a cache line. Always initialised.
@@ -24,8 +24,8 @@ pub(crate) struct Buffer {
 
 enum Held {
     Lines(Vec<Line>),
-    /// A whole number of lines.
-    Mapped(MmapMut),
+    /// The first bytes of a mapping, a whole number of lines.
+    Mapped(MmapMut, usize),
 }
 
 impl Buffer {
@@ -33,11 +33,14 @@ impl Buffer {
     pub(crate) fn zeros(len: usize) -> Self {
         let lines = len.div_ceil(LANES);
         let bytes = lines * size_of::<Line>();
-        let held = match (bytes >= LARGE).then(|| MmapMut::map_anon(bytes)) {
+        // Linux starts a mapping of whole large pages at one. What is left behind the last stays in small pages, of which those
+        // that nobody touches take no memory.
+        let held = match (bytes >= LARGE).then(|| MmapMut::map_anon(bytes.next_multiple_of(LARGE))) {
             Some(Ok(map)) => {
                 #[cfg(target_os = "linux")]
-                let _ = map.advise(memmap2::Advice::HugePage); // A system without them serves small pages.
-                Held::Mapped(map)
+                // A system without large pages serves small ones.
+                let _ = map.advise_range(memmap2::Advice::HugePage, 0, bytes / LARGE * LARGE);
+                Held::Mapped(map, bytes)
             }
             _ => Held::Lines(vec![Line([0.0; LANES]); lines]),
         };
@@ -51,7 +54,7 @@ impl Buffer {
     pub(crate) fn floats(&self) -> &[f32] {
         let (start, bytes) = match &self.held {
             Held::Lines(lines) => (lines.as_ptr().cast(), size_of_val(lines.as_slice())),
-            Held::Mapped(map) => (map.as_ptr(), map.len()),
+            Held::Mapped(map, bytes) => (map.as_ptr(), *bytes),
         };
         // SAFETY: `Line` is `repr(C)` over 16 floats without padding (64 bytes, aligned to 64); a mapping starts at a page and
         // its bytes, zero at first, form floats.
@@ -61,7 +64,7 @@ impl Buffer {
     pub(crate) fn floats_mut(&mut self) -> &mut [f32] {
         let (start, bytes) = match &mut self.held {
             Held::Lines(lines) => (lines.as_mut_ptr().cast(), size_of_val(lines.as_slice())),
-            Held::Mapped(map) => (map.as_mut_ptr(), map.len()),
+            Held::Mapped(map, bytes) => (map.as_mut_ptr(), *bytes),
         };
         // SAFETY: as in `floats`, and the borrow of `self` is exclusive.
         unsafe { std::slice::from_raw_parts_mut(start.cast(), bytes / size_of::<f32>()) }
