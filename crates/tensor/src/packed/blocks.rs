@@ -43,13 +43,11 @@ impl Blocks {
         // Registers of fewer lanes do not hold the sums of more rows by several panels.
         let is_streamed = few && (product.rows <= 2 || device.simd().lanes() == 16) && panels >= 4 * STREAMS;
         let streams = if is_streamed { STREAMS } else { 1 };
-        let unit = if few { 1 } else { 2 };
-        let unit_bytes = (panel_bytes * unit).max(1);
-        let units = panels.div_ceil(streams).div_ceil(unit);
-        let least = LEAST.div_ceil(unit_bytes * streams * product.rows.div_ceil(FEW).max(1));
-        let tasks = units.div_ceil((MOST / unit_bytes).max(1)).max(threads * 4).next_multiple_of(threads);
-        let tasks = tasks.min(units / least).max(1);
-        Self { panels, streams, unit, tasks, d_out: product.d_out }
+        let (bytes, of_stream) = (panel_bytes.max(1), panels.div_ceil(streams));
+        let least = LEAST.div_ceil(bytes * streams * product.rows.div_ceil(FEW).max(1));
+        let tasks = of_stream.div_ceil((MOST / bytes).max(1)).max(threads * 4).next_multiple_of(threads);
+        let tasks = tasks.min(of_stream / least).max(1);
+        Self { panels, streams, unit: 1, tasks, d_out: product.d_out }
     }
 
     /// Tasks of at most `most` panels, an even number, whatever they weigh.
