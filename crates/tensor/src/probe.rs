@@ -39,8 +39,8 @@ pub fn read_bandwidth(device: &Device, data: &[f32]) -> f64 {
 
 /// Floating-point operations per second of independent chains of multiply-adds on f32; a multiply-add is two.
 pub fn f32_peak(device: &Device) -> f64 {
-    let (lanes, chains) = f32_chains(device.simd());
-    rate(device, lanes, chains)
+    let simd = device.simd();
+    rate(device, simd.lanes(), f32_chains(simd))
 }
 
 /// Operations per second of independent chains of dot products of bytes into i32 in vectors; a multiply-add is two. Products of
@@ -80,16 +80,16 @@ impl Kernel for Read<'_> {
     }
 }
 
-/// Lanes of a multiply-add at a level, and a function that runs `ROUNDS` of them in each chain.
-fn f32_chains(simd: Simd) -> (usize, fn()) {
+/// A function that runs `ROUNDS` multiply-adds of a level in each chain.
+fn f32_chains(simd: Simd) -> fn() {
     match simd {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: a device has a level only where its features were detected.
-        Simd::Amx | Simd::Avx512Bf16 | Simd::Vnni | Simd::Avx512 => (16, || unsafe { x86::adds_avx512() }),
+        Simd::Amx | Simd::Avx512Bf16 | Simd::Vnni | Simd::Avx512 => || unsafe { x86::adds_avx512() },
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
-        Simd::Avx2 | Simd::AvxVnni => (8, || unsafe { x86::adds_avx2() }),
-        _ => (4, portable_adds),
+        Simd::Avx2 | Simd::AvxVnni => || unsafe { x86::adds_avx2() },
+        _ => portable_adds,
     }
 }
 

@@ -15,7 +15,7 @@ pub fn halves<const N: usize>(from: &[f16], to: &mut [f32]) {
     #[cfg(target_arch = "x86_64")]
     match N {
         // SAFETY: the feature was detected.
-        16 if is_x86_feature_detected!("avx512f") => return unsafe { x86::halves(from, to) },
+        LANES if is_x86_feature_detected!("avx512f") => return unsafe { x86::halves(from, to) },
         // SAFETY: as above.
         8 if is_x86_feature_detected!("f16c") => return unsafe { x86::halves_of_eight(from, to) },
         _ => {}

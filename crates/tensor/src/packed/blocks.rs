@@ -39,10 +39,9 @@ impl Blocks {
     pub(crate) fn new(product: &Product<'_>, panel_bytes: usize, device: &Device) -> Self {
         let threads = device.threads().count();
         let panels = product.d_out.div_ceil(PANEL);
-        let few = product.rows <= FEW;
         // Registers of fewer lanes do not hold the sums of more rows by several panels.
-        let is_streamed = few && (product.rows <= 2 || device.simd().lanes() == 16) && panels >= 4 * STREAMS;
-        let streams = if is_streamed { STREAMS } else { 1 };
+        let most = if device.simd().lanes() == 16 { FEW } else { 2 };
+        let streams = if product.rows <= most && panels >= 4 * STREAMS { STREAMS } else { 1 };
         let (bytes, of_stream) = (panel_bytes.max(1), panels.div_ceil(streams));
         let least = LEAST.div_ceil(bytes * streams * product.rows.div_ceil(FEW).max(1));
         let tasks = of_stream.div_ceil((MOST / bytes).max(1)).max(threads * 4).next_multiple_of(threads);
@@ -91,8 +90,14 @@ impl Blocks {
 
 impl Block {
     /// The panel at `at` in a stream; it may lie behind the last.
-    pub(crate) fn panel(&self, at: usize, stream: usize) -> usize {
+    fn panel(&self, at: usize, stream: usize) -> usize {
         stream * self.stride + at
+    }
+
+    /// The panels at `at` of some streams, the first on.
+    #[inline(always)]
+    pub(crate) fn side_by_side<const NP: usize>(&self, at: usize) -> [usize; NP] {
+        std::array::from_fn(|stream| self.panel(at, stream))
     }
 
     /// The block's panels in a stream; some may lie behind the last.

@@ -78,7 +78,7 @@ impl<E: Element> FloatPanels<'_, E> {
     fn row<const NP: usize, const N: usize, const FMA: bool>(&mut self) {
         let inputs = self.product.x.as_chunks::<1>().0;
         for at in self.block.range.clone() {
-            self.tile::<1, 1, NP, N, FMA>(0, self.side_by_side(at), 0, inputs);
+            self.tile::<1, 1, NP, N, FMA>(0, self.block.side_by_side(at), 0, inputs);
         }
     }
 
@@ -88,19 +88,13 @@ impl<E: Element> FloatPanels<'_, E> {
         let Product { rows, d_in, .. } = *self.product;
         let inputs = strips.inputs(0, 0, d_in);
         for at in self.block.range.clone() {
-            let panels: [usize; STREAMS] = self.side_by_side(at);
+            let panels: [usize; STREAMS] = self.block.side_by_side(at);
             match rows {
                 3.. => self.tile::<4, H, STREAMS, N, FMA>(0, panels, 0, inputs),
-                _ if H >= 12 => self.tile::<2, H, STREAMS, N, FMA>(0, panels, 0, inputs),
+                _ if H == 12 => self.tile::<2, H, STREAMS, N, FMA>(0, panels, 0, inputs),
                 _ => panels.as_chunks().0.iter().for_each(|pair| self.tile::<2, H, 2, N, FMA>(0, *pair, 0, inputs)),
             }
         }
-    }
-
-    /// The panels at `at` of some streams.
-    #[inline(always)]
-    fn side_by_side<const NP: usize>(&self, at: usize) -> [usize; NP] {
-        std::array::from_fn(|stream| self.block.panel(at, stream))
     }
 
     /// Strip by strip.

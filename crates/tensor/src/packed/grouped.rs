@@ -69,9 +69,8 @@ impl<'a, C: Codes> Groups<'a, C> {
         let rows = self.product.rows;
         let block = self.block.clone();
         if block.streams == STREAMS {
-            for at in block.range {
-                let panels = std::array::from_fn(|stream| stream * block.stride + at);
-                self.strip::<T, STREAMS>(0, rows, panels);
+            for at in block.range.clone() {
+                self.strip::<T, STREAMS>(0, rows, block.side_by_side(at));
             }
             return;
         }
