@@ -1,6 +1,7 @@
 //! Memory aligned to cache lines, and the pool that hands it out again.
 #![allow(unsafe_code, reason = "views a vector of aligned lines as floats or bytes")]
 
+use std::cell::RefCell;
 use std::ops::{Deref, DerefMut};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -97,6 +98,14 @@ impl Clone for Buffer {
     }
 }
 
+/// Floats of the buffers that stay with a thread.
+const SMALL: usize = 1 << 14;
+
+thread_local! {
+    /// Buffers of `SMALL` that this thread had lent and got back.
+    static MINE: RefCell<Vec<Buffer>> = const { RefCell::new(Vec::new()) };
+}
+
 /// Free buffers by size class: a buffer that was dropped serves the next request of its class.
 #[derive(Default)]
 pub(crate) struct Pool {
@@ -119,9 +128,13 @@ impl Pool {
         Buffer::zeros(class)
     }
 
-    /// The same until it is dropped.
+    /// The same until it is dropped. Small ones stay with the thread: memory that another core has written last is slow to write.
     pub(crate) fn lend(&self, len: usize) -> Lent<'_> {
-        Lent { pool: self, buffer: self.take(len) }
+        let buffer = match len {
+            ..=SMALL => MINE.with_borrow_mut(Vec::pop).unwrap_or_else(|| Buffer::zeros(SMALL)),
+            _ => self.take(len),
+        };
+        Lent { pool: self, buffer }
     }
 
     pub(crate) fn give(&self, buffer: Buffer) {
@@ -161,7 +174,11 @@ impl DerefMut for Lent<'_> {
 
 impl Drop for Lent<'_> {
     fn drop(&mut self) {
-        self.pool.give(std::mem::take(&mut self.buffer));
+        let buffer = std::mem::take(&mut self.buffer);
+        match buffer.capacity() {
+            SMALL => MINE.with_borrow_mut(|mine| mine.push(buffer)),
+            _ => self.pool.give(buffer),
+        }
     }
 }
 

@@ -25,6 +25,7 @@ pub mod probe;
 mod reads;
 pub mod rounded;
 mod shape;
+mod shares;
 mod simd;
 mod sixteen;
 mod tensor;

@@ -18,7 +18,8 @@ const PATIENCE: Duration = Duration::from_micros(200);
 /// Set in [`Shared::state`] while no job is open; the other bits count workers inside.
 const CLOSED: usize = 1 << (usize::BITS - 1);
 
-type Job<'a> = &'a (dyn Fn() + Sync);
+/// Called with the number of its thread: 0 for the caller.
+type Job<'a> = &'a (dyn Fn(usize) + Sync);
 
 struct Shared {
     state: AtomicUsize,
@@ -78,7 +79,7 @@ impl Pool {
         let _turn = match self.turn.try_lock() {
             Ok(turn) => turn,
             Err(TryLockError::Poisoned(turn)) => turn.into_inner(),
-            Err(TryLockError::WouldBlock) => return job(),
+            Err(TryLockError::WouldBlock) => return job(0),
         };
         let shared = &*self.shared;
         // SAFETY: `Open` waits for all workers that entered before this call returns or unwinds, so
@@ -94,7 +95,7 @@ impl Pool {
                 worker.thread().unpark();
             }
         }
-        job();
+        job(0);
         drop(open);
         assert!(!shared.panicked.swap(false, Ordering::Relaxed), "a task panicked on a worker");
     }
@@ -141,7 +142,7 @@ impl Shared {
             if self.state.fetch_add(1, Ordering::SeqCst) & CLOSED == 0 {
                 // SAFETY: the job was open when this worker entered and stays until it leaves.
                 let job = unsafe { *self.job.get() };
-                let outcome = catch_unwind(AssertUnwindSafe(|| job.iter().for_each(|job| job())));
+                let outcome = catch_unwind(AssertUnwindSafe(|| job.iter().for_each(|job| job(index + 1))));
                 if outcome.is_err() {
                     self.panicked.store(true, Ordering::Relaxed);
                 }

@@ -7,9 +7,9 @@
 use std::cell::RefCell;
 use std::marker::PhantomData;
 use std::ops::Range;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::pool::Pool;
+use crate::shares::Shares;
 
 /// Work below so many operations is not worth waking a thread for.
 const SMALL: usize = 1 << 14;
@@ -36,17 +36,22 @@ impl Threads {
     /// Runs `task(0)` to `task(tasks - 1)`, each once, in any order. Inside another run, or while another thread has one, they
     /// all run on the calling thread.
     pub fn run(&self, tasks: usize, task: impl Fn(usize) + Sync) {
+        self.run_with(tasks, || (), |(), index| task(index));
+    }
+
+    /// The same with what every thread that gets a task makes first, for its own tasks.
+    pub(crate) fn run_with<T>(&self, tasks: usize, make: impl Fn() -> T + Sync, task: impl Fn(&T, usize) + Sync) {
         let Some(pool) = self.pool.as_ref().filter(|_| tasks > 1) else {
-            return (0..tasks).for_each(task);
+            let made = make();
+            return (0..tasks).for_each(|index| task(&made, index));
         };
-        let next = AtomicUsize::new(0);
-        pool.run(&|| {
-            loop {
-                let index = next.fetch_add(1, Ordering::Relaxed);
-                if index >= tasks {
-                    break;
-                }
-                task(index);
+        let shares = Shares::new(tasks, self.count);
+        pool.run(&|thread| {
+            let mut mine = shares.of(thread);
+            if let Some(first) = mine.next() {
+                let made = make();
+                task(&made, first);
+                mine.for_each(|index| task(&made, index));
             }
         });
     }
@@ -208,8 +213,9 @@ pub fn scratch<R>(len: usize, use_it: impl FnOnce(&mut [f32]) -> R) -> R {
 #[cfg(test)]
 mod tests {
     use std::panic::AssertUnwindSafe;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use super::{AtomicUsize, Ordering, SMALL, Threads};
+    use super::{SMALL, Threads};
 
     #[test]
     fn every_row_is_visited_once() {

@@ -11,9 +11,11 @@ use crate::threads::Columns;
 use super::PANEL;
 
 /// The most rows of products that the memory bounds.
-const FEW: usize = 4;
+pub(crate) const FEW: usize = 4;
 /// Bytes of weights below which a task costs more to start than to run.
-const LEAST: usize = 1 << 15;
+const LEAST: usize = 1 << 14;
+/// Tasks of a thread: threads may be of unequal speed, and wait for the last task.
+const SHARE: usize = 16;
 /// Bytes of weights of a task of many rows: they stay in the second-level cache.
 const MOST: usize = 1 << 18;
 
@@ -44,7 +46,7 @@ impl Blocks {
         let streams = if product.rows <= most && panels >= 4 * STREAMS { STREAMS } else { 1 };
         let (bytes, of_stream) = (panel_bytes.max(1), panels.div_ceil(streams));
         let least = LEAST.div_ceil(bytes * streams * product.rows.div_ceil(FEW).max(1));
-        let tasks = of_stream.div_ceil((MOST / bytes).max(1)).max(threads * 4).next_multiple_of(threads);
+        let tasks = of_stream.div_ceil((MOST / bytes).max(1)).max(threads * SHARE).next_multiple_of(threads);
         let tasks = tasks.min(of_stream / least).max(1);
         Self { panels, streams, unit: 1, tasks, d_out: product.d_out }
     }
@@ -67,23 +69,25 @@ impl Blocks {
         Block { range: start..end, streams: self.streams, stride: self.stride() }
     }
 
-    /// Runs `task(product, block, outputs)` for every block of every product, on all threads at once.
-    pub(crate) fn run(
+    /// Runs `task(made, product, block, outputs)` for every block of every product, on all threads at once, each with what it
+    /// made first.
+    pub(crate) fn run<T>(
         all: &[Self],
         device: &Device,
         outputs: &mut [&mut [f32]],
-        task: impl Fn(usize, Block, Outputs<'_>) + Sync,
+        make: impl Fn() -> T + Sync,
+        task: impl Fn(&T, usize, Block, Outputs<'_>) + Sync,
     ) {
         let columns = all.iter().zip(outputs).map(|(it, y)| Columns::new(y, 1, it.d_out));
         let columns: Vec<Columns<'_, f32>> = columns.collect();
-        device.threads().run(all.iter().map(|it| it.tasks).sum(), |mut index| {
+        device.threads().run_with(all.iter().map(|it| it.tasks).sum(), make, |made, mut index| {
             let mut product = 0;
             while index >= all[product].tasks {
                 index -= all[product].tasks;
                 product += 1;
             }
             let outputs = Outputs { columns: &columns[product], d_out: all[product].d_out, only: None };
-            task(product, all[product].block(index), outputs);
+            task(made, product, all[product].block(index), outputs);
         });
     }
 }

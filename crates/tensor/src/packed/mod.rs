@@ -39,7 +39,7 @@ use crate::matmul::Product;
 use crate::normed::Rows;
 use crate::param::{DType, Param, Values, view};
 use crate::simd::Simd;
-use blocks::{Block, Blocks, Outputs};
+use blocks::{Block, Blocks, FEW, Outputs};
 use float::FloatPanels;
 pub use format::Format;
 use format::by_format;
@@ -206,7 +206,8 @@ enum Prepared<'a> {
 }
 
 impl<'a> Prepared<'a> {
-    fn new(device: &'a Device, all: &[(&Packed, Product<'_>)], first: &Product<'_>) -> Self {
+    fn new(device: &'a Device, all: &[(&Packed, Product<'_>)]) -> Self {
+        let Some((_, first)) = all.first() else { return Self::Vectors { codes: None, strips: None } };
         let Product { x, norm, rows, d_in: width, .. } = *first;
         let x = Rows { x, width, norm };
         #[cfg(target_arch = "x86_64")]
@@ -221,25 +222,41 @@ impl<'a> Prepared<'a> {
             strips: (rows > 1 && !all.iter().all(of_codes)).then(|| Strips::new(device, x, rows)),
         }
     }
+}
 
-    /// How a product with panels of so many bytes is shared out.
-    fn blocks(&self, product: &Product<'_>, panel_bytes: usize, device: &Device) -> Blocks {
-        match self {
-            #[cfg(target_arch = "x86_64")]
-            Self::Tiles(_) => Blocks::of_panels(product, tiled::MOST_PANELS, device.threads().count()),
-            _ => Blocks::new(product, panel_bytes, device),
-        }
+/// The products of one input with several matrices, shared out together: the threads meet once. `blocks(product, panel_bytes)` says
+/// how; `task(input, product, block, outputs)` is one task. Each thread prepares few rows for itself, which is sooner done than
+/// handed over, and more are prepared once.
+fn share_out(
+    device: &Device,
+    all: &[(&Packed, Product<'_>)],
+    blocks: &[Blocks],
+    outputs: &mut [&mut [f32]],
+    task: impl Fn(&Prepared<'_>, usize, Block, Outputs<'_>) + Sync,
+) {
+    let make = || Prepared::new(device, all);
+    if all.iter().all(|(_, product)| product.rows <= FEW) {
+        return Blocks::run(blocks, device, outputs, make, task);
+    }
+    let x = make();
+    Blocks::run(blocks, device, outputs, || (), |(), at, block, out| task(&x, at, block, out));
+}
+
+/// How a product with panels of so many bytes is shared out, one of some of these formats.
+fn blocks(device: &Device, all: &[(&Packed, Product<'_>)], product: &Product<'_>, panel_bytes: usize) -> Blocks {
+    match in_tiles(device, product.rows, all.iter().map(|(packed, _)| packed.format)) {
+        #[cfg(target_arch = "x86_64")]
+        true => Blocks::of_panels(product, tiled::MOST_PANELS, device.threads().count()),
+        _ => Blocks::new(product, panel_bytes, device),
     }
 }
 
-/// The products of one input with several matrices, shared out together: the input is prepared once, and the threads meet once.
+/// The products of one input with several matrices.
 pub(crate) fn multiply_all(device: &Device, all: &[(&Packed, Product<'_>)], outputs: &mut [&mut [f32]]) {
-    let Some((_, first)) = all.first() else { return };
-    let x = Prepared::new(device, all, first);
-    let blocks = all.iter().map(|(it, product)| x.blocks(product, it.format.panel_bytes(it.d_in), device));
-    Blocks::run(&blocks.collect::<Vec<_>>(), device, outputs, |at, block, out| {
+    let each = all.iter().map(|(it, product)| blocks(device, all, product, it.format.panel_bytes(it.d_in)));
+    share_out(device, all, &each.collect::<Vec<_>>(), outputs, |x, at, block, out| {
         let (packed, product) = &all[at];
-        packed.task(device, product, &x, block, out);
+        packed.task(device, product, x, block, out);
     });
 }
 
