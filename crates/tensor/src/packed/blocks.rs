@@ -14,8 +14,10 @@ use super::PANEL;
 pub(crate) const FEW: usize = 4;
 /// Bytes of weights below which a task costs more to start than to run.
 const LEAST: usize = 1 << 14;
-/// Tasks of a thread: threads may be of unequal speed, and wait for the last task.
-const SHARE: usize = 16;
+/// Tasks of a thread that multiplies few rows: threads may be of unequal speed, and wait for the last task.
+const SHARE_OF_FEW: usize = 16;
+/// Tasks of a thread that multiplies more.
+const SHARE: usize = 4;
 /// Bytes of weights of a task of many rows: they stay in the second-level cache.
 const MOST: usize = 1 << 18;
 
@@ -46,7 +48,8 @@ impl Blocks {
         let streams = if product.rows <= most && panels >= 4 * STREAMS { STREAMS } else { 1 };
         let (bytes, of_stream) = (panel_bytes.max(1), panels.div_ceil(streams));
         let least = LEAST.div_ceil(bytes * streams * product.rows.div_ceil(FEW).max(1));
-        let tasks = of_stream.div_ceil((MOST / bytes).max(1)).max(threads * SHARE).next_multiple_of(threads);
+        let share = if product.rows <= FEW { SHARE_OF_FEW } else { SHARE };
+        let tasks = of_stream.div_ceil((MOST / bytes).max(1)).max(threads * share).next_multiple_of(threads);
         let tasks = tasks.min(of_stream / least).max(1);
         Self { panels, streams, unit: 1, tasks, d_out: product.d_out }
     }
@@ -156,4 +159,20 @@ impl<'a> Outputs<'a> {
         // SAFETY: a panel belongs to one task, and `self` is borrowed exclusively.
         unsafe { self.columns.slice(first, end - start) }
     }
+}
+
+/// Writes as many sums of a panel as there is room for.
+#[inline(always)]
+pub(super) fn write(y: &mut [f32], lanes: [f32; PANEL]) {
+    match <&mut [f32; PANEL]>::try_from(&mut *y) {
+        Ok(whole) => *whole = lanes,
+        Err(_) => write_part(y, lanes),
+    }
+}
+
+/// Apart, so that whole panels are a store: the compiler would make one copy of any length of both.
+#[cold]
+#[inline(never)]
+fn write_part(y: &mut [f32], lanes: [f32; PANEL]) {
+    y.copy_from_slice(&lanes[..y.len()]);
 }

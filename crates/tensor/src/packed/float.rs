@@ -9,7 +9,7 @@ use crate::reads::{Prefetch, STREAMS};
 use crate::simd::Kernel;
 
 use super::PANEL;
-use super::blocks::{Block, Outputs};
+use super::blocks::{Block, Outputs, write};
 use super::strips::{Strips, by_height};
 
 /// Inputs of one pass: a panel of that depth and a strip of inputs stay in the first-level cache.
@@ -206,13 +206,4 @@ fn read(y: &[f32]) -> [f32; PANEL] {
     let mut lanes = [0.0; PANEL];
     lanes[..y.len()].copy_from_slice(y);
     lanes
-}
-
-#[inline(always)]
-fn write(y: &mut [f32], lanes: [f32; PANEL]) {
-    if let Ok(whole) = <&mut [f32; PANEL]>::try_from(&mut *y) {
-        *whole = lanes;
-        return;
-    }
-    y.copy_from_slice(&lanes[..y.len()]);
 }

@@ -10,7 +10,7 @@ use crate::matmul::Product;
 use crate::reads::{Prefetch, STREAMS};
 use crate::simd::{Kernel, Simd};
 
-use super::blocks::{Block, Outputs};
+use super::blocks::{Block, Outputs, write};
 use super::group::{self, Codes, ZERO_STEPS};
 use super::quantise::{Quantised, TILE};
 use super::{GROUP, PANEL};
@@ -124,7 +124,8 @@ impl<'a, C: Codes> Groups<'a, C> {
     pub(crate) fn put(&mut self, row: usize, panel: usize, sums: &[f32; PANEL]) {
         let y = self.out.panel(row, panel);
         if !y.is_empty() {
-            self.product.put(y, sums, row, panel * PANEL);
+            write(y, *sums);
+            self.product.finish(y, row, panel * PANEL);
         }
     }
 }
