@@ -224,9 +224,8 @@ impl<'a> Prepared<'a> {
     }
 }
 
-/// The products of one input with several matrices, shared out together: the threads meet once. `blocks(product, panel_bytes)` says
-/// how; `task(input, product, block, outputs)` is one task. Each thread prepares few rows for itself, which is sooner done than
-/// handed over, and more are prepared once.
+/// The products of one input with several matrices, shared out as `blocks` say: the threads meet once. `task(input, product, block,
+/// outputs)` is one task. Each thread prepares few rows for itself, which is sooner done than handed over; more are prepared once.
 fn share_out(
     device: &Device,
     all: &[(&Packed, Product<'_>)],
@@ -242,7 +241,7 @@ fn share_out(
     Blocks::run(blocks, device, outputs, || (), |(), at, block, out| task(&x, at, block, out));
 }
 
-/// How a product with panels of so many bytes is shared out, one of some of these formats.
+/// How one of these products is shared out, whose panels have so many bytes.
 fn blocks(device: &Device, all: &[(&Packed, Product<'_>)], product: &Product<'_>, panel_bytes: usize) -> Blocks {
     match in_tiles(device, product.rows, all.iter().map(|(packed, _)| packed.format)) {
         #[cfg(target_arch = "x86_64")]
