@@ -146,7 +146,7 @@ impl Pool {
         }
     }
 
-    /// How many buffers were ever allocated.
+    /// How many buffers were ever allocated but for those that stay with a thread.
     pub(crate) fn allocations(&self) -> usize {
         self.allocations.load(Ordering::Relaxed)
     }

@@ -100,7 +100,7 @@ impl Context {
         tensor
     }
 
-    /// How many buffers were ever allocated: constant once a step has warmed the pool.
+    /// How many buffers were ever allocated, those aside that stay with a thread: constant once a step has warmed the pool.
     pub fn allocations(&self) -> usize {
         self.device.pool.allocations()
     }
