@@ -43,6 +43,23 @@ pub(crate) struct Query<'a> {
     pub(crate) bias: Option<&'a [f32]>,
 }
 
+impl Query<'_> {
+    /// Scales scores of slots from `start` on, and caps them and adds to them what is asked for.
+    #[inline(always)]
+    fn adjust<const FMA: bool>(&self, scores: &mut [f32], start: usize, scale: f32, softcap: Option<f32>) {
+        scores.iter_mut().for_each(|score| *score *= scale);
+        if let Some(c) = softcap {
+            scores.iter_mut().for_each(|score| *score = c * tanh::<FMA>(*score / c));
+        }
+        if let Some(linear) = self.linear {
+            linear.add(scores, start);
+        }
+        if let Some(bias) = self.bias {
+            scores.iter_mut().zip(&bias[start..]).for_each(|(score, bias)| *score += bias);
+        }
+    }
+}
+
 /// The kernel of one block.
 pub(crate) struct Block<'a> {
     /// By their row.
@@ -185,17 +202,13 @@ impl Block<'_> {
         let part = &mut self.parts[(row + 1) * width - 2..][..2];
         let lanes = (all.end - start).next_multiple_of(N);
         let scores = &mut self.scratch[row * BLOCK + start - self.first..][..lanes];
-        let scale = self.scale;
-        scores.iter_mut().for_each(|score| *score *= scale);
-        if let Some(c) = self.softcap {
-            scores.iter_mut().for_each(|score| *score = c * tanh::<FMA>(*score / c));
-        }
-        if let Some(linear) = query.linear {
-            linear.add(scores, start);
-        }
-        if let Some(bias) = query.bias {
-            scores.iter_mut().zip(&bias[start..]).for_each(|(score, bias)| *score += bias);
-        }
+        // Exponentials of scores that nothing else is done to scale them.
+        let scale = if self.softcap.is_none() && query.linear.is_none() && query.bias.is_none() && self.scale > 0.0 {
+            self.scale
+        } else {
+            query.adjust::<FMA>(scores, start, self.scale, self.softcap);
+            1.0
+        };
         if let Some(valid) = self.valid {
             for (score, valid) in scores.iter_mut().zip(&valid[start..]) {
                 *score = if *valid { *score } else { f32::NEG_INFINITY };
@@ -212,7 +225,7 @@ impl Block<'_> {
             part.copy_from_slice(&[max, 0.0]);
             return;
         }
-        part.copy_from_slice(&[max, exponentials::<N, FMA>(scores, max)]);
+        part.copy_from_slice(&[scale * max, exponentials::<N, FMA>(scores, scale, max)]);
     }
 
     /// The weighted sums of values, chunk by chunk.

@@ -1,7 +1,7 @@
 //! One query of one head over keys that were gathered: scores, softmax, and the weighted sum of values.
 
 use formwork_tensor::Kernel;
-use formwork_tensor::lanes::{dots, exp, load, load_tail, mul_add, sum};
+use formwork_tensor::lanes::{accumulate, dots, exp2, load, load_tail, mul_add, pairwise, sum};
 
 /// The kernel of one row of attention.
 pub(crate) struct Row<'a> {
@@ -49,7 +49,7 @@ impl Row<'_> {
         if max == f32::NEG_INFINITY {
             return None;
         }
-        Some(1.0 / exponentials::<N, FMA>(self.scores, max))
+        Some(1.0 / exponentials::<N, FMA>(self.scores, 1.0, max))
     }
 
     /// Sets every output to the weighted sum of values, in the order of keys.
@@ -89,17 +89,17 @@ impl Row<'_> {
     }
 }
 
-/// Turns scores into `e^(score - max)`, and returns their sum. The sum is taken apart, for it would keep the exponentials from being
-/// made in whole vectors.
+/// Turns scores into `e^(scale · (score - max))`, and returns their sum. The sum is taken apart, for it would keep the exponentials
+/// from being made in whole vectors.
 #[inline(always)]
-pub(crate) fn exponentials<const N: usize, const FMA: bool>(scores: &mut [f32], max: f32) -> f32 {
-    scores.iter_mut().for_each(|score| *score = exp::<FMA>(*score - max));
+pub(crate) fn exponentials<const N: usize, const FMA: bool>(scores: &mut [f32], scale: f32, max: f32) -> f32 {
+    let scale = scale * std::f32::consts::LOG2_E;
+    let most = scale * max;
+    scores.iter_mut().for_each(|score| *score = exp2::<FMA>(mul_add::<FMA>(*score, scale, -most)));
     let mut sums = [0.0; N];
     let (blocks, rest) = scores.as_chunks::<N>();
     for block in blocks {
-        for lane in 0..N {
-            sums[lane] += block[lane];
-        }
+        accumulate::<N, FMA>(&mut sums, block, &[1.0; N]);
     }
     sums.iter_mut().zip(rest).for_each(|(sum, score)| *sum += score);
     sum(sums)
@@ -116,6 +116,7 @@ pub(crate) fn maximum<const N: usize>(x: &[f32]) -> f32 {
             lanes[lane] = larger(block[lane], lanes[lane]);
         }
     }
-    let largest = rest.iter().chain(&lanes).fold(f32::NEG_INFINITY, |largest, x| larger(*x, largest));
+    lanes.iter_mut().zip(rest).for_each(|(lane, x)| *lane = larger(*x, *lane));
+    let largest = pairwise(lanes, larger);
     if largest == f32::NEG_INFINITY && x.iter().any(|x| x.is_nan()) { f32::NAN } else { largest }
 }
