@@ -60,6 +60,7 @@ impl Block<'_> {
         let slots = (seen.start - self.first) / N * N..(seen.end - self.first).next_multiple_of(N);
         let (weights, scales) = self.scratch.split_at_mut(self.queries.len() * BLOCK);
         coded.values.scales::<BLOCK, N>(self.first, seen, &mut scales[..scratch_len(d)]);
+        let codes = coded.values.pairs(self.first + slots.start, self.first + slots.end);
         let mut factors = [[0; BLOCK]; STRIP];
         let mut steps = [0.0; STRIP];
         for (weights, parts) in weights.chunks(STRIP * BLOCK).zip(self.parts.chunks_mut(STRIP * width)) {
@@ -70,33 +71,9 @@ impl Block<'_> {
                     *step = round_products::<FMA>(weights, scales, &mut factors[slots.clone()]);
                 }
                 let channels = group * GROUP..((group + 1) * GROUP).min(d);
-                let sums = coded.sums(&factors[..rows], [self.first, slots.start, slots.end], d, channels.clone());
-                for ((part, sums), step) in parts.chunks_exact_mut(width).zip(sums).zip(steps) {
-                    part[channels.clone()].iter_mut().zip(sums).for_each(|(part, sum)| *part = sum as f32 * step);
-                }
+                let (sums, factors, steps) = (&mut parts[channels.start..], &factors[..rows], &steps[..rows]);
+                Sums { factors, steps, first: slots.start, codes, width: d, channels, sums, stride: width }.run(coded.simd);
             }
         }
-    }
-}
-
-impl Coded<'_> {
-    /// The sums of some channels of values of width `d`, over slots from `start` to `end` of the block that begins at slot `first`.
-    #[inline(always)]
-    fn sums(
-        &self,
-        factors: &[[i16; BLOCK]],
-        [first, start, end]: [usize; 3],
-        d: usize,
-        channels: Range<usize>,
-    ) -> [[i32; GROUP]; STRIP] {
-        let mut sums = [[0; GROUP]; STRIP];
-        let mut slot = start;
-        while slot < end {
-            let codes = self.values.pairs(first + slot, first + end);
-            let (channels, sums) = (channels.clone(), &mut sums[..factors.len()]);
-            Sums { factors, first: slot, codes, width: d, channels, sums }.run(self.simd);
-            slot += codes.len() / d;
-        }
-        sums
     }
 }

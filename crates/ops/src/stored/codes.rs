@@ -29,10 +29,12 @@ impl<'a> Codes<'a> {
         }
     }
 
-    /// The pairs of slots from `first` on, both even, at most to `last`, that stand in one piece: `[slots / 2, width, 2]`.
-    pub(crate) fn pairs(self, first: usize, last: usize) -> &'a [i8] {
-        let (row, width) = (first % self.count, self.coded.width);
-        &self.coded.codes[row * width..][..(last - first).min(self.count - row) * width]
+    /// The pairs of slots from `first` to `last`, both even and at most as many as there are rows, where they stand:
+    /// `[slots / 2, width, 2]` in one piece, and in another where the rows begin anew.
+    pub(crate) fn pairs(self, first: usize, last: usize) -> [&'a [i8]; 2] {
+        let (row, slots, Coded { width, codes, .. }) = (first % self.count, last - first, self.coded);
+        let piece = slots.min(self.count - row);
+        [&codes[row * width..][..piece * width], &codes[..(slots - piece) * width]]
     }
 
     /// Writes the scales of some slots of the block from `first` on to `out`, `[groups, BLOCK]`, in kernels of `N` lanes. Those of other

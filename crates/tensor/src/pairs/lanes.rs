@@ -11,9 +11,6 @@ pub(super) trait Lanes {
     /// The vectors.
     type V: Sixteen;
 
-    /// Sums so far.
-    unsafe fn load(from: &[i32; LANES]) -> Ints<Self>;
-
     /// Writes sums.
     unsafe fn store(sums: Ints<Self>, to: &mut [i32; LANES]);
 
@@ -43,11 +40,6 @@ impl Lanes for Plain {
     const TALLEST: usize = 4;
 
     type V = Arrays;
-
-    #[inline(always)]
-    unsafe fn load(from: &[i32; LANES]) -> [i32; LANES] {
-        *from
-    }
 
     #[inline(always)]
     unsafe fn store(sums: [i32; LANES], to: &mut [i32; LANES]) {

@@ -12,7 +12,7 @@ pub(super) fn vnni(walk: impl Walk) {
         // SAFETY: this is compiled for the instructions.
         unsafe { walk.walk::<Wide<true>>() }
     }
-    // SAFETY: called for a supported `Simd::Vnni` or what is above it, which have these features.
+    // SAFETY: called for `Level::Vnni` and what is above it, which have these features.
     unsafe { compiled(walk) }
 }
 
@@ -23,7 +23,7 @@ pub(super) fn avx512(walk: impl Walk) {
         // SAFETY: this is compiled for the instructions.
         unsafe { walk.walk::<Wide<false>>() }
     }
-    // SAFETY: called for a supported `Simd::Avx512`, which has these features.
+    // SAFETY: called for `Level::Avx512`, which has these features.
     unsafe { compiled(walk) }
 }
 
@@ -34,7 +34,7 @@ pub(super) fn avx2(walk: impl Walk) {
         // SAFETY: this is compiled for the instructions.
         unsafe { walk.walk::<Narrow>() }
     }
-    // SAFETY: called for a supported `Simd::Avx2` or what is above it, which have these features.
+    // SAFETY: called for `Level::Avx2` and what is above it, which have these features.
     unsafe { compiled(walk) }
 }
 
@@ -50,13 +50,8 @@ impl<const VNNI: bool> Lanes for Wide<VNNI> {
     type V = Zmm;
 
     #[inline(always)]
-    unsafe fn load(from: &[i32; LANES]) -> __m512i {
-        // SAFETY: by the contract, here and below; arrays are as long as what is read and written.
-        unsafe { _mm512_loadu_si512(from.as_ptr().cast()) }
-    }
-
-    #[inline(always)]
     unsafe fn store(sums: __m512i, to: &mut [i32; LANES]) {
+        // SAFETY: by the contract, here and below; arrays are as long as what is read and written.
         unsafe { _mm512_storeu_si512(to.as_mut_ptr().cast(), sums) }
     }
 
@@ -87,13 +82,8 @@ impl Lanes for Narrow {
     type V = Ymms;
 
     #[inline(always)]
-    unsafe fn load(from: &[i32; LANES]) -> [__m256i; 2] {
-        // SAFETY: by the contract, here and below; arrays are as long as what is read and written.
-        unsafe { [_mm256_loadu_si256(from.as_ptr().cast()), _mm256_loadu_si256(from.as_ptr().add(8).cast())] }
-    }
-
-    #[inline(always)]
     unsafe fn store([low, high]: [__m256i; 2], to: &mut [i32; LANES]) {
+        // SAFETY: by the contract, here and below; arrays are as long as what is read and written.
         unsafe {
             _mm256_storeu_si256(to.as_mut_ptr().cast(), low);
             _mm256_storeu_si256(to.as_mut_ptr().add(8).cast(), high);
