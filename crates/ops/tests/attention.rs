@@ -243,7 +243,7 @@ fn long_sequences_match_the_twin_in_any_pieces() {
     for k in SHARING {
         let full = || KvCache::new(1, k, E, V, LEN);
         let ring = |rows| KvCache::ring(1, k, E, V, rows, LEN);
-        let twin = Case::new(1, Simd::Portable, k, 1, LEN);
+        let twin = Case::new(1, Simd::PORTABLE, k, 1, LEN);
         let exact = masks.map(|mask| twin.twin(mask, None, |score, _, _, _| score, |_| None));
         for simd in Simd::supported() {
             let case = Case::new(2, simd, k, 1, LEN);
@@ -306,7 +306,7 @@ fn narrow_formats_are_as_exact_as_their_codes() {
 fn numbers_that_are_not_finite_stay_so_in_every_format() {
     for format in CacheFormat::ALL {
         for bad in [f32::NAN, f32::INFINITY] {
-            let mut case = Case::new(1, Simd::Portable, 2, 1, 8);
+            let mut case = Case::new(1, Simd::PORTABLE, 2, 1, 8);
             case.v.data_mut()[0] = bad;
             let mut cache = KvCache::new(1, 2, E, V, Room { tokens: 8, format });
             let y = case.through(Mask::Causal, &mut cache, None);
@@ -318,7 +318,7 @@ fn numbers_that_are_not_finite_stay_so_in_every_format() {
 #[test]
 fn a_cache_says_its_bytes_and_truncates_where_nothing_was_lost() {
     let k = 2;
-    let case = Case::new(1, Simd::Portable, k, 1, 24);
+    let case = Case::new(1, Simd::PORTABLE, k, 1, 24);
     let mut full = KvCache::new(1, k, E, V, 30);
     let mut ring = KvCache::ring(1, k, E, V, 4, 30);
     for cache in [&mut full, &mut ring] {

@@ -30,7 +30,7 @@ fn choices() -> Ids {
 
 #[test]
 fn every_group_has_a_head_of_each_choice() {
-    let ctx = Context::with(2, Simd::Portable);
+    let ctx = Context::with(2, Simd::PORTABLE);
     let (x, weight) = (numbers(TOKENS * D, 0.7), numbers(EXPERTS * GROUPS * WIDTH * D, 0.3));
     let layer = ExpertHeads::new(stacked(&weight, GROUPS * WIDTH, D), GROUPS, WIDTH);
     let y = layer.forward(&ctx, &ctx.from_slice(&[1, TOKENS, D], &x), &choices());
@@ -49,7 +49,7 @@ fn every_group_has_a_head_of_each_choice() {
 
 #[test]
 fn the_heads_of_each_choice_go_through_its_matrix() {
-    let ctx = Context::with(2, Simd::Portable);
+    let ctx = Context::with(2, Simd::PORTABLE);
     let heads = GROUPS * 2;
     let (x, weights) = (numbers(TOKENS * heads * WIDTH, 0.7), numbers(TOKENS * 2, 1.1));
     let weight = numbers(EXPERTS * D * GROUPS * WIDTH, 0.3);

@@ -20,7 +20,7 @@ fn peak() -> Option<usize> {
 
 #[test]
 fn a_long_text_costs_what_its_pattern_visits() {
-    let level = Simd::supported().pop().unwrap_or(Simd::Portable);
+    let level = Simd::supported().pop().unwrap_or(Simd::PORTABLE);
     let ctx = Context::with(2, level);
     let [q, k, v] = [1, 2, 3].map(|seed| tensor(&ctx, &[1, S, 1, D], seed));
     let blocks = Pattern::Blocks { size: 64, local: 1, global: 1, random: 2, seed: 7, causal: true };

@@ -63,7 +63,7 @@ fn twin(routing: Routing, logits: &[f64], bias: &[f64]) -> (Vec<usize>, Vec<f64>
 
 #[test]
 fn routes_match_the_twin() {
-    let ctx = Context::with(2, Simd::Portable);
+    let ctx = Context::with(2, Simd::PORTABLE);
     let logits = ctx.from_slice(&[1, ROWS, E], &numbers(ROWS * E, 3));
     let bias = ctx.from_slice(&[E], &numbers(E, 4));
     let groups =
@@ -93,7 +93,7 @@ fn routes_match_the_twin() {
 
 #[test]
 fn a_sparse_mixer_weighs_among_those_that_come_near() {
-    let ctx = Context::with(1, Simd::Portable);
+    let ctx = Context::with(1, Simd::PORTABLE);
     let logits = ctx.from_slice(&[1, 1, 4], &[1.0, 0.9, -2.0, 0.5]);
     let routing = Routing {
         k: 2,
@@ -136,7 +136,7 @@ impl Case {
         };
         let both = |rows: usize, columns: usize, seed| [numbers(E * rows * columns, seed), numbers(E * rows, seed + 1)];
         Self {
-            ctx: Context::with(2, Simd::Portable),
+            ctx: Context::with(2, Simd::PORTABLE),
             config,
             gate: both(F, D, 1),
             up: both(F, D, 3),

@@ -69,7 +69,7 @@ fn norms_over_all_widths() {
 
 #[test]
 fn batch_norm_uses_running_statistics() {
-    let ctx = Context::with(1, Simd::Portable);
+    let ctx = Context::with(1, Simd::PORTABLE);
     let x = ctx.from_slice(&[2, 2], &[1.0, 2.0, 3.0, 4.0]);
     let norm = BatchNorm::new(&[1.0, 0.0], &[4.0, 1.0], &[2.0, 1.0], &[0.5, -1.0], 0.0);
     assert_eq!(norm.forward(&ctx, &x).data(), [0.5, 1.0, 2.5, 3.0]);

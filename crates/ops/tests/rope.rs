@@ -13,7 +13,7 @@ fn angle(config: RopeConfig, len: usize, p: usize, i: usize) -> f64 {
 }
 
 fn sin_cos(config: RopeConfig, len: usize, p: usize, i: usize) -> (f64, f64) {
-    let ctx = Context::with(1, Simd::Portable);
+    let ctx = Context::with(1, Simd::PORTABLE);
     let half = config.d_rot / 2;
     let mut one = vec![0.0; config.d_rot];
     // What is read off may stand elsewhere than what was put in.
@@ -117,7 +117,7 @@ fn long_sequences_take_their_own_divisors() {
 
 #[test]
 fn other_channels_pass_and_padding_shifts_positions() {
-    let ctx = Context::with(2, Simd::Portable);
+    let ctx = Context::with(2, Simd::PORTABLE);
     let data: Vec<f32> = (0..2 * 3 * 2 * 11).map(|x| x as f32).collect();
     let x = ctx.from_slice(&[2, 3, 2, 11], &data);
     let mask = vec![false, true, true, true, true, true];

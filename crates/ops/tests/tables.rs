@@ -8,7 +8,7 @@ use formwork_tensor::{Context, Ids, Param, Simd, Tokens};
 
 #[test]
 fn an_id_beyond_the_table_fails_the_step() {
-    let ctx = Context::with(1, Simd::Portable);
+    let ctx = Context::with(1, Simd::PORTABLE);
     let table = Embedding::new(Param::from_f32(&[2, 2], &[1.0, 2.0, 3.0, 4.0]));
     let y = table.forward(&ctx, &Ids::new(vec![1, 0, 1], 1).unwrap());
     assert_eq!(y.data(), [3.0, 4.0, 1.0, 2.0, 3.0, 4.0]);
@@ -23,7 +23,7 @@ fn an_id_beyond_the_table_fails_the_step() {
 
 #[test]
 fn buckets_are_exact_then_logarithmic() {
-    let ctx = Context::with(1, Simd::Portable);
+    let ctx = Context::with(1, Simd::PORTABLE);
     let numbers: Vec<f32> = (0..32).map(|x| x as f32).collect();
     let weight = Param::from_f32(&[32, 1], &numbers);
     let keys = Tokens::new(Ids::zeros(1, 300), 0, None).unwrap();
@@ -45,7 +45,7 @@ fn buckets_are_exact_then_logarithmic() {
 
 #[test]
 fn sines_and_cosines_by_layout() {
-    let ctx = Context::with(1, Simd::Portable);
+    let ctx = Context::with(1, Simd::PORTABLE);
     let ids = Ids::new(vec![3], 1).unwrap();
     let halves = sinusoidal(&ctx, &ids, 4, 10_000.0, SinusoidalLayout::Halves);
     let expected = [3f32.sin(), 0.03f32.sin(), 3f32.cos(), 0.03f32.cos()];
@@ -58,7 +58,7 @@ fn sines_and_cosines_by_layout() {
 
 #[test]
 fn a_slot_is_computed_once_until_cleared() {
-    let ctx = Context::with(1, Simd::Portable);
+    let ctx = Context::with(1, Simd::PORTABLE);
     let mut slot = Once::new();
     let one = |x: f32| ctx.from_slice(&[1], &[x]);
     assert_eq!(slot.get(|| one(1.0)).data(), [1.0]);

@@ -70,7 +70,7 @@ fn a_transposed_linear_multiplies_in_place() {
         gguf: None,
     };
     let w = open(&[tensor("a.fc.weight", &[2, 3], 0.0)], &MAP);
-    let ctx = Context::with(1, Simd::Portable);
+    let ctx = Context::with(1, Simd::PORTABLE);
     let linear = w.at("a").linear("fc", 2, 3);
     w.finish().unwrap();
     let y = linear.forward(&ctx, &ctx.from_slice(&[1, 2], &[1.0, 10.0]));

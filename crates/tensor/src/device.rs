@@ -49,7 +49,7 @@ pub struct Device {
 
 impl Device {
     pub(crate) fn new(threads: usize, simd: Simd, precision: Precision) -> Self {
-        Self { pool: Pool::default(), threads: Threads::new(threads), simd: simd.or_portable(), precision }
+        Self { pool: Pool::default(), threads: Threads::new(threads), simd, precision }
     }
 
     /// The threads that kernels run on.

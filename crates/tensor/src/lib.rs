@@ -44,6 +44,6 @@ pub use numbers::Numbers;
 pub use packed::{Format, GROUP};
 pub use param::{DType, Owner, Param, Values};
 pub use shape::Shape;
-pub use simd::{Kernel, Simd};
+pub use simd::{Kernel, Level, Simd};
 pub use tensor::Tensor;
 pub use tokens::{Asked, Ids, Tokens};

@@ -8,7 +8,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use crate::device::Device;
-use crate::simd::{Kernel, Simd};
+use crate::simd::{Kernel, Level, Simd};
 
 /// Floats of a piece: 16 MiB, about a feed-forward matrix.
 const PIECE: usize = 4 << 20;
@@ -82,13 +82,13 @@ impl Kernel for Read<'_> {
 
 /// A function that runs `ROUNDS` multiply-adds of a level in each chain.
 fn f32_chains(simd: Simd) -> fn() {
-    match simd {
+    match simd.level() {
         #[cfg(target_arch = "x86_64")]
-        // SAFETY: a device has a level only where its features were detected.
-        Simd::Amx | Simd::Avx512Bf16 | Simd::Vnni | Simd::Avx512 => || unsafe { x86::adds_avx512() },
+        // SAFETY: the level has the features.
+        Level::Amx | Level::Avx512Bf16 | Level::Vnni | Level::Avx512 => || unsafe { x86::adds_avx512() },
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
-        Simd::Avx2 | Simd::AvxVnni => || unsafe { x86::adds_avx2() },
+        Level::Avx2 | Level::AvxVnni => || unsafe { x86::adds_avx2() },
         _ => portable_adds,
     }
 }
@@ -108,16 +108,16 @@ fn portable_adds() {
 
 /// Bytes multiplied in one step, and a function that runs `ROUNDS` of them in each chain.
 fn int8_chains(simd: Simd) -> Option<(usize, fn())> {
-    match simd {
+    match simd.level() {
         #[cfg(target_arch = "x86_64")]
-        // SAFETY: a device has a level only where its features were detected.
-        Simd::Amx | Simd::Avx512Bf16 | Simd::Vnni => Some((64, || unsafe { x86::dots_avx512() })),
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: as above.
-        Simd::AvxVnni => Some((32, || unsafe { x86::dots_avx2() })),
+        // SAFETY: the level has the features.
+        Level::Amx | Level::Avx512Bf16 | Level::Vnni => Some((64, || unsafe { x86::dots_avx512() })),
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
-        Simd::Avx512 | Simd::Avx2 => Some((32, || unsafe { x86::pairs_avx2() })),
+        Level::AvxVnni => Some((32, || unsafe { x86::dots_avx2() })),
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: as above.
+        Level::Avx512 | Level::Avx2 => Some((32, || unsafe { x86::pairs_avx2() })),
         _ => None,
     }
 }
@@ -193,7 +193,7 @@ mod tests {
             assert!(read_bandwidth(device, &data) > 0.0);
             assert!(f32_peak(device) > 0.0);
             assert!(int8_peak(device).is_none_or(|rate| rate > 0.0));
-            assert_eq!(int8_peak(device).is_none(), simd == Simd::Portable, "instructions for products of bytes");
+            assert_eq!(int8_peak(device).is_none(), simd == Simd::PORTABLE, "instructions for products of bytes");
         }
     }
 }

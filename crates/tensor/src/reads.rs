@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::OnceLock;
 
-use crate::simd::Simd;
+use crate::simd::{Level, Simd};
 
 /// Panels that products of few rows read side by side at most, far apart.
 pub(crate) const STREAMS: usize = 4;
@@ -113,7 +113,7 @@ impl Ahead {
 #[inline]
 fn is_second_level_faster() -> bool {
     static FASTER: OnceLock<bool> = OnceLock::new();
-    *FASTER.get_or_init(|| is_amd() && Simd::Avx512.or_portable() == Simd::Avx512)
+    *FASTER.get_or_init(|| is_amd() && Simd::of(Level::Avx512).is_some())
 }
 
 #[inline]

@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 
 /// A set of CPU features that kernels are compiled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Simd {
+pub enum Level {
     /// What every CPU of the target has.
     Portable,
     /// AVX2, FMA and F16C: eight lanes.
@@ -22,6 +22,10 @@ pub enum Simd {
     Amx,
 }
 
+/// A level whose features this CPU was found to have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Simd(Level);
+
 /// A computation compiled once per SIMD level.
 pub trait Kernel {
     /// What it returns.
@@ -33,10 +37,19 @@ pub trait Kernel {
 }
 
 impl Simd {
+    /// What every CPU has.
+    pub const PORTABLE: Self = Self(Level::Portable);
+
     /// The levels this CPU supports, best first.
     pub fn supported() -> Vec<Self> {
-        let all = [Self::Amx, Self::Avx512Bf16, Self::Vnni, Self::Avx512, Self::AvxVnni, Self::Avx2, Self::Portable];
-        all.into_iter().filter(|level| level.is_supported()).collect()
+        use Level::{Amx, Avx2, Avx512, Avx512Bf16, AvxVnni, Portable, Vnni};
+        let all = [Amx, Avx512Bf16, Vnni, Avx512, AvxVnni, Avx2, Portable];
+        all.into_iter().filter_map(Self::of).collect()
+    }
+
+    /// This level, if the CPU supports it.
+    pub fn of(level: Level) -> Option<Self> {
+        level.is_supported().then_some(Self(level))
     }
 
     /// The level named by `FORMWORK_SIMD`, else the best that this CPU supports.
@@ -50,44 +63,63 @@ impl Simd {
     /// The level of this name: `amx`, `avx512bf16`, `vnni`, `avx512`, `avxvnni`, `avx2` or `portable`.
     pub fn named(name: &str) -> Result<Self> {
         let level = match name {
-            "amx" => Self::Amx,
-            "avx512bf16" => Self::Avx512Bf16,
-            "vnni" => Self::Vnni,
-            "avx512" => Self::Avx512,
-            "avxvnni" => Self::AvxVnni,
-            "avx2" => Self::Avx2,
-            "portable" => Self::Portable,
+            "amx" => Level::Amx,
+            "avx512bf16" => Level::Avx512Bf16,
+            "vnni" => Level::Vnni,
+            "avx512" => Level::Avx512,
+            "avxvnni" => Level::AvxVnni,
+            "avx2" => Level::Avx2,
+            "portable" => Level::Portable,
             _ => {
                 return Err(Error::usage("unknown-simd", format!("unknown SIMD level `{name}`"))
                     .help("FORMWORK_SIMD is one of amx, avx512bf16, vnni, avx512, avxvnni, avx2, portable"));
             }
         };
-        if level.is_supported() {
-            return Ok(level);
-        }
-        Err(Error::usage("unsupported-simd", format!("this CPU lacks `{name}`"))
-            .help("unset FORMWORK_SIMD to use the best level this CPU has"))
+        Self::of(level).ok_or_else(|| {
+            Error::usage("unsupported-simd", format!("this CPU lacks `{name}`"))
+                .help("unset FORMWORK_SIMD to use the best level this CPU has")
+        })
+    }
+
+    /// Which it is.
+    pub fn level(self) -> Level {
+        self.0
     }
 
     /// Whether it has instructions for products of bf16, which are faster than those of floats.
     pub fn has_bf16(self) -> bool {
-        matches!(self, Self::Amx | Self::Avx512Bf16)
+        matches!(self.0, Level::Amx | Level::Avx512Bf16)
     }
 
     /// Floats of a register that its kernels are compiled for.
     pub(crate) fn lanes(self) -> usize {
-        match self {
-            Self::Portable => 4,
-            Self::Avx2 | Self::AvxVnni => 8,
-            Self::Avx512 | Self::Vnni | Self::Avx512Bf16 | Self::Amx => 16,
+        match self.0 {
+            Level::Portable => 4,
+            Level::Avx2 | Level::AvxVnni => 8,
+            Level::Avx512 | Level::Vnni | Level::Avx512Bf16 | Level::Amx => 16,
         }
     }
 
-    /// This level, or the portable one if this CPU lacks it.
-    pub(crate) fn or_portable(self) -> Self {
-        if self.is_supported() { self } else { Self::Portable }
+    /// Runs a kernel compiled for this level.
+    #[cfg(target_arch = "x86_64")]
+    pub fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        match self.0 {
+            // SAFETY: the CPU has the features that the function is compiled for.
+            Level::Avx512 | Level::Vnni | Level::Avx512Bf16 | Level::Amx => unsafe { avx512(kernel) },
+            // SAFETY: as above.
+            Level::Avx2 | Level::AvxVnni => unsafe { avx2(kernel) },
+            Level::Portable => kernel.run::<4, false>(),
+        }
     }
 
+    /// Runs a kernel.
+    #[cfg(not(target_arch = "x86_64"))]
+    pub fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        kernel.run::<4, { cfg!(target_arch = "aarch64") }>()
+    }
+}
+
+impl Level {
     #[cfg(target_arch = "x86_64")]
     fn is_supported(self) -> bool {
         match self {
@@ -113,26 +145,6 @@ impl Simd {
     fn is_supported(self) -> bool {
         self == Self::Portable
     }
-
-    /// Runs a kernel compiled for this level. A level that the CPU lacks runs as portable.
-    #[cfg(target_arch = "x86_64")]
-    pub fn run<K: Kernel>(self, kernel: K) -> K::Output {
-        match self {
-            // SAFETY: `is_supported` has detected the features the function is compiled for.
-            Self::Avx512 | Self::Vnni | Self::Avx512Bf16 | Self::Amx if self.is_supported() => unsafe {
-                avx512(kernel)
-            },
-            // SAFETY: as above.
-            Self::Avx2 | Self::AvxVnni if self.is_supported() => unsafe { avx2(kernel) },
-            _ => kernel.run::<4, false>(),
-        }
-    }
-
-    /// Runs a kernel.
-    #[cfg(not(target_arch = "x86_64"))]
-    pub fn run<K: Kernel>(self, kernel: K) -> K::Output {
-        kernel.run::<4, { cfg!(target_arch = "aarch64") }>()
-    }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -149,16 +161,16 @@ fn avx2<K: Kernel>(kernel: K) -> K::Output {
 
 #[cfg(test)]
 mod tests {
-    use super::Simd;
+    use super::{Level, Simd};
 
     #[test]
     fn levels_are_named() {
-        assert_eq!(Simd::named("portable").unwrap(), Simd::Portable);
+        assert_eq!(Simd::named("portable").unwrap(), Simd::PORTABLE);
         assert_eq!(Simd::named("sse9").unwrap_err().code, "unknown-simd");
-        let missing = [("avx2", Simd::Avx2), ("avxvnni", Simd::AvxVnni), ("avx512", Simd::Avx512)];
+        let missing = [("avx2", Level::Avx2), ("avxvnni", Level::AvxVnni), ("avx512", Level::Avx512)];
         for (name, level) in missing {
-            let expected = Simd::supported().contains(&level);
-            assert_eq!(Simd::named(name).is_ok(), expected, "{name}");
+            let expected = Simd::supported().into_iter().find(|simd| simd.level() == level);
+            assert_eq!(Simd::named(name).ok(), expected, "{name}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Scalar functions against f64, conversions against `half`, and tensor operators.
 
-use formwork_tensor::lanes::{Element, erf, exp, sigmoid, tanh};
+use formwork_tensor::lanes::{Element, erf, exp, exp2, sigmoid, tanh};
 use formwork_tensor::{Context, Simd};
 
 /// `erf` by its series; exact enough for |x| < 5.
@@ -26,6 +26,8 @@ fn functions_are_accurate() {
         let wide = f64::from(x);
         close("exp", x, exp::<true>(x), wide.exp(), true);
         close("exp", x, exp::<false>(x), wide.exp(), true);
+        close("exp2", 2.8 * x, exp2::<true>(2.8 * x), f64::from(2.8 * x).exp2(), true);
+        close("exp2", 2.8 * x, exp2::<false>(2.8 * x), f64::from(2.8 * x).exp2(), true);
         close("tanh", x, tanh::<true>(x), wide.tanh(), false);
         close("sigmoid", x, sigmoid::<false>(x), 1.0 / (1.0 + (-wide).exp()), false);
         if x.abs() < 4.5 {
@@ -38,6 +40,12 @@ fn functions_are_accurate() {
 fn extremes_stay_in_range() {
     assert_eq!((exp::<true>(-200.0), exp::<true>(f32::NEG_INFINITY)), (0.0, 0.0));
     assert!(exp::<true>(1000.0).is_finite() && exp::<true>(f32::NAN).is_nan());
+    assert_eq!((exp2::<true>(-200.0), exp2::<true>(f32::NEG_INFINITY)), (0.0, 0.0));
+    assert!(exp2::<true>(f32::NAN).is_nan() && exp2::<true>(f32::from_bits(0x7f80_0001)).is_nan());
+    assert_eq!(
+        (exp2::<true>(0.0), exp2::<false>(126.0), exp2::<true>(-126.0)),
+        (1.0, 2.0_f32.powi(126), f32::MIN_POSITIVE)
+    );
     assert_eq!((tanh::<true>(50.0), tanh::<true>(-50.0)), (1.0, -1.0));
     assert!(tanh::<true>(f32::NAN).is_nan() && erf::<true>(f32::NAN).is_nan());
     assert!((erf::<true>(9.0) - 1.0).abs() < 1e-6);
@@ -55,7 +63,7 @@ fn all_halves_widen_exactly() {
 
 #[test]
 fn operators_broadcast_and_reuse() {
-    let ctx = Context::with(2, Simd::Portable);
+    let ctx = Context::with(2, Simd::PORTABLE);
     let a = ctx.from_slice(&[2, 2], &[1.0, 2.0, 3.0, 4.0]);
     let b = ctx.from_slice(&[2, 2], &[5.0, 6.0, 7.0, 8.0]);
     let row = ctx.from_slice(&[2], &[10.0, 20.0]);
@@ -72,7 +80,7 @@ fn operators_broadcast_and_reuse() {
 
 #[test]
 fn axes_split_and_join() {
-    let ctx = Context::with(1, Simd::Portable);
+    let ctx = Context::with(1, Simd::PORTABLE);
     let data: Vec<f32> = (0..24).map(|x| x as f32).collect();
     let x = ctx.from_slice(&[2, 2, 6], &data);
     assert_eq!(x.first_token().data(), [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 12.0, 13.0, 14.0, 15.0, 16.0, 17.0]);

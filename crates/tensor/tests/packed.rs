@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use half::{bf16, f16};
 
-use formwork_tensor::{Coded, CodedRows, Context, DType, Format, GROUP, Layout, Matrix, Param, Precision, Simd};
+use formwork_tensor::{Coded, CodedRows, Context, DType, Format, GROUP, Layout, Level, Matrix, Param, Precision, Simd};
 
 const FORMATS: [Format; 6] = [
     Format::Float(DType::F32),
@@ -30,9 +30,10 @@ const TILED: usize = 16;
 /// Whether products see inputs and weights rounded to bf16.
 fn is_rounded(ctx: &Context, format: Format, rows: usize) -> bool {
     let asked = ctx.device().precision() == Precision::Bf16;
-    let in_tiles = match (ctx.device().simd(), format) {
-        (Simd::Amx, Format::Q8 | Format::Q4 | Format::Q4Zero) => true,
-        (simd, Format::Float(_)) => asked && simd.has_bf16(),
+    let simd = ctx.device().simd();
+    let in_tiles = match (simd.level(), format) {
+        (Level::Amx, Format::Q8 | Format::Q4 | Format::Q4Zero) => true,
+        (_, Format::Float(_)) => asked && simd.has_bf16(),
         _ => false,
     };
     in_tiles && rows >= TILED
@@ -115,7 +116,7 @@ fn a_row_depends_on_no_other_and_threads_do_not_change_a_bit() {
             let all = product(1, 0);
             for (threads, first) in [(2, 0), (3, 0), (2, 2), (1, 18), (2, 15), (3, 11), (2, 5)] {
                 let (found, all) = (product(threads, first), &all[first * d_out..]);
-                if simd == Simd::Amx && 19 - first < TILED {
+                if simd.level() == Level::Amx && 19 - first < TILED {
                     let bound = if matches!(format, Format::Float(_)) { 1e-3 } else { 1.0 };
                     assert!(found.iter().zip(all).all(|(a, b)| (a - b).abs() < bound), "{format:?} {threads} {first}");
                 } else {
@@ -132,10 +133,10 @@ fn instruction_sets_agree_on_integers() {
     let coded = [Format::Q8, Format::Q4, Format::Q4Zero];
     for (format, size) in coded.into_iter().flat_map(|format| [(format, wide), (format, narrow)]) {
         let of = |simd| (simd, check(&Context::with(1, simd), format, size));
-        let levels = Simd::supported().into_iter().filter(|simd| *simd != Simd::Amx || size[0] < TILED);
+        let levels = Simd::supported().into_iter().filter(|simd| simd.level() != Level::Amx || size[0] < TILED);
         let all: Vec<(Simd, Vec<f32>)> = levels.map(of).collect();
         for (simd, other) in &all {
-            if *simd == Simd::Portable {
+            if *simd == Simd::PORTABLE {
                 // Without fused multiply-adds, sums of groups round once more.
                 assert!(other.iter().zip(&all[0].1).all(|(a, b)| (a - b).abs() < 1e-5), "{format:?}");
             } else {

@@ -96,7 +96,7 @@ fn a_query_that_is_not_finite_has_scores_that_are_not() {
 }
 
 #[test]
-fn sums_over_slots_are_whole_numbers() {
+fn sums_over_slots_are_whole_numbers_of_steps() {
     for (seed, width) in [1, 5, 16, 21, 31, 32, 40, 64, 75].into_iter().enumerate() {
         for rows in 1..=8 {
             let (first, slots) = ([0, 2, 30][seed % 3], [2, 14, 64, 226][(seed + rows) % 4]);
@@ -109,23 +109,33 @@ fn sums_over_slots_are_whole_numbers() {
                 codes.fill(i8::MIN);
                 factors[0] = [i16::MIN; SLOTS];
             }
-            for simd in Simd::supported() {
-                for start in (0..width).step_by(GROUP) {
-                    let channels = start..(start + GROUP).min(width);
-                    let mut sums = vec![[5; GROUP]; rows];
-                    let of = (&factors[..], &codes[..], channels.clone(), &mut sums[..]);
-                    Sums { factors: of.0, first, codes: of.1, width, channels: of.2, sums: of.3 }.run(simd);
-                    for (factors, sums) in factors.iter().zip(sums) {
-                        for (channel, sum) in channels.clone().zip(sums) {
-                            let code = |slot: usize| i64::from(codes[(slot / 2 * width + channel) * 2 + slot % 2]);
-                            let products = (0..slots).map(|slot| code(slot) * i64::from(factors[first + slot]));
-                            assert_eq!(
-                                i64::from(sum),
-                                5 + products.sum::<i64>(),
-                                "{simd:?}: {rows} rows, width {width}"
-                            );
-                        }
-                    }
+            let steps: Vec<f32> = (0..rows).map(|row| 0.5_f32.powi(row as i32)).collect();
+            let pieces = codes.split_at(rows % (slots / 2 + 1) * 2 * width);
+            for (simd, start) in
+                Simd::supported().into_iter().flat_map(|simd| (0..width).step_by(GROUP).map(move |start| (simd, start)))
+            {
+                let channels = start..(start + GROUP).min(width);
+                let stride = channels.len() + seed;
+                let mut sums = vec![7.0; rows * stride];
+                let (factors, steps) = (&factors[..], &steps[..]);
+                let of = Sums {
+                    factors,
+                    steps,
+                    first,
+                    codes: [pieces.0, pieces.1],
+                    width,
+                    channels: channels.clone(),
+                    sums: &mut sums,
+                    stride,
+                };
+                of.run(simd);
+                for (at, sum) in sums.into_iter().enumerate() {
+                    let (row, channel) = (at / stride, start + at % stride);
+                    let code = |slot: usize| i64::from(codes[(slot / 2 * width + channel) * 2 + slot % 2]);
+                    let products = (0..slots).map(|slot| code(slot) * i64::from(factors[row][first + slot]));
+                    let expected =
+                        if channels.contains(&channel) { products.sum::<i64>() as f32 * steps[row] } else { 7.0 };
+                    assert_eq!(sum, expected, "{simd:?}: {rows} rows, width {width}, row {row} and channel {channel}");
                 }
             }
         }

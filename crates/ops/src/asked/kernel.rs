@@ -15,7 +15,7 @@ mod tests {
 
     #[test]
     fn all_tokens_or_the_last_of_each_sequence() {
-        let ctx = Context::with(1, Simd::Portable);
+        let ctx = Context::with(1, Simd::PORTABLE);
         let tokens = Tokens::new(Ids::new(vec![5; 6], 2).unwrap(), 0, None).unwrap();
         let x: Vec<f32> = (0..12).map(|i| i as f32).collect();
         let x = ctx.from_slice(&[2, 3, 2], &x);

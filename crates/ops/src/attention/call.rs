@@ -213,7 +213,7 @@ impl<'a> Call<'a> {
     /// Queries for keys that are codes. Without instructions for products of codes those of floats are faster.
     fn rounded(&self, queries: &[Query<'_>], simd: Simd) -> Option<Rounded> {
         let width = queries.first()?.q.len();
-        (self.source.is_coded() && simd != Simd::Portable).then(|| Rounded::new(queries.iter().map(|query| query.q), width))
+        (self.source.is_coded() && simd != Simd::PORTABLE).then(|| Rounded::new(queries.iter().map(|query| query.q), width))
     }
 
     /// One block of keys.

@@ -35,7 +35,7 @@ mod tests {
 
     #[test]
     fn subtracts_the_trained_share() {
-        let ctx = Context::with(1, Simd::Portable);
+        let ctx = Context::with(1, Simd::PORTABLE);
         let it = Differential::new([&[0.5, 0.2], &[0.4, 1.0], &[0.1, 0.3], &[2.0, -1.0]]);
         let (a, b) = ([1.0_f32, -2.0, 0.5], [0.7_f32, 3.0, -1.5]);
         let y = it.forward(&ctx, &ctx.from_slice(&[1, 3], &a), &ctx.from_slice(&[1, 3], &b));

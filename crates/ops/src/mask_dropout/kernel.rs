@@ -62,7 +62,7 @@ mod tests {
 
     #[test]
     fn follows_the_formula_in_double_precision() {
-        let ctx = Context::with(2, Simd::Portable);
+        let ctx = Context::with(2, Simd::PORTABLE);
         let ids = [3_u32, 9, 4, 9, 5, 6, 7, 0];
         let valid = [true, true, true, true, true, true, true, false];
         let tokens =

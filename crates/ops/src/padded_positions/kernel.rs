@@ -34,14 +34,14 @@ mod tests {
     fn padding_keeps_its_own_position() {
         let ids = Ids::new(vec![5, 1, 6, 7, 1, 1, 8, 9], 2).unwrap();
         let tokens = Tokens::new(ids, 0, None).unwrap();
-        let positions = padded_positions(&Context::with(1, Simd::Portable), &tokens, 1);
+        let positions = padded_positions(&Context::with(1, Simd::PORTABLE), &tokens, 1);
         assert_eq!(positions.data(), [2, 1, 3, 4, 1, 1, 2, 3]);
     }
 
     #[test]
     fn a_later_step_goes_on_counting() {
         let tokens = Tokens::new(Ids::new(vec![5, 6], 1).unwrap(), 3, None).unwrap();
-        let positions = padded_positions(&Context::with(1, Simd::Portable), &tokens, 1);
+        let positions = padded_positions(&Context::with(1, Simd::PORTABLE), &tokens, 1);
         assert_eq!(positions.data(), [5, 6]);
     }
 }

@@ -41,7 +41,7 @@ mod tests {
 
     #[test]
     fn padding_on_either_side_does_not_count() {
-        let ctx = Context::with(1, Simd::Portable);
+        let ctx = Context::with(1, Simd::PORTABLE);
         let valid = [true, true, false, false, false, true, true, true];
         let tokens = Tokens::new(Ids::new(vec![5; 8], 2).unwrap(), 0, Some(valid.to_vec())).unwrap();
         let x: Vec<f32> = (0..16).map(|i| i as f32).collect();

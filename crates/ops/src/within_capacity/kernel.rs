@@ -29,7 +29,7 @@ mod tests {
 
     #[test]
     fn later_tokens_of_a_sequence_find_a_full_expert() {
-        let ctx = Context::with(1, Simd::Portable);
+        let ctx = Context::with(1, Simd::PORTABLE);
         let chosen = Ids::new(vec![1, 0, 1, 1, 1, 1, 0, 0], 2).unwrap();
         let weights = ctx.from_slice(&[2, 4, 1], &[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]);
         let kept = within_capacity(&ctx, &weights, &chosen, 2);

@@ -18,7 +18,7 @@ pub(crate) fn wide<C: Codes>(task: Groups<'_, C>) {
     fn compiled<C: Codes>(mut task: Groups<'_, C>) {
         task.walk::<Vectors<Wide>>();
     }
-    // SAFETY: a device has `Simd::Vnni` only where these features were detected.
+    // SAFETY: called for `Level::Vnni` and what is above it, which have these features.
     unsafe { compiled(task) }
 }
 
@@ -28,7 +28,7 @@ pub(crate) fn narrow<C: Codes>(task: Groups<'_, C>) {
     fn compiled<C: Codes>(mut task: Groups<'_, C>) {
         task.walk::<Vectors<Narrow<true>>>();
     }
-    // SAFETY: a device has `Simd::AvxVnni` only where these features were detected.
+    // SAFETY: called for `Level::AvxVnni`, which has these features.
     unsafe { compiled(task) }
 }
 
@@ -38,7 +38,7 @@ pub(crate) fn pairs<C: Codes>(task: Groups<'_, C>) {
     fn compiled<C: Codes>(mut task: Groups<'_, C>) {
         task.walk::<Vectors<Narrow<false>>>();
     }
-    // SAFETY: a device has `Simd::Avx2` and what is above it only where these features were detected.
+    // SAFETY: called for `Level::Avx2` and `Level::Avx512`, which have these features.
     unsafe { compiled(task) }
 }
 

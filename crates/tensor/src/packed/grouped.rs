@@ -8,7 +8,7 @@ use std::marker::PhantomData;
 use crate::lanes::mul_add;
 use crate::matmul::Product;
 use crate::reads::{Prefetch, STREAMS};
-use crate::simd::{Kernel, Simd};
+use crate::simd::{Kernel, Level, Simd};
 
 use super::blocks::{Block, Outputs, write};
 use super::group::{self, Codes, ZERO_STEPS};
@@ -52,13 +52,13 @@ impl<'a, C: Codes> Groups<'a, C> {
     }
 
     pub(crate) fn run(self, simd: Simd) {
-        match simd {
+        match simd.level() {
             #[cfg(target_arch = "x86_64")]
-            Simd::Vnni | Simd::Avx512Bf16 | Simd::Amx => super::dots::wide(self),
+            Level::Vnni | Level::Avx512Bf16 | Level::Amx => super::dots::wide(self),
             #[cfg(target_arch = "x86_64")]
-            Simd::AvxVnni => super::dots::narrow(self),
+            Level::AvxVnni => super::dots::narrow(self),
             #[cfg(target_arch = "x86_64")]
-            Simd::Avx2 | Simd::Avx512 => super::dots::pairs(self),
+            Level::Avx2 | Level::Avx512 => super::dots::pairs(self),
             _ => simd.run(self),
         }
     }

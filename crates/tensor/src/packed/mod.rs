@@ -38,7 +38,7 @@ use crate::lanes::Element;
 use crate::matmul::Product;
 use crate::normed::Rows;
 use crate::param::{DType, Param, Values, view};
-use crate::simd::Simd;
+use crate::simd::{Level, Simd};
 use blocks::{Block, Blocks, FEW, Outputs};
 use float::FloatPanels;
 pub use format::Format;
@@ -186,9 +186,9 @@ const LEAST_ROWS: usize = 16;
 
 /// Whether products of so many rows with matrices of these formats are made in tiles.
 fn in_tiles(device: &Device, rows: usize, formats: impl IntoIterator<Item = Format>) -> bool {
-    let is_faster = match device.simd() {
-        Simd::Amx => true,
-        Simd::Avx512Bf16 => {
+    let is_faster = match device.simd().level() {
+        Level::Amx => true,
+        Level::Avx512Bf16 => {
             device.precision() == Precision::Bf16 && formats.into_iter().any(|format| !format.is_coded())
         }
         _ => false,

@@ -7,7 +7,7 @@
 use std::arch::x86_64::*;
 
 use crate::matmul::Product;
-use crate::simd::Simd;
+use crate::simd::Level;
 
 use super::PANEL;
 use super::blocks::{Block, Outputs};
@@ -39,8 +39,8 @@ impl Tiled<'_> {
         let bytes = depth * U::WEIGHTS * TILE;
         let device = self.x.device();
         let mut scratch = device.pool.lend((4 * TILE + count * bytes).div_ceil(4));
-        // SAFETY: a device has `Simd::Amx` only where these features were detected.
-        let tiles = (device.simd() == Simd::Amx).then(|| unsafe { Tiles::new() });
+        // SAFETY: the level has these features.
+        let tiles = (device.simd().level() == Level::Amx).then(|| unsafe { Tiles::new() });
         let (sums, weights) = scratch.bytes_mut().split_at_mut(4 * TILE);
         for first in (0..self.x.steps()).step_by(depth) {
             let depth = depth.min(self.x.steps() - first);

@@ -14,7 +14,7 @@ pub use rounded::{Rounded, round_products};
 pub use scores::{Panel, Scores};
 pub use sums::Sums;
 
-use crate::simd::Simd;
+use crate::simd::{Level, Simd};
 use crate::sixteen;
 use lanes::{Ints, Lanes, Pairs, Plain};
 
@@ -65,13 +65,13 @@ trait Tiles {
 }
 
 fn run(simd: Simd, walk: impl Walk) {
-    match simd.or_portable() {
+    match simd.level() {
         #[cfg(target_arch = "x86_64")]
-        Simd::Amx | Simd::Avx512Bf16 | Simd::Vnni => x86::vnni(walk),
+        Level::Amx | Level::Avx512Bf16 | Level::Vnni => x86::vnni(walk),
         #[cfg(target_arch = "x86_64")]
-        Simd::Avx512 => x86::avx512(walk),
+        Level::Avx512 => x86::avx512(walk),
         #[cfg(target_arch = "x86_64")]
-        Simd::AvxVnni | Simd::Avx2 => x86::avx2(walk),
+        Level::AvxVnni | Level::Avx2 => x86::avx2(walk),
         // SAFETY: plain Rust.
         _ => unsafe { walk.walk::<Plain>() },
     }

@@ -7,7 +7,7 @@ use crate::packed::parts::{load, split};
 use crate::packed::tiles::Tiles;
 use crate::packed::unpack::put;
 use crate::packed::vectors;
-use crate::simd::Simd;
+use crate::simd::{Level, Simd};
 
 use super::{LINE, Product, SIDE, STEP, TILE};
 
@@ -40,7 +40,7 @@ pub(super) fn set_columns(inputs: &[&[f32]; STEP], first: usize, tile: &mut [u8]
 /// The CPU has what the level says, which is one that multiplies bf16.
 pub(super) unsafe fn multiply(product: &Product<'_>, simd: Simd, out: &mut [f32], stride: usize) {
     // SAFETY: by the contract.
-    let tiles = (simd == Simd::Amx).then(|| unsafe { Tiles::new() });
+    let tiles = (simd.level() == Level::Amx).then(|| unsafe { Tiles::new() });
     let mut edges = Edges([[0.0; EDGE]; EDGE]);
     for block in (product.of_rows.start / SIDE..product.of_rows.end.div_ceil(SIDE)).step_by(2) {
         for panel in product.of_columns.clone().step_by(2) {
