@@ -76,9 +76,11 @@ impl<L: Lanes> Tile for Vectors<L> {
         // SAFETY: called from code compiled for these features; panels and rows have `blocks` blocks.
         unsafe {
             let mut lanes = [[L::V::floats(); NP]; MR];
+            // What registers do not hold is in memory between groups: left to itself, the compiler spills sums within a group.
+            let all = if MR * NP > L::KEPT { black_box(&mut lanes) } else { &mut lanes };
             for block in 0..blocks {
-                half::<L, C, MR, NP, 0>(&ws, input, [block, quads], prefetch, &mut lanes);
-                half::<L, C, MR, NP, 1>(&ws, input, [block, quads], prefetch, &mut lanes);
+                half::<L, C, MR, NP, 0>(&ws, input, [block, quads], prefetch, all);
+                half::<L, C, MR, NP, 1>(&ws, input, [block, quads], prefetch, all);
             }
             for m in 0..MR {
                 for p in 0..NP {

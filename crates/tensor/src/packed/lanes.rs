@@ -15,6 +15,8 @@ pub(crate) trait Lanes {
     fn tallest(bits: usize) -> usize;
     /// The most rows of a tile of `STREAMS` panels.
     const TALLEST_OF_STREAMS: usize;
+    /// The most sums of all groups that registers hold beside those of one.
+    const KEPT: usize;
 
     /// Whether steps add the products of any codes without sign. Where they do not, codes of eight bits are weights with their
     /// sign, and those of four are shifted down.
@@ -79,6 +81,7 @@ unsafe fn halves(grids: *const u8) -> __m256i {
 
 impl Lanes for Wide {
     const TALLEST_OF_STREAMS: usize = 3;
+    const KEPT: usize = 12;
     const ROOM: bool = true;
 
     type V = Zmm;
@@ -131,6 +134,7 @@ impl Lanes for Wide {
 
 impl<const VNNI: bool> Lanes for Narrow<VNNI> {
     const TALLEST_OF_STREAMS: usize = 1;
+    const KEPT: usize = 3;
     const ROOM: bool = VNNI;
 
     type V = Ymms;
