@@ -202,7 +202,7 @@ impl Block<'_> {
         let part = &mut self.parts[(row + 1) * width - 2..][..2];
         let lanes = (all.end - start).next_multiple_of(N);
         let scores = &mut self.scratch[row * BLOCK + start - self.first..][..lanes];
-        // Exponentials of scores that nothing else is done to scale them.
+        // Scores that are only scaled are scaled by their exponentials, which takes a pass less; a positive scale keeps the largest.
         let scale = if self.softcap.is_none() && query.linear.is_none() && query.bias.is_none() && self.scale > 0.0 {
             self.scale
         } else {
