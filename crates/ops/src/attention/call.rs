@@ -58,10 +58,11 @@ impl<'a> Call<'a> {
         assert!(heads % kv_heads == 0, "{heads} query heads do not share {kv_heads} key heads");
         let sizes = Sizes { steps, heads, group: heads / kv_heads, e, d };
         let mut y = ctx.tensor(&[b, steps, heads, d]);
-        if steps <= (TILE / sizes.group).max(1) {
-            self.by_keys(ctx, [b, kv_heads], sizes, &mut y);
-        } else {
-            self.by_queries(ctx, [b, kv_heads], sizes, &mut y);
+        let (heads, threads) = (b * kv_heads, ctx.device().threads().count());
+        match steps <= (TILE / sizes.group).max(1) {
+            true if heads.is_multiple_of(threads) => self.by_queries(ctx, [b, kv_heads], sizes, false, &mut y),
+            true => self.by_keys(ctx, [b, kv_heads], sizes, &mut y),
+            false => self.by_queries(ctx, [b, kv_heads], sizes, tiles::are_used(ctx.device()), &mut y),
         }
         y
     }
@@ -112,10 +113,9 @@ impl<'a> Call<'a> {
     }
 
     /// Every task takes a tile of queries and walks over the keys that they see.
-    fn by_queries(&self, ctx: &Context, [b, kv_heads]: [usize; 2], sizes: Sizes, y: &mut Tensor) {
+    fn by_queries(&self, ctx: &Context, [b, kv_heads]: [usize; 2], sizes: Sizes, in_tiles: bool, y: &mut Tensor) {
         let Sizes { steps, group, e, d, .. } = sizes;
         let (device, simd): (&Device, _) = (ctx.device(), ctx.device().simd());
-        let in_tiles = tiles::are_used(device);
         let tile = (if in_tiles { tiles::QUERIES } else { TILE } / group).max(1);
         let work = self.tokens.slots() * group * (e + d);
         let dims = [b, steps, kv_heads, group * d];

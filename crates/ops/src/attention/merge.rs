@@ -35,8 +35,10 @@ fn add<const FMA: bool>(total: &mut [f32], part: &[f32]) {
     if part[d] == f32::NEG_INFINITY {
         return;
     }
-    let max = if part[d] > total[d] || part[d].is_nan() { part[d] } else { total[d] };
-    let (old, new) = (exp::<FMA>(total[d] - max), exp::<FMA>(part[d] - max));
+    // The larger of the two keeps its weights: `e^0` is one.
+    let fallen = exp::<FMA>(-(part[d] - total[d]).abs());
+    let rises = part[d] > total[d] || part[d].is_nan();
+    let (max, old, new) = if rises { (part[d], fallen, 1.0) } else { (total[d], 1.0, fallen) };
     total[d + 1] = mul_add::<FMA>(total[d + 1], old, part[d + 1] * new);
     total[d] = max;
     for (total, part) in total[..d].iter_mut().zip(part) {
