@@ -214,3 +214,27 @@ fn bench_refuses_what_it_cannot_measure() {
     assert_eq!(long.code, "context-too-long");
     assert!(long.help.iter().any(|help| help.contains("--pp")), "{long}");
 }
+
+#[test]
+fn weights_that_no_error_can_be_measured_of_are_not_quantised() {
+    let quantize = |name: &str, number: f32, dtype: &str| {
+        let folder = folder();
+        let mut weights = random();
+        weights.get_mut(name).unwrap().1[3] = number;
+        save(&folder.path().join("model.safetensors"), &weights);
+        let arguments = ["quantize", "--weights", "@", "--dtype", dtype, "--output", "@small"];
+        let error = run(&arguments, folder.path()).unwrap_err();
+        assert!(error.message.contains(name) && !folder.path().join("small").exists(), "{error}");
+        (error.code, error.exit)
+    };
+    let up = "model.layers.1.mlp.up_proj.weight";
+    for dtype in ["q8", "q4", "q4z", "f32"] {
+        for number in [f32::NAN, f32::INFINITY] {
+            assert_eq!(quantize(up, number, dtype), ("weight-not-finite", 1), "{dtype}");
+            assert_eq!(quantize("model.norm.weight", number, dtype), ("weight-not-finite", 1), "{dtype}");
+        }
+    }
+    for dtype in ["q8", "q4", "f16"] {
+        assert_eq!(quantize(up, 1e9, dtype), ("weight-overflow", 1), "{dtype}");
+    }
+}

@@ -123,6 +123,13 @@ pub const CODES: &[(&str, &str)] = &[
          to compare.",
     ),
     (
+        "outputs-not-finite",
+        "`quantize` compares the model's answers before and after, and those at the named token \
+         hold NaN or infinity. With the original weights, the checkpoint is damaged or the model \
+         overflows in 32 bits; with the new ones, the format is too small for it. Nothing was \
+         written.",
+    ),
+    (
         "overlapping-tensors",
         "Two tensors of a file claim the same bytes. No writer does that; the file is damaged \
          or hostile.",
@@ -214,6 +221,16 @@ pub const CODES: &[(&str, &str)] = &[
         "A parameter is stored in a type that is not read as numbers of a model: F32, BF16, \
          F16 and F64 are. Integers and quantised types need a spec that says how to unpack \
          them.",
+    ),
+    (
+        "weight-not-finite",
+        "`quantize` says how far weights move, which nothing can say of NaN or infinity. The named \
+         parameter holds such: the file is damaged, or the training that made it diverged.",
+    ),
+    (
+        "weight-overflow",
+        "A parameter holds numbers that the asked format has no room for, e.g. above 65504 in f16; \
+         they would become infinity. Formats of 8 and 4 bits have 16-bit scales.",
     ),
     (
         "weight-shape",

@@ -1,5 +1,6 @@
 //! How near the rows of two models' outputs are.
 
+use formwork_tensor::{Error, Result};
 use serde_json::{Value, json};
 
 /// Sums over rows.
@@ -17,16 +18,27 @@ pub(super) struct Fidelity {
 
 impl Fidelity {
     /// Takes in a row of the reference and of the other.
-    pub(super) fn row(&mut self, reference: &[f32], other: &[f32]) {
+    ///
+    /// # Errors
+    /// If one of them is not a row that anything can be compared with.
+    pub(super) fn row(&mut self, reference: &[f32], other: &[f32]) -> Result<()> {
+        for (row, whose) in [(reference, "the original weights"), (other, "the new weights")] {
+            if !is_sound(row) {
+                let message = format!("at token {}, the outputs of {whose} are not finite", self.rows);
+                let error = Error::new("outputs-not-finite", message);
+                return Err(error.help("the model overflows on these ids: choose another format, or another text"));
+            }
+        }
         let divergence = divergence(reference, other);
         self.rows += 1;
         self.divergence += divergence;
         self.worst = self.worst.max(divergence);
         self.same_top += usize::from(top(reference) == top(other));
-        for (x, y) in reference.iter().zip(other) {
+        for (x, y) in reference.iter().zip(other).filter(|(x, _)| x.is_finite()) {
             self.squares += f64::from(x - y).powi(2);
             self.total += f64::from(*x).powi(2);
         }
+        Ok(())
     }
 
     fn relative_rms(&self) -> f64 {
@@ -63,6 +75,11 @@ impl Fidelity {
     }
 }
 
+/// Whether probabilities can be made of a row: minus infinity is a logit of what never comes, but something has to come.
+fn is_sound(row: &[f32]) -> bool {
+    row.iter().all(|x| *x < f32::INFINITY) && row.iter().any(|x| x.is_finite())
+}
+
 /// `Σ p ln(p / q)` for `p` and `q` the softmaxes of the reference's and the other's logits.
 fn divergence(reference: &[f32], other: &[f32]) -> f64 {
     let (p, q) = (normaliser(reference), normaliser(other));
@@ -91,9 +108,24 @@ mod tests {
     fn divergence_is_that_of_the_softmaxes() {
         let mut fidelity = Fidelity::default();
         // p = (1/2, 1/2), q = (1/4, 3/4): ln(2)/2 + ln(2/3)/2.
-        fidelity.row(&[0.0, 0.0], &[0.0, 3.0_f32.ln()]);
-        fidelity.row(&[1.0, f32::NEG_INFINITY], &[7.0, f32::NEG_INFINITY]);
+        fidelity.row(&[0.0, 0.0], &[0.0, 3.0_f32.ln()]).unwrap();
+        fidelity.row(&[1.0, f32::NEG_INFINITY], &[7.0, f32::NEG_INFINITY]).unwrap();
         assert!((fidelity.divergence - 0.5 * (4.0_f64 / 3.0).ln()).abs() < 1e-7, "{fidelity:?}");
         assert_eq!((fidelity.rows, fidelity.same_top), (2, 2));
+        assert!(fidelity.relative_rms().is_finite());
+    }
+
+    #[test]
+    fn rows_that_are_not_finite_are_no_agreement() {
+        for broken in [[0.0, f32::NAN], [0.0, f32::INFINITY], [f32::NEG_INFINITY; 2]] {
+            let mut fidelity = Fidelity::default();
+            fidelity.row(&[0.0, 0.0], &[0.0, 0.0]).unwrap();
+            for (x, y) in [([0.0, 0.0], broken), (broken, [0.0, 0.0]), (broken, broken)] {
+                let error = fidelity.row(&x, &y).unwrap_err();
+                assert_eq!(error.code, "outputs-not-finite");
+                assert!(error.message.starts_with("at token 1,"), "{error}");
+            }
+            assert_eq!(fidelity.rows, 1);
+        }
     }
 }

@@ -31,19 +31,20 @@ pub(super) fn run<M: Model>(options: &Options) -> Result<()> {
         return Err(usage(format!("--output would replace `{}`, which is read", output.display())));
     }
     let ctx = options.context()?;
+    let weights = Weights::open(path, &M::INFO.mapping)?.hold(holding, M::INFO.vocab_size).recording();
+    let model = M::load(&weights);
+    weights.finish()?;
+    let (lines, format) = (weights.taken(), weights.format());
+    check_finite(&lines, format)?;
     let ids = match read_ids()? {
         ids if ids.is_empty() => built_in(M::INFO.vocab_size),
         ids => ids,
     };
-    let weights = Weights::open(path, &M::INFO.mapping)?.hold(holding, M::INFO.vocab_size).recording();
-    let model = M::load(&weights);
-    weights.finish()?;
     let fidelity = fidelity(&load::<M>(path)?, &model, &ctx, &ids)?;
     weights.save(output)?;
-    let (lines, format) = (weights.taken(), weights.format());
     let bytes = output.metadata().map_err(|error| Error::io(output, &error))?.len();
     let mut whole = Difference::default();
-    lines.iter().for_each(|line| whole.add(&line.error));
+    lines.iter().filter(|line| line.format.is_some()).for_each(|line| whole.add(&line.error));
     if options.json {
         let tensors: Vec<_> = lines.iter().map(tensor).collect();
         let report = json!({
@@ -61,6 +62,22 @@ pub(super) fn run<M: Model>(options: &Options) -> Result<()> {
     print(&fidelity.text(M::INFO.output))
 }
 
+/// Refuses what no error can be measured of.
+fn check_finite(lines: &[Line], format: &str) -> Result<()> {
+    if let Some(Line { name, .. }) = lines.iter().find(|line| !line.was_finite()) {
+        let error = Error::new("weight-not-finite", format!("`{name}` holds NaN or infinity"));
+        return Err(error.help("download the checkpoint again, or mend the training that made it"));
+    }
+    match lines.iter().find(|line| !line.is_finite()) {
+        None => Ok(()),
+        Some(Line { name, .. }) => {
+            let error =
+                Error::new("weight-overflow", format!("`{name}` holds numbers that are too large for {format}"));
+            Err(error.help("choose `--dtype bf16` or `f32`, whose range is larger"))
+        }
+    }
+}
+
 /// How far the outputs of two models are apart, over windows of the ids.
 fn fidelity<M: Model>(reference: &M, model: &M, ctx: &Context, ids: &[u32]) -> Result<Fidelity> {
     let window = M::INFO.max_positions.map_or(WINDOW, |max| max.min(WINDOW)).max(1);
@@ -69,7 +86,7 @@ fn fidelity<M: Model>(reference: &M, model: &M, ctx: &Context, ids: &[u32]) -> R
         let ids = Ids::new(ids.to_vec(), 1)?;
         let case = Case::of(ids.clone(), decodes::<M>().then_some(ids));
         let [(x, width), (y, _)] = [answer(reference, ctx, &case)?, answer(model, ctx, &case)?];
-        x.chunks_exact(width).zip(y.chunks_exact(width)).for_each(|(x, y)| fidelity.row(x, y));
+        x.chunks_exact(width).zip(y.chunks_exact(width)).try_for_each(|(x, y)| fidelity.row(x, y))?;
     }
     Ok(fidelity)
 }

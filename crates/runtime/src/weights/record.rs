@@ -11,6 +11,9 @@ use super::packed_file::{Form, METADATA, pack};
 use super::piece::Piece;
 use super::writer::{Planned, write_planned};
 
+/// Numbers that are widened at once.
+const PIECE: usize = 1 << 10;
+
 /// Everything that was taken, by name.
 #[derive(Default)]
 pub(crate) struct Taken(BTreeMap<String, Entry>);
@@ -70,6 +73,18 @@ pub struct Line {
     pub error: Error,
 }
 
+impl Line {
+    /// Whether every number of the original is finite.
+    pub fn was_finite(&self) -> bool {
+        self.error.total.is_finite()
+    }
+
+    /// Whether every number is as it will be written, the original's being so.
+    pub fn is_finite(&self) -> bool {
+        self.error.squares.is_finite()
+    }
+}
+
 impl Taken {
     pub(crate) fn param(&mut self, name: &str, param: &Param) {
         self.0.insert(name.to_string(), Entry::Param(param.clone()));
@@ -91,7 +106,7 @@ impl Taken {
     pub(crate) fn lines(&self) -> Vec<Line> {
         let line = |(name, entry): (&String, &Entry)| match entry {
             Entry::Param(param) => {
-                Line { name: name.clone(), dims: param.shape().to_vec(), format: None, error: Error::default() }
+                Line { name: name.clone(), dims: param.shape().to_vec(), format: None, error: unchanged(param) }
             }
             Entry::Matrices { dims, matrices, error } => {
                 let format = matrices.first().map(Matrix::format);
@@ -117,6 +132,19 @@ impl Taken {
         }
         write_planned(path, &METADATA, planned)
     }
+}
+
+/// The size of numbers that stay as they are.
+fn unchanged(param: &Param) -> Error {
+    let count = param.shape().iter().product::<usize>();
+    let mut error = Error::default();
+    let mut piece = [0.0; PIECE];
+    for start in (0..count).step_by(PIECE) {
+        let numbers = &mut piece[..PIECE.min(count - start)];
+        param.copy_to(start, numbers);
+        error.add(&Error::of(numbers, numbers));
+    }
+    error
 }
 
 /// How far a matrix is from what it was made of.
