@@ -86,7 +86,8 @@ const CODES: &[(&str, &str)] = &[
     ),
     (
         "output-is-input",
-        "The file to write is the file that is read, which would be lost.\n\n    wrong:  formwork import config.json -o config.json\n    \
+        "The file to write is the file that is read, which would be lost; or the folder to write is that of the checkpoint that is \
+         read, whose weights would be replaced or hidden.\n\n    wrong:  formwork import config.json -o config.json\n    \
          right:  formwork import config.json -o spec.toml",
     ),
     (

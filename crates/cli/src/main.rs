@@ -14,6 +14,7 @@ mod program;
 mod replace;
 mod rustfmt;
 mod specs;
+mod staged;
 mod text_args;
 mod texts;
 mod tokenizer_args;

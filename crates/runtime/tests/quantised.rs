@@ -38,6 +38,8 @@ fn what_was_written_loads_to_the_same_bits() {
             assert_eq!(logits(&load_held(&written, Holding::Mapped).unwrap()), direct, "{dtype}");
             assert_eq!(Weights::open(&written, &Decoder::INFO.mapping).unwrap().format(), dtype);
         }
+        let again = Weights::open(&written, &Decoder::INFO.mapping).unwrap();
+        assert_eq!([weights.are_codes(), again.are_codes()], [false, dtype.starts_with('q')], "{dtype}");
         let lines = weights.taken();
         assert_eq!(lines.iter().filter(|line| line.format.is_some()).count(), 7 * N_LAYERS + 1);
         for line in lines {

@@ -238,3 +238,27 @@ fn weights_that_no_error_can_be_measured_of_are_not_quantised() {
         assert_eq!(quantize(up, 1e9, dtype), ("weight-overflow", 1), "{dtype}");
     }
 }
+
+#[test]
+fn weights_that_are_read_are_neither_replaced_nor_hidden() {
+    let folder = folder();
+    let place = |name: &str| folder.path().join(name);
+    let refuses = |weights: &str, output: &str| {
+        let before = std::fs::read(place(output.trim_start_matches('@'))).ok();
+        let arguments = ["quantize", "--weights", weights, "--dtype", "q4", "--output", output];
+        let error = run(&arguments, folder.path()).unwrap_err();
+        assert_eq!((error.code, error.exit), ("usage", 2), "{weights} {output}: {error}");
+        assert_eq!(std::fs::read(place(output.trim_start_matches('@'))).ok(), before);
+    };
+    refuses("@", "@model.safetensors");
+    refuses("@model.safetensors", "@model.safetensors");
+    std::fs::rename(place("model.safetensors"), place("model-00001-of-00001.safetensors")).unwrap();
+    let shard = |name: &String| (name.clone(), "model-00001-of-00001.safetensors".into());
+    let index = serde_json::json!({"weight_map": random().keys().map(shard).collect::<serde_json::Map<_, _>>()});
+    std::fs::write(place("model.safetensors.index.json"), index.to_string()).unwrap();
+    for weights in ["@", "@model.safetensors.index.json"] {
+        refuses(weights, "@model.safetensors");
+        refuses(weights, "@model-00001-of-00001.safetensors");
+    }
+    run(&FORWARD, folder.path()).unwrap();
+}

@@ -8,67 +8,96 @@ use super::forward::{built, status_of};
 use crate::args::{Global, Quantize};
 use crate::problem::{Outcome, Problem};
 use crate::program::feed;
+use crate::staged::Staged;
 use formwork_text::{Folder, Start};
 
 /// What belongs to a checkpoint besides its weights.
 const KINDS: [&str; 4] = ["json", "txt", "jinja", "model"];
 
+/// The file with the weights.
+const WEIGHTS: &str = "model.safetensors";
+
 pub(super) fn run(options: &Quantize, global: &Global) -> Outcome {
+    let folder = Folder::of(&options.weights);
+    refuse_in_place(folder.path(), &options.output)?;
     let ids = ids(options)?;
     let executable = built(&options.spec, options.runtime.as_deref(), global)?;
-    fs::create_dir_all(&options.output).map_err(|e| Problem::io(&options.output, &e))?;
-    let file = options.output.join("model.safetensors");
-    let mut child = std::process::Command::new(&executable);
+    let mut files = beside(folder.path())?;
+    let staged = Staged::new(&options.output)?;
+    staged.check(&files)?;
+    staged.check(&[WEIGHTS.into()])?;
+    let status = quantise(options, &executable, &staged.path().join(WEIGHTS), ids)?;
+    if status == 0 {
+        copy(&files, folder.path(), staged.path())?;
+        // Weights come last, so that whoever finds them finds a whole checkpoint.
+        files.push(WEIGHTS.into());
+        staged.publish(&files)?;
+    }
+    Ok(status)
+}
+
+/// A checkpoint is read while the new one is made, and shards of the old one would be hidden by the new one.
+fn refuse_in_place(from: &Path, to: &Path) -> Result<(), Problem> {
+    match (from.canonicalize(), to.canonicalize()) {
+        (Ok(from), Ok(same)) if from == same => {
+            let message = format!("`{}` is the folder of the checkpoint that is read", to.display());
+            Err(Problem::usage("output-is-input", message).help("give another folder with `-o DIR`"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Runs the model's program, which writes the weights and prints what they have become.
+fn quantise(options: &Quantize, executable: &Path, output: &Path, ids: Vec<u32>) -> Outcome {
+    let mut child = std::process::Command::new(executable);
     child.arg("quantize").arg("--weights").arg(&options.weights);
-    child.arg("--dtype").arg(&options.dtype).arg("--output").arg(&file);
+    child.arg("--dtype").arg(&options.dtype).arg("--output").arg(output);
     if let Some(threads) = options.threads {
         child.arg("--threads").arg(threads.to_string());
     }
     if options.json {
         child.arg("--json");
     }
-    let io = |error: std::io::Error| Problem::io(&executable, &error);
+    let io = |error: std::io::Error| Problem::io(executable, &error);
     let mut child = child.stdin(Stdio::piped()).spawn().map_err(io)?;
     feed(&mut child, &[ids]);
-    let status = status_of(child.wait().map_err(io)?.code())?;
-    if status == 0 {
-        copy_beside(Folder::of(&options.weights).path(), &options.output)?;
-    }
-    Ok(status)
+    status_of(child.wait().map_err(io)?.code())
 }
 
 /// The ids to compare answers with; none stand for those that are built in.
 fn ids(options: &Quantize) -> Result<Vec<u32>, Problem> {
     let Some(path) = &options.calibrate else { return Ok(Vec::new()) };
     let text = crate::texts::text(path)?;
+    if text.trim().is_empty() {
+        let message = format!("`{}` holds no text to compare answers on", path.display());
+        let help = "give a text, or leave out --calibrate: ids from all over the vocabulary stand in";
+        return Err(Problem::wrong("empty-input", message).help(help));
+    }
     let folder = Folder::of(&options.weights);
     let tokenizer = folder.tokenizer()?;
     Ok(Start::of(&folder, &tokenizer)?.ids(&text, &tokenizer)?)
 }
 
-/// Copies configs, the tokenizer and the steps of a sentence encoder, so that the new folder is a checkpoint like the old one.
-fn copy_beside(from: &Path, to: &Path) -> Result<(), Problem> {
-    let files = |folder: &Path| -> Result<Vec<PathBuf>, Problem> {
-        let entries = fs::read_dir(folder).and_then(|entries| entries.collect::<Result<Vec<_>, _>>());
-        Ok(entries.map_err(|e| Problem::io(folder, &e))?.iter().map(fs::DirEntry::path).collect())
-    };
-    let mut wanted = Vec::new();
-    for path in files(from)? {
+/// What makes the new folder a checkpoint like the old one: configs, the tokenizer, the steps of a sentence encoder.
+fn beside(folder: &Path) -> Result<Vec<PathBuf>, Problem> {
+    let entries = fs::read_dir(folder).and_then(|entries| entries.collect::<Result<Vec<_>, _>>());
+    let mut files = Vec::new();
+    for entry in entries.map_err(|e| Problem::io(folder, &e))? {
+        let (path, name) = (entry.path(), PathBuf::from(entry.file_name()));
         if path.is_file() && belongs(&path) {
-            wanted.push(path);
-        } else if path.is_dir() && path.join("config.json").is_file() && from.join("modules.json").is_file() {
-            wanted.push(path.join("config.json"));
+            files.push(name);
+        } else if path.is_dir() && path.join("config.json").is_file() && folder.join("modules.json").is_file() {
+            files.push(name.join("config.json"));
         }
     }
-    for path in wanted {
-        let Ok(inner) = path.strip_prefix(from) else { continue };
-        let place = to.join(inner);
-        if matches!((path.canonicalize(), place.canonicalize()), (Ok(a), Ok(b)) if a == b) {
-            continue;
-        }
-        if let Some(folder) = place.parent() {
-            fs::create_dir_all(folder).map_err(|e| Problem::io(folder, &e))?;
-        }
+    Ok(files)
+}
+
+fn copy(files: &[PathBuf], from: &Path, to: &Path) -> Result<(), Problem> {
+    for file in files {
+        let (path, place) = (from.join(file), to.join(file));
+        let folder = place.parent().unwrap_or(to);
+        fs::create_dir_all(folder).map_err(|e| Problem::io(folder, &e))?;
         fs::copy(&path, &place).map_err(|e| Problem::io(&path, &e))?;
     }
     Ok(())

@@ -1,5 +1,6 @@
 //! A model run as a compiled crate, through the cache.
 
+use std::path::Path;
 use std::process::Command;
 
 use crate::support::{Ran, fixture, ran};
@@ -56,8 +57,43 @@ fn a_fixture_is_built_once_and_verified() {
     verify.args(["verify", &folder, "--weights", &out, "--input", &case, "--tolerance", "0.1"]);
     let verify = ran(verify.env("FORMWORK_CACHE", cache.path()));
     assert_eq!(verify.status, 0, "{}{}", verify.out, verify.err);
-    let over = run("/no/such/cargo", &["quantize", "--dtype", "q8", "-o", &folder]);
-    assert!(over.status == 2 && over.err.contains("would replace"), "{}", over.err);
+    quantising_is_all_or_nothing(cache.path(), &folder, |arguments| run("/no/such/cargo", arguments));
     let missing = run("/no/such/cargo", &["forward", "--input", "no/such/file", "--output", "nowhere"]);
     assert_eq!(missing.status, 4, "{}", missing.err);
+}
+
+/// What is refused or fails leaves no folder, and what succeeds replaces links.
+fn quantising_is_all_or_nothing(home: &Path, original: &str, run: impl Fn(&[&str]) -> Ran) {
+    let quantize = |out: &Path, more: &[&str]| {
+        run(&[&["quantize", "--dtype", "q8", "-o", &out.display().to_string()], more].concat())
+    };
+    let over = quantize(original.as_ref(), &[]);
+    assert!(over.status == 2 && over.err.contains("output-is-input"), "{}", over.err);
+    let (empty, new) = (home.join("empty.txt"), home.join("new"));
+    std::fs::write(&empty, "\n").unwrap();
+    let mut refused = vec![
+        (1, "empty-input", quantize(&new, &["--calibrate", &empty.display().to_string()])),
+        (2, "usage", quantize(&new, &["--threads", "0"])),
+    ];
+    let blocked = home.join("blocked");
+    std::fs::create_dir_all(blocked.join("meta.json")).unwrap();
+    refused.push((4, "blocked/meta.json", quantize(&blocked, &[])));
+    for (status, word, ran) in refused {
+        assert!(ran.status == status && ran.err.contains(word) && ran.out.is_empty(), "{status}: {}", ran.err);
+    }
+    #[cfg(target_os = "linux")]
+    {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let mut unsaid = Command::new(env!("CARGO_BIN_EXE_formwork"));
+        unsaid.args(["quantize", original, "--weights", original, "--dtype", "q8", "-o"]).arg(&new);
+        let status = unsaid.env("FORMWORK_CACHE", home).stdout(full).status().unwrap();
+        assert_eq!(status.code(), Some(4));
+    }
+    assert!(!new.exists() && std::fs::read_dir(&blocked).unwrap().count() == 1);
+
+    let again = quantize(&new, &[]);
+    assert!(again.status == 0 && !again.out.contains("quantised before"), "{}{}", again.out, again.err);
+    let mut names: Vec<_> = std::fs::read_dir(&new).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["meta.json", "model.safetensors"]);
 }

@@ -12,7 +12,7 @@ use super::USAGE;
 use super::bench::Bench;
 use crate::model::Model;
 use crate::sampling::Sampling;
-use crate::weights::Holding;
+use crate::weights::{Checkpoint, Holding, SINGLE};
 
 /// All options of all commands, as given.
 #[derive(Default)]
@@ -59,11 +59,19 @@ impl Options {
         self.output.as_deref().ok_or_else(|| usage("--output is missing"))
     }
 
-    /// Whether a file to be written is among those that are read.
-    pub(super) fn reads(&self, output: &Path) -> Result<bool> {
+    /// Refuses to write a file that is read, or that would be read in the place of the shards beside it.
+    pub(super) fn spare_inputs(&self, output: &Path) -> Result<()> {
         let weights = self.weights()?;
         let same = |other: &Path| matches!((output.canonicalize(), other.canonicalize()), (Ok(a), Ok(b)) if a == b);
-        Ok(self.input.as_deref().is_some_and(same) || same(weights) || same(&weights.join("model.safetensors")))
+        let folder = |file: &Path| Path::new(".").join(file).parent().and_then(|folder| folder.canonicalize().ok());
+        let home = if weights.is_dir() { weights.canonicalize().ok() } else { folder(weights) };
+        let hides = output.file_name() == Some(SINGLE.as_ref()) && home.is_some() && folder(output) == home;
+        let is_part = || Checkpoint::open(weights).is_ok_and(|checkpoint| checkpoint.paths().any(same));
+        if self.input.as_deref().is_some_and(same) || same(weights) || hides || is_part() {
+            let message = format!("--output would replace `{}`, which is read, or hide what is", output.display());
+            return Err(usage(message));
+        }
+        Ok(())
     }
 
     /// Where the options ask matrices to be kept.

@@ -10,9 +10,7 @@ use crate::weights::{SafeTensors, writer};
 pub(super) fn run<M: Model>(options: &Options) -> Result<()> {
     let (output, ctx) = (options.output()?, options.context()?);
     let weights = options.weights()?;
-    if options.reads(output)? {
-        return Err(usage(format!("--output would replace `{}`, which is read", output.display())));
-    }
+    options.spare_inputs(output)?;
     let cases = case::read(&SafeTensors::open(options.input()?)?)?;
     let model: M = load_held(weights, options.holding()?)?;
     let mut outputs = Vec::new();

@@ -27,9 +27,7 @@ pub(super) fn run<M: Model>(options: &Options) -> Result<()> {
     if !matches!(holding, Holding::As(_)) {
         return Err(usage("--dtype is missing"));
     }
-    if options.reads(output)? {
-        return Err(usage(format!("--output would replace `{}`, which is read", output.display())));
-    }
+    options.spare_inputs(output)?;
     let ctx = options.context()?;
     let weights = Weights::open(path, &M::INFO.mapping)?.hold(holding, M::INFO.vocab_size).recording();
     let model = M::load(&weights);
@@ -43,23 +41,52 @@ pub(super) fn run<M: Model>(options: &Options) -> Result<()> {
     let fidelity = fidelity(&load::<M>(path)?, &model, &ctx, &ids)?;
     weights.save(output)?;
     let bytes = output.metadata().map_err(|error| Error::io(output, &error))?.len();
-    let mut whole = Difference::default();
-    lines.iter().filter(|line| line.format.is_some()).for_each(|line| whole.add(&line.error));
-    if options.json {
-        let tensors: Vec<_> = lines.iter().map(tensor).collect();
+    let was_coded = weights.are_codes();
+    let report = Report { lines, format, bytes, was_coded, fidelity };
+    print(&if options.json { report.json::<M>() } else { report.text::<M>() })
+}
+
+/// What has become of the weights, and of the model's answers.
+struct Report {
+    lines: Vec<Line>,
+    format: &'static str,
+    bytes: u64,
+    /// Whether the originals were in codes.
+    was_coded: bool,
+    fidelity: Fidelity,
+}
+
+impl Report {
+    /// The relative error of all matrices.
+    fn relative_rms(&self) -> f64 {
+        let mut whole = Difference::default();
+        self.lines.iter().filter(|line| line.format.is_some()).for_each(|line| whole.add(&line.error));
+        whole.relative_rms()
+    }
+
+    fn json<M: Model>(&self) -> String {
+        let tensors: Vec<_> = self.lines.iter().map(tensor).collect();
         let report = json!({
             "schema": SCHEMA,
-            "format": format,
-            "bytes": bytes,
-            "relative_rms": whole.relative_rms(),
-            "fidelity": fidelity.json(M::INFO.output),
+            "format": self.format,
+            "bytes": self.bytes,
+            "relative_rms": self.relative_rms(),
+            "was_coded": self.was_coded,
+            "fidelity": self.fidelity.json(M::INFO.output),
             "tensors": tensors,
         });
-        return print(&report.to_string());
+        report.to_string()
     }
-    print(&table(&lines))?;
-    print(&format!("\n{format}, {:.1} MB, relative error {:.4}", bytes as f64 / 1e6, whole.relative_rms()))?;
-    print(&fidelity.text(M::INFO.output))
+
+    fn text<M: Model>(&self) -> String {
+        let (table, fidelity) = (table(&self.lines), self.fidelity.text(M::INFO.output));
+        let (format, size, error) = (self.format, self.bytes as f64 / 1e6, self.relative_rms());
+        let mut text = format!("{table}\n\n{format}, {size:.1} MB, relative error {error:.4}\n{fidelity}");
+        if self.was_coded {
+            text += "\nthe original was quantised before: errors are those of this step alone";
+        }
+        text
+    }
 }
 
 /// Refuses what no error can be measured of.

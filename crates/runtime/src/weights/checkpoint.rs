@@ -15,6 +15,9 @@ use super::piece::Piece;
 /// The largest index read.
 const MAX_INDEX: u64 = 100 << 20;
 
+/// The file of a folder that holds all weights, where there are no shards.
+pub(crate) const SINGLE: &str = "model.safetensors";
+
 /// Stored types of weights, and the format that each is held in where nothing else is asked for.
 const FORMATS: [(&str, Format); 9] = [
     ("F32", Format::Float(DType::F32)),
@@ -47,14 +50,14 @@ impl Checkpoint {
                 false => Self::single(path),
             };
         }
-        let (single, index) = (path.join("model.safetensors"), path.join("model.safetensors.index.json"));
+        let (single, index) = (path.join(SINGLE), path.join("model.safetensors.index.json"));
         if single.exists() {
             return Self::single(&single);
         }
         if index.exists() {
             return Self::sharded(&index);
         }
-        let message = format!("{} holds no model.safetensors and no index of shards", path.display());
+        let message = format!("{} holds no {SINGLE} and no index of shards", path.display());
         let error = Error::new("no-weights", message);
         Err(match path.join("pytorch_model.bin").exists() {
             true => error.help("convert pytorch_model.bin with safetensors.torch.save_file"),
@@ -106,6 +109,17 @@ impl Checkpoint {
             return Err(Error::new("unlisted-tensor", message));
         }
         Ok(checkpoint)
+    }
+
+    /// The files.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.files.iter().map(|file| file.path())
+    }
+
+    /// Whether numbers are in codes: they were rounded when these were made.
+    pub(crate) fn has_codes(&self) -> bool {
+        let tensors = self.names().filter_map(|name| self.describe(name));
+        tensors.map(|(stored, _)| stored).any(|stored| stored.starts_with('Q'))
     }
 
     /// All names, sorted.

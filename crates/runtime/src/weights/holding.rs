@@ -69,6 +69,11 @@ impl Weights {
         format_name(held)
     }
 
+    /// Whether the checkpoint's numbers are in codes, which stand for others already.
+    pub fn are_codes(&self) -> bool {
+        self.shared.checkpoint.has_codes()
+    }
+
     /// Notes what is taken from now on, so that it can be written with [`save`](Self::save).
     pub fn recording(self) -> Self {
         self.shared.state.borrow_mut().taken = Some(Taken::default());

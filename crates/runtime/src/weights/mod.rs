@@ -25,7 +25,7 @@ use std::rc::Rc;
 
 use formwork_tensor::Result;
 
-use checkpoint::Checkpoint;
+pub(crate) use checkpoint::{Checkpoint, SINGLE};
 pub use file::SafeTensors;
 pub use holding::Holding;
 pub(crate) use holding::format_name;
