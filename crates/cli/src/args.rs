@@ -402,17 +402,17 @@ pub(crate) struct Bench {
     /// The checkpoint: a folder, a .safetensors file or a .gguf file; random weights without one
     #[arg(long, value_name = "PATH")]
     pub(crate) weights: Option<PathBuf>,
-    /// Tokens read at once; 0 leaves these tests out
-    #[arg(long, value_name = "N,..", value_delimiter = ',', default_value = "512")]
+    /// Tokens read at once; 0 leaves these tests out [default: 512]
+    #[arg(long, value_name = "N,..", value_delimiter = ',')]
     pub(crate) pp: Vec<usize>,
-    /// Tokens generated one after the other; 0 leaves these tests out
-    #[arg(long, value_name = "N,..", value_delimiter = ',', default_value = "128")]
+    /// Tokens generated one after the other; 0 leaves these tests out [default: 128, by models that generate]
+    #[arg(long, value_name = "N,..", value_delimiter = ',')]
     pub(crate) tg: Vec<usize>,
-    /// Tokens in the cache before
-    #[arg(long, value_name = "N,..", value_delimiter = ',', default_value = "0")]
+    /// Tokens in the cache before [default: 0]
+    #[arg(long, value_name = "N,..", value_delimiter = ',')]
     pub(crate) depth: Vec<usize>,
-    /// Sequences side by side
-    #[arg(long, value_name = "N,..", value_delimiter = ',', default_value = "1")]
+    /// Sequences side by side [default: 1]
+    #[arg(long, value_name = "N,..", value_delimiter = ',')]
     pub(crate) batch: Vec<usize>,
     /// Threads to compute with [default: all]
     #[arg(long, value_name = "N,..", value_delimiter = ',')]

@@ -20,9 +20,9 @@ fn pairs() -> Vec<[Linear; 2]> {
     let stored =
         [1, 2].map(|seed| Matrix::new(Param::from_f32(&[D_OUT, D_IN], &numbers(D_OUT * D_IN, seed)), Layout::OutIn));
     let [a, b] = &stored;
-    let mut pairs = vec![stored.clone(), [a.pack(Format::Q8), b.clone()]];
-    pairs.extend(Format::NAMED.map(|(_, format)| [a.pack(format), b.pack(format)]));
-    pairs.push([a.pack(Format::Q4), b.pack_as_stored()]);
+    let mut pairs = vec![stored.clone(), [a.pack(Format::Q8, 2), b.clone()]];
+    pairs.extend(Format::NAMED.map(|(_, format)| [a.pack(format, 2), b.pack(format, 2)]));
+    pairs.push([a.pack(Format::Q4, 2), b.pack_as_stored(2)]);
     pairs.into_iter().map(|pair| pair.map(|matrix| Linear::new(matrix, Some(numbers(D_OUT, 3))))).collect()
 }
 

@@ -62,8 +62,12 @@ pub fn load<M: Model>(path: impl AsRef<Path>) -> Result<M> {
 
 /// As [`load`], with the matrices kept as `holding` says.
 pub fn load_held<M: Model>(path: impl AsRef<Path>, holding: Holding) -> Result<M> {
-    let weights = Weights::open(path, &M::INFO.mapping)?.hold(holding, M::INFO.vocab_size);
-    let model = M::load(&weights);
+    load_from(&Weights::open(path, &M::INFO.mapping)?.hold(holding, M::INFO.vocab_size))
+}
+
+/// Loads a model from weights that are open.
+pub(crate) fn load_from<M: Model>(weights: &Weights) -> Result<M> {
+    let model = M::load(weights);
     weights.finish()?;
     Ok(model)
 }

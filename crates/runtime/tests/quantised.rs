@@ -96,6 +96,25 @@ fn zero_points_are_as_documented() {
     }
 }
 
+#[test]
+fn matrices_are_where_they_are_said_to_be() {
+    let folder = tempfile::tempdir().unwrap();
+    quantised(folder.path(), "q8");
+    let places = |path: &std::path::Path, holding: Holding| {
+        let weights = Weights::open(path, &Decoder::INFO.mapping).unwrap().hold(holding, VOCAB).threads(1);
+        Decoder::load(&weights);
+        let held = weights.places();
+        [held.mapped, held.copied, held.packed].map(|bytes| bytes > 0)
+    };
+    assert_eq!(places(folder.path(), Holding::Mapped), [true, false, false]);
+    assert_eq!(places(folder.path(), Holding::Packed), [false, false, true]);
+    // Nothing multiplies codes where the file has them.
+    assert_eq!(places(&folder.path().join("quantised"), Holding::Mapped), [false, false, true]);
+    let random = Weights::synthetic(0, &Decoder::INFO.mapping);
+    Decoder::load(&random);
+    assert!(random.places().copied > 0 && random.places().mapped == 0);
+}
+
 fn file(metadata: &str, tensors: &[(&str, &str, &str, usize)]) -> Vec<u8> {
     let (mut header, mut at) = (format!(r#"{{"__metadata__":{{{metadata}}}"#), 0);
     for (name, dtype, shape, bytes) in tensors {

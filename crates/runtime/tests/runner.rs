@@ -204,6 +204,9 @@ fn bench_refuses_what_it_cannot_measure() {
         &["--batch", "0"],
         &["--pp", "4,x"],
         &["--pp", "9999999999"],
+        &["--threads", "1000000"],
+        &["--threads", "0"],
+        &["--repeat", "0"],
         &["--work", "{\"pp4\": 5}"],
         &["--greedy", "3"],
     ] {

@@ -48,7 +48,7 @@ fn main() {
             let floats: Vec<f32> =
                 (0..d_in * d_out).map(|i| ((i * 2_654_435_761) % 1000) as f32 / 1000.0 - 0.5).collect();
             let stored = Matrix::new(Param::from_f32(&[d_out, d_in], &floats), Layout::OutIn);
-            let matrices: Vec<Matrix> = (0..count).map(|_| stored.pack(format)).collect();
+            let matrices: Vec<Matrix> = (0..count).map(|_| stored.pack(format, 2)).collect();
             let bytes = matrices.iter().map(Matrix::size).sum::<usize>() as f64;
             print!("{name:>4} {d_out:>4} x {d_in:>4}:");
             for rows in [1, 512] {

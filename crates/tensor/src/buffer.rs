@@ -48,6 +48,11 @@ impl Buffer {
         Self { held }
     }
 
+    /// Whether the system was asked for large pages.
+    pub(crate) fn asks_large_pages(&self) -> bool {
+        cfg!(target_os = "linux") && matches!(self.held, Held::Mapped(..))
+    }
+
     pub(crate) fn capacity(&self) -> usize {
         self.floats().len()
     }

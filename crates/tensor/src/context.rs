@@ -7,6 +7,7 @@ use crate::device::{Device, Precision};
 use crate::error::{Error, Result};
 use crate::simd::Simd;
 use crate::tensor::Tensor;
+use crate::threads::Threads;
 
 /// Which intermediate results a context keeps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,7 +58,7 @@ impl Context {
     /// # Errors
     /// As [`new`](Self::new).
     pub fn open(threads: Option<usize>, precision: Precision) -> Result<Self> {
-        let threads = threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+        let threads = threads.unwrap_or_else(Threads::available);
         Ok(Self::of(Device::new(threads, Simd::from_env()?, precision)))
     }
 

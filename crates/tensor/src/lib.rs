@@ -38,7 +38,7 @@ pub use context::{Context, Record, TableKey};
 pub use device::{Device, Precision};
 pub use error::{Error, Result};
 pub use half::f16;
-pub use matrix::{Layout, Matrix};
+pub use matrix::{Layout, Matrix, Place};
 pub use normed::{Input, Norm, Normed};
 pub use numbers::Numbers;
 pub use packed::{Format, GROUP};

@@ -19,6 +19,20 @@ pub enum Layout {
     InOut,
 }
 
+/// Where the numbers of a matrix are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In a mapped file.
+    File,
+    /// In memory of the process, in the layout of a checkpoint.
+    Memory,
+    /// In memory of the process, packed in panels; large ones ask the system for large pages.
+    Panels {
+        /// Whether they do.
+        large_pages: bool,
+    },
+}
+
 /// A matrix that maps `d_in` inputs to `d_out` outputs.
 #[derive(Clone)]
 pub struct Matrix {
@@ -47,25 +61,26 @@ impl Matrix {
         Self { held: Held::Stored(param, layout), d_in, d_out }
     }
 
-    /// The same matrix in panels of this format; one that is packed already stays as it is.
-    pub fn pack(&self, format: Format) -> Self {
+    /// The same matrix in panels of this format, made on up to so many threads; one that is packed already stays as it is.
+    pub fn pack(&self, format: Format, threads: usize) -> Self {
         let Held::Stored(param, layout) = &self.held else { return self.clone() };
-        let packed = packed::pack(param, *layout == Layout::InOut, self.d_in, self.d_out, format);
+        let packed = packed::pack(param, *layout == Layout::InOut, [self.d_in, self.d_out], format, threads);
         param.release();
         Self { held: Held::Packed(Arc::new(packed)), ..*self }
     }
 
-    /// The same matrix in panels, its numbers as they are stored.
-    pub fn pack_as_stored(&self) -> Self {
+    /// The same with its numbers as they are stored.
+    pub fn pack_as_stored(&self, threads: usize) -> Self {
         match &self.held {
-            Held::Stored(param, _) => self.pack(Format::Float(param.dtype())),
+            Held::Stored(param, _) => self.pack(Format::Float(param.dtype()), threads),
             Held::Packed(_) => self.clone(),
         }
     }
 
-    /// Rows of codes `[d_out, d_in]` in panels of this format; those that hold the format's own codes keep them.
-    pub fn from_coded(coded: &Coded, format: Format) -> Self {
-        let packed = Packed::from_coded(coded, format);
+    /// Rows of codes `[d_out, d_in]` in panels of this format, made on up to so many threads; those that hold the format's own
+    /// codes keep them.
+    pub fn from_coded(coded: &Coded, format: Format, threads: usize) -> Self {
+        let packed = Packed::from_coded(coded, format, threads);
         let &[d_out, d_in] = coded.shape() else { panic!("a matrix has two axes, not {:?}", coded.shape()) };
         Self { held: Held::Packed(Arc::new(packed)), d_in, d_out }
     }
@@ -87,6 +102,15 @@ impl Matrix {
                     |input: usize, x: &mut f32| param.copy_to(input * self.d_out + row, std::slice::from_mut(x));
                 out.iter_mut().enumerate().for_each(|(input, x)| number(input, x));
             }
+        }
+    }
+
+    /// Where its numbers are.
+    pub fn place(&self) -> Place {
+        match &self.held {
+            Held::Stored(param, _) if param.is_in_file() => Place::File,
+            Held::Stored(..) => Place::Memory,
+            Held::Packed(packed) => Place::Panels { large_pages: packed.asks_large_pages() },
         }
     }
 

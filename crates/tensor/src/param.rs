@@ -39,6 +39,11 @@ pub trait Owner: Send + Sync {
     /// The bytes.
     fn bytes(&self) -> &[u8];
 
+    /// Whether they are those of a mapped file, and no memory of the process's own.
+    fn is_file(&self) -> bool {
+        false
+    }
+
     /// Says that some of them are not read again soon; only a hint.
     fn release(&self, _bytes: Range<usize>) {}
 }
@@ -113,6 +118,11 @@ impl Param {
     /// The stored bytes.
     pub fn bytes(&self) -> &[u8] {
         &self.owner.bytes()[self.bytes.clone()]
+    }
+
+    /// Whether the numbers are in a mapped file.
+    pub(crate) fn is_in_file(&self) -> bool {
+        self.owner.is_file()
     }
 
     /// Says that it is not read again soon; only a hint.

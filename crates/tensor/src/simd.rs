@@ -42,9 +42,7 @@ impl Simd {
 
     /// The levels this CPU supports, best first.
     pub fn supported() -> Vec<Self> {
-        use Level::{Amx, Avx2, Avx512, Avx512Bf16, AvxVnni, Portable, Vnni};
-        let all = [Amx, Avx512Bf16, Vnni, Avx512, AvxVnni, Avx2, Portable];
-        all.into_iter().filter_map(Self::of).collect()
+        Level::ALL.into_iter().filter_map(Self::of).collect()
     }
 
     /// This level, if the CPU supports it.
@@ -54,26 +52,19 @@ impl Simd {
 
     /// The level named by `FORMWORK_SIMD`, else the best that this CPU supports.
     pub fn from_env() -> Result<Self> {
-        match std::env::var("FORMWORK_SIMD") {
-            Ok(name) => Self::named(&name),
-            Err(_) => Ok(Self::supported()[0]),
-        }
+        Self::asked(&std::env::var("FORMWORK_SIMD").unwrap_or_default())
+    }
+
+    /// The level of this name; without one, the best.
+    fn asked(name: &str) -> Result<Self> {
+        if name.is_empty() { Ok(Self::supported()[0]) } else { Self::named(name) }
     }
 
     /// The level of this name: `amx`, `avx512bf16`, `vnni`, `avx512`, `avxvnni`, `avx2` or `portable`.
     pub fn named(name: &str) -> Result<Self> {
-        let level = match name {
-            "amx" => Level::Amx,
-            "avx512bf16" => Level::Avx512Bf16,
-            "vnni" => Level::Vnni,
-            "avx512" => Level::Avx512,
-            "avxvnni" => Level::AvxVnni,
-            "avx2" => Level::Avx2,
-            "portable" => Level::Portable,
-            _ => {
-                return Err(Error::usage("unknown-simd", format!("unknown SIMD level `{name}`"))
-                    .help("FORMWORK_SIMD is one of amx, avx512bf16, vnni, avx512, avxvnni, avx2, portable"));
-            }
+        let Some(level) = Level::ALL.into_iter().find(|level| level.name() == name) else {
+            return Err(Error::usage("unknown-simd", format!("unknown SIMD level `{name}`"))
+                .help(format!("FORMWORK_SIMD is one of {}", Level::ALL.map(Level::name).join(", "))));
         };
         Self::of(level).ok_or_else(|| {
             Error::usage("unsupported-simd", format!("this CPU lacks `{name}`"))
@@ -88,7 +79,7 @@ impl Simd {
 
     /// Whether it has instructions for products of bf16, which are faster than those of floats.
     pub fn has_bf16(self) -> bool {
-        matches!(self.0, Level::Amx | Level::Avx512Bf16)
+        self.0.has_bf16()
     }
 
     /// Floats of a register that its kernels are compiled for.
@@ -120,6 +111,28 @@ impl Simd {
 }
 
 impl Level {
+    /// Every level, the best first.
+    pub const ALL: [Self; 7] =
+        [Self::Amx, Self::Avx512Bf16, Self::Vnni, Self::Avx512, Self::AvxVnni, Self::Avx2, Self::Portable];
+
+    /// What `FORMWORK_SIMD` and reports call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Amx => "amx",
+            Self::Avx512Bf16 => "avx512bf16",
+            Self::Vnni => "vnni",
+            Self::Avx512 => "avx512",
+            Self::AvxVnni => "avxvnni",
+            Self::Avx2 => "avx2",
+            Self::Portable => "portable",
+        }
+    }
+
+    /// Whether it has instructions for products of bf16.
+    pub fn has_bf16(self) -> bool {
+        matches!(self, Self::Amx | Self::Avx512Bf16)
+    }
+
     #[cfg(target_arch = "x86_64")]
     fn is_supported(self) -> bool {
         match self {
@@ -166,6 +179,8 @@ mod tests {
     #[test]
     fn levels_are_named() {
         assert_eq!(Simd::named("portable").unwrap(), Simd::PORTABLE);
+        assert_eq!(Simd::asked("").unwrap(), Simd::supported()[0]);
+        assert_eq!(Simd::asked("portable").unwrap(), Simd::PORTABLE);
         assert_eq!(Simd::named("sse9").unwrap_err().code, "unknown-simd");
         let missing = [("avx2", Level::Avx2), ("avxvnni", Level::AvxVnni), ("avx512", Level::Avx512)];
         for (name, level) in missing {

@@ -28,6 +28,11 @@ impl Threads {
         Self { pool, count }
     }
 
+    /// As many threads as the system lets this process run at once.
+    pub fn available() -> usize {
+        std::thread::available_parallelism().map_or(1, usize::from)
+    }
+
     /// The number of threads, the calling one included.
     pub fn count(&self) -> usize {
         self.count

@@ -59,7 +59,7 @@ fn in_codes(format: Format, x: &[f32]) -> Vec<f32> {
 
 fn check(ctx: &Context, format: Format, [rows, d_in, d_out]: [usize; 3]) -> Vec<f32> {
     let (x, w, bias) = (numbers(rows * d_in, 1), numbers(d_in * d_out, 2), numbers(d_out, 3));
-    let matrix = Matrix::new(Param::from_f32(&[d_out, d_in], &w), Layout::OutIn).pack(format);
+    let matrix = Matrix::new(Param::from_f32(&[d_out, d_in], &w), Layout::OutIn).pack(format, 2);
     let is_rounded = is_rounded(ctx, format, rows);
     let held = if is_rounded { rounded(&matrix.to_f32()) } else { matrix.to_f32() };
     let mut y = ctx.tensor(&[rows, d_out]);
@@ -104,7 +104,7 @@ fn a_row_depends_on_no_other_and_threads_do_not_change_a_bit() {
     for simd in Simd::supported() {
         for format in FORMATS {
             let w = Param::from_f32(&[d_out, d_in], &numbers(d_in * d_out, 5));
-            let matrix = Matrix::new(w, Layout::OutIn).pack(format);
+            let matrix = Matrix::new(w, Layout::OutIn).pack(format, 2);
             let numbers = numbers(19 * d_in, 6);
             let product = |threads: usize, first: usize| {
                 let ctx = Context::with(threads, simd);
@@ -174,7 +174,7 @@ fn sums_have_room_for_the_largest_products() {
         let ctx = Context::with(1, simd);
         let narrow = [Format::Q4, Format::Q4Zero].into_iter().flat_map(|format| [(format, -8), (format, 7)]);
         for (format, code) in [(Format::Q8, -128), (Format::Q8, 127)].into_iter().chain(narrow) {
-            let matrix = Matrix::from_coded(&Coded::new(&[d_out, d_in], Arc::new(Same(format, code))), format);
+            let matrix = Matrix::from_coded(&Coded::new(&[d_out, d_in], Arc::new(Same(format, code))), format, 2);
             for (rows, input) in [(1, 127.0), (1, -127.0), (13, 127.0), (13, -127.0)] {
                 let mut y = ctx.tensor(&[rows, d_out]);
                 matrix.multiply(&ctx.from_slice(&[rows, d_in], &vec![input; rows * d_in]), None, &mut y);
@@ -200,12 +200,12 @@ fn formats_hold_numbers_as_near_as_they_promise() {
         (Format::Q4, 1.01 / 8.0),
         (Format::Q4Zero, 1.01 / 8.0),
     ] {
-        let held = stored.pack(format).to_f32();
+        let held = stored.pack(format, 2).to_f32();
         let worst = held.iter().zip(&w).fold(0.0_f32, |worst, (a, b)| worst.max((a - b).abs()));
         assert!(worst <= bound, "{format:?}: {worst}");
-        assert_eq!(turned.pack(format).to_f32(), held, "{format:?}");
+        assert_eq!(turned.pack(format, 2).to_f32(), held, "{format:?}");
     }
-    let size = |format| stored.pack(format).size();
+    let size = |format| stored.pack(format, 2).size();
     let panels = d_out.div_ceil(16) * 16 * d_in;
     assert_eq!(size(Format::Q8) * 16, panels * 17);
     assert_eq!(size(Format::Q4) * 16, panels * 9);
@@ -230,7 +230,7 @@ fn a_search_for_scales_leaves_less_error() {
     let w: Vec<f32> = numbers(4 * d_in * d_out, 11).chunks(4).map(|four| four.iter().sum()).collect();
     let stored = Matrix::new(Param::from_f32(&[d_out, d_in], &w), Layout::OutIn);
     for (format, range, share) in [(Format::Q8, [-127.0, 127.0], 0.8), (Format::Q4, [-8.0, 7.0], 0.9)] {
-        let held = stored.pack(format).to_f32();
+        let held = stored.pack(format, 2).to_f32();
         let error: f64 = held.iter().zip(&w).map(|(x, y)| f64::from(x - y).powi(2)).sum();
         let plain = error_without_a_search(&w, range);
         assert!(error < share * plain, "{format:?}: {error} is {} of {plain}", error / plain);
@@ -241,7 +241,7 @@ fn a_search_for_scales_leaves_less_error() {
 fn error_beside([format, other]: [Format; 2], w: &[f32], width: usize) -> f64 {
     let stored = Matrix::new(Param::from_f32(&[w.len() / width, width], w), Layout::OutIn);
     let error = |format| {
-        let held = stored.pack(format).to_f32();
+        let held = stored.pack(format, 2).to_f32();
         held.iter().zip(w).map(|(x, y)| f64::from(x - y).powi(2)).sum::<f64>()
     };
     error(format) / error(other)
@@ -264,7 +264,7 @@ fn a_zero_point_leaves_less_error() {
 fn groups_without_a_spread_keep_their_numbers() {
     for number in [0.0, 0.3, -7.0, 1e-6, 9e3] {
         let w = Param::from_f32(&[1, 64], &[number; 64]);
-        let held = Matrix::new(w, Layout::OutIn).pack(Format::Q4Zero).to_f32();
+        let held = Matrix::new(w, Layout::OutIn).pack(Format::Q4Zero, 2).to_f32();
         assert!(held.iter().all(|x| (x - number).abs() <= 0.05 * number.abs()), "{number}: {held:?}");
     }
 }
@@ -277,7 +277,7 @@ fn what_is_not_a_number_stays_so() {
         let mut x = numbers(64, 9);
         x[40] = f32::NAN;
         let mut y = ctx.tensor(&[1, 3]);
-        matrix.pack(format).multiply(&ctx.from_slice(&[1, 64], &x), None, &mut y);
+        matrix.pack(format, 2).multiply(&ctx.from_slice(&[1, 64], &x), None, &mut y);
         assert!(y.data().iter().all(|y| y.is_nan()), "{format:?}");
     }
 }
@@ -299,7 +299,7 @@ fn packed_products_add_to_a_residual_and_share_their_input() {
         let ctx = Context::with(2, simd);
         let stored = Matrix::new(Param::from_f32(&[d_out, d_in], &numbers(d_in * d_out, 5)), Layout::OutIn);
         let float = Format::Float(DType::F32);
-        let matrices = [float, Format::Q8, Format::Q4, Format::Q8].map(|format| stored.pack(format));
+        let matrices = [float, Format::Q8, Format::Q4, Format::Q8].map(|format| stored.pack(format, 2));
         for rows in [1, 5, 17] {
             let x = ctx.from_slice(&[rows, d_in], &numbers(rows * d_in, 6));
             let (bias, start) = (numbers(d_out, 8), numbers(rows * d_out, 9));
@@ -327,9 +327,9 @@ fn gated_products_are_those_of_two() {
         let ctx = Context::with(threads, simd);
         let [gates, ups] = [5, 7]
             .map(|seed| Matrix::new(Param::from_f32(&[d_out, d_in], &numbers(d_in * d_out, seed)), Layout::OutIn));
-        let mut pairs = vec![[gates.clone(), ups.clone()], [gates.pack(Format::Q8), ups.clone()]];
-        pairs.extend(FORMATS.map(|format| [gates.pack(format), ups.pack(format)]));
-        pairs.push([gates.pack(Format::Q4), ups.pack(Format::Float(DType::Bf16))]);
+        let mut pairs = vec![[gates.clone(), ups.clone()], [gates.pack(Format::Q8, 2), ups.clone()]];
+        pairs.extend(FORMATS.map(|format| [gates.pack(format, 2), ups.pack(format, 2)]));
+        pairs.push([gates.pack(Format::Q4, 2), ups.pack(Format::Float(DType::Bf16), 2)]);
         for (pair, rows) in pairs.iter().flat_map(|pair| [1, 3, 17, 37].map(|rows| (pair, rows))) {
             let x = ctx.from_slice(&[rows, d_in], &numbers(rows * d_in, 6));
             let bias = numbers(d_out, 8);

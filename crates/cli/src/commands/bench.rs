@@ -22,9 +22,10 @@ pub(super) fn run(options: &Bench, global: &Global) -> Outcome {
         depth: options.depth.clone(),
         batch: options.batch.clone(),
     };
+    let tests = plan.tests(model.generates())?;
     let cache = options.holding.cache.as_deref().and_then(CacheFormat::named).unwrap_or_default();
     let planned = formwork_ir::plan::plan(&model).model;
-    let work = work(&planned, &plan, cache).map_err(|error| Problem::wrong("no-figure", error.to_string()))?;
+    let work = work(&planned, &tests, cache).map_err(|error| Problem::wrong("no-figure", error.to_string()))?;
     let executable = cache::executable(&model, &Source::find(options.runtime.as_deref())?, global.verbose)?;
     let mut command = Command::new(&executable);
     command.arg("bench").arg("--repeat").arg(options.repeat.to_string());
@@ -52,13 +53,13 @@ pub(super) fn run(options: &Bench, global: &Global) -> Outcome {
 }
 
 /// The work of every test by its name.
-fn work(model: &Model, plan: &Plan, cache: CacheFormat) -> Result<BTreeMap<String, bench::Work>, AnalysisError> {
+fn work(model: &Model, tests: &[Test], cache: CacheFormat) -> Result<BTreeMap<String, bench::Work>, AnalysisError> {
     let mut all = BTreeMap::new();
-    for test in plan.tests(model.generates()) {
+    for test in tests {
         let mut weights = BTreeMap::new();
         let mut last = Work::default();
         for dtype in DType::ALL {
-            last = of(model, &test, dtype, cache)?;
+            last = of(model, test, dtype, cache)?;
             for name in dtype.names() {
                 weights.insert((*name).to_string(), small(last.weights)?);
             }

@@ -10,9 +10,9 @@ use lexopt::prelude::*;
 
 use super::USAGE;
 use super::bench::Bench;
-use crate::model::Model;
+use crate::model::{Model, load_from};
 use crate::sampling::Sampling;
-use crate::weights::{Checkpoint, Holding, SINGLE};
+use crate::weights::{Checkpoint, Holding, SINGLE, Weights};
 
 /// All options of all commands, as given.
 #[derive(Default)]
@@ -79,6 +79,12 @@ impl Options {
         Holding::named(self.hold.as_deref(), self.dtype.as_deref())
     }
 
+    /// The model with its weights, held as the options ask, loaded on the threads of a context.
+    pub(super) fn model<M: Model>(&self, ctx: &Context) -> Result<M> {
+        let weights = Weights::open(self.weights()?, &M::INFO.mapping)?.threads(ctx.device().threads().count());
+        load_from(&weights.hold(self.holding()?, M::INFO.vocab_size))
+    }
+
     /// The format that the options ask keys and values to be kept in.
     pub(super) fn cache<M: Model>(&self) -> Result<CacheFormat> {
         let Some(name) = &self.cache else { return Ok(CacheFormat::default()) };
@@ -91,10 +97,7 @@ impl Options {
 
     /// The context that the options ask for.
     pub(super) fn context(&self) -> Result<Context> {
-        match self.threads {
-            None | Some(1..=1024) => Context::open(self.threads, self.precision()?),
-            Some(_) => Err(usage("--threads is between 1 and 1024")),
-        }
+        context(self.threads, self.precision()?)
     }
 
     /// How exact products are asked to be.
@@ -102,6 +105,14 @@ impl Options {
         let Some(name) = &self.precision else { return Ok(Precision::default()) };
         Precision::named(name)
             .ok_or_else(|| unnamed(name, "precision of products", &Precision::ALL.map(Precision::name)))
+    }
+}
+
+/// A context of so many threads; of all, where none are asked for.
+pub(super) fn context(threads: Option<usize>, precision: Precision) -> Result<Context> {
+    match threads {
+        None | Some(1..=1024) => Context::open(threads, precision),
+        Some(_) => Err(usage("--threads is between 1 and 1024")),
     }
 }
 

@@ -4,15 +4,14 @@ use formwork_tensor::Result;
 
 use super::args::{Options, usage};
 use super::case;
-use crate::model::{Model, load_held};
+use crate::model::Model;
 use crate::weights::{SafeTensors, writer};
 
 pub(super) fn run<M: Model>(options: &Options) -> Result<()> {
     let (output, ctx) = (options.output()?, options.context()?);
-    let weights = options.weights()?;
     options.spare_inputs(output)?;
     let cases = case::read(&SafeTensors::open(options.input()?)?)?;
-    let model: M = load_held(weights, options.holding()?)?;
+    let model: M = options.model(&ctx)?;
     let mut outputs = Vec::new();
     for case in &cases {
         outputs.extend(case.answer(&model, &ctx, options.hidden, options.cache::<M>()?)?);

@@ -9,7 +9,7 @@ use super::args::{Options, usage};
 use super::case::{self, decodes};
 use super::{answers, print};
 use crate::batch::Chosen;
-use crate::model::{Model, load_held};
+use crate::model::Model;
 use crate::session::Session;
 use crate::weights::SafeTensors;
 
@@ -19,7 +19,7 @@ const COUNT: usize = 32;
 pub(super) fn run<M: Model>(options: &Options) -> Result<()> {
     let ctx = options.context()?;
     let count = options.count.unwrap_or(COUNT);
-    let model: M = load_held(options.weights()?, options.holding()?)?;
+    let model: M = options.model(&ctx)?;
     let start = match (decodes::<M>(), options.decoder_start.as_slice()) {
         (true, []) => return Err(usage("an encoder-decoder needs --decoder-start")),
         (false, [_, ..]) => return Err(usage("only encoder-decoders take --decoder-start")),

@@ -9,7 +9,7 @@ use super::case::{Case, decodes};
 use super::fidelity::Fidelity;
 use super::generate::read_ids;
 use super::print;
-use crate::model::{Model, load};
+use crate::model::{Model, load_from};
 use crate::weights::writer::Numbers;
 use crate::weights::{Difference, Holding, Line, Weights, format_name};
 
@@ -29,16 +29,16 @@ pub(super) fn run<M: Model>(options: &Options) -> Result<()> {
     }
     options.spare_inputs(output)?;
     let ctx = options.context()?;
-    let weights = Weights::open(path, &M::INFO.mapping)?.hold(holding, M::INFO.vocab_size).recording();
-    let model = M::load(&weights);
-    weights.finish()?;
+    let open = || -> Result<_> { Ok(Weights::open(path, &M::INFO.mapping)?.threads(ctx.device().threads().count())) };
+    let weights = open()?.hold(holding, M::INFO.vocab_size).recording();
+    let model: M = load_from(&weights)?;
     let (lines, format) = (weights.taken(), weights.format());
     check_finite(&lines, format)?;
     let ids = match read_ids()? {
         ids if ids.is_empty() => built_in(M::INFO.vocab_size),
         ids => ids,
     };
-    let fidelity = fidelity(&load::<M>(path)?, &model, &ctx, &ids)?;
+    let fidelity = fidelity(&load_from(&open()?)?, &model, &ctx, &ids)?;
     weights.save(output)?;
     let bytes = output.metadata().map_err(|error| Error::io(output, &error))?.len();
     let was_coded = weights.are_codes();

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::args::Options;
 use super::generate::read_ids;
 use super::print;
-use crate::model::{Model, load_held};
+use crate::model::Model;
 use crate::scoring::{Windows, score};
 
 /// The version of the keys.
@@ -14,7 +14,7 @@ const SCHEMA: u32 = 1;
 
 pub(super) fn run<M: Model>(options: &Options) -> Result<()> {
     let ctx = options.context()?;
-    let model: M = load_held(options.weights()?, options.holding()?)?;
+    let model: M = options.model(&ctx)?;
     let windows = Windows::new(options.window, options.stride, M::INFO.max_positions)?;
     let score = score(&model, &ctx, &read_ids()?, windows, options.cache::<M>()?)?;
     let figures = json!({

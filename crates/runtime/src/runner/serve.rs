@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use super::args::Options;
 use super::{answers, generate, print};
-use crate::model::{Model, load_held};
+use crate::model::Model;
 use crate::sampling::Sampling;
 use crate::scoring::Windows;
 use crate::texts::{Output, Texts};
@@ -71,7 +71,7 @@ pub(super) fn run<M: Model>(options: &Options) -> Result<()> {
 fn start<M: Model>(options: &Options) -> Result<Worker<M>> {
     let (ctx, format) = (options.context()?, options.cache::<M>()?);
     let features = options.features.as_deref().map(|path| generate::features::<M>(path, &ctx)).transpose()?;
-    let worker = Worker::new(load_held(options.weights()?, options.holding()?)?, ctx, format);
+    let worker = Worker::new(options.model(&ctx)?, ctx, format);
     Ok(match features {
         Some(features) => worker.with_features(features),
         None => worker,

@@ -6,7 +6,7 @@ use super::args::{Options, usage};
 use super::case::{self, Case, decodes};
 use super::compare::{Line, compare, first_divergence, table};
 use super::print;
-use crate::model::{Model, load_held};
+use crate::model::Model;
 use crate::weights::SafeTensors;
 use crate::weights::writer::{Numbers, Output};
 
@@ -18,7 +18,7 @@ pub(super) fn run<M: Model>(options: &Options) -> Result<()> {
     let (ctx, format) = (options.context()?, options.cache::<M>()?);
     let file = SafeTensors::open(options.input()?)?;
     let cases = case::read(&file)?;
-    let model: M = load_held(options.weights()?, options.holding()?)?;
+    let model: M = options.model(&ctx)?;
     let mut lines = Vec::new();
     for case in &cases {
         for output in case.answer(&model, &ctx, true, format)? {

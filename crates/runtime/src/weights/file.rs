@@ -19,6 +19,10 @@ impl Owner for Mapped {
         &self.0
     }
 
+    fn is_file(&self) -> bool {
+        true
+    }
+
     fn release(&self, bytes: Range<usize>) {
         self.0.release(bytes);
     }

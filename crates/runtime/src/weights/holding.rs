@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use formwork_tensor::{DType, Error, Format, Matrix, Result};
+use formwork_tensor::{DType, Error, Format, Matrix, Place, Result};
 
 use super::Weights;
 use super::piece::Piece;
@@ -39,6 +39,33 @@ impl Holding {
     }
 }
 
+/// Bytes of the matrices that a model multiplies with, by where they are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// In mapped files.
+    pub mapped: u64,
+    /// In memory of the process, in the layout of a checkpoint: made of others, or random.
+    pub copied: u64,
+    /// In memory of the process, packed.
+    pub packed: u64,
+    /// Those of them for which the system was asked for large pages.
+    pub large_pages: u64,
+}
+
+impl Held {
+    fn add(&mut self, matrix: &Matrix) {
+        let bytes = matrix.size() as u64;
+        match matrix.place() {
+            Place::File => self.mapped += bytes,
+            Place::Memory => self.copied += bytes,
+            Place::Panels { large_pages } => {
+                self.packed += bytes;
+                self.large_pages += if large_pages { bytes } else { 0 };
+            }
+        }
+    }
+}
+
 /// What a format is called.
 pub(crate) fn format_name(format: Format) -> &'static str {
     Format::NAMED.iter().find(|(_, other)| *other == format).map_or("f32", |(name, _)| name)
@@ -58,6 +85,16 @@ impl Weights {
     pub fn hold(mut self, holding: Holding, vocab_size: usize) -> Self {
         (self.holding, self.vocab_size) = (holding, vocab_size);
         self
+    }
+
+    /// Packs matrices on up to so many threads, instead of all that there are.
+    pub fn threads(self, threads: usize) -> Self {
+        Self { threads, ..self }
+    }
+
+    /// Where the matrices are that were taken so far.
+    pub fn places(&self) -> Held {
+        self.shared.state.borrow().held
     }
 
     /// The name of the format that most numbers of the weights are held in.
@@ -98,14 +135,16 @@ impl Weights {
         let original = self.shared.state.borrow().taken.is_some().then(|| piece.clone());
         let outputs = piece.dims().first().copied().unwrap_or_default();
         let matrix = match self.holding {
-            Holding::Mapped => piece.matrix(None),
-            Holding::Packed => piece.matrix(None).pack_as_stored(),
+            Holding::Mapped => piece.matrix(None, self.threads),
+            Holding::Packed => piece.matrix(None, self.threads).pack_as_stored(self.threads),
             Holding::As(format) if format.code_bits() == Some(4) && outputs == self.vocab_size => {
-                piece.matrix(Some(Format::Q8))
+                piece.matrix(Some(Format::Q8), self.threads)
             }
-            Holding::As(format) => piece.matrix(Some(format)),
+            Holding::As(format) => piece.matrix(Some(format), self.threads),
         };
-        if let (Some(taken), Some(original)) = (&mut self.shared.state.borrow_mut().taken, original) {
+        let mut state = self.shared.state.borrow_mut();
+        state.held.add(&matrix);
+        if let (Some(taken), Some(original)) = (&mut state.taken, original) {
             taken.matrix(name, dims, &original, &matrix);
         }
         matrix

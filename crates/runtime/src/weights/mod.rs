@@ -24,11 +24,12 @@ use std::path::Path;
 use std::rc::Rc;
 
 use formwork_tensor::Result;
+use formwork_tensor::threads::Threads;
 
 pub(crate) use checkpoint::{Checkpoint, SINGLE};
 pub use file::SafeTensors;
-pub use holding::Holding;
 pub(crate) use holding::format_name;
+pub use holding::{Held, Holding};
 use mapping::{Mapping, Rule, Source};
 use pattern::{Captures, glob, matches};
 use piece::Piece;
@@ -47,6 +48,8 @@ pub struct Weights {
     prefix: String,
     holding: Holding,
     vocab_size: usize,
+    /// Threads that matrices are packed on.
+    threads: usize,
 }
 
 /// What all views of one checkpoint share.
@@ -71,6 +74,8 @@ struct State {
     problems: Vec<Problem>,
     /// What the model took, where that is to be written.
     taken: Option<Taken>,
+    /// Where its matrices are.
+    held: Held,
 }
 
 impl Weights {
@@ -103,7 +108,8 @@ impl Weights {
         first: &'static [Rule],
     ) -> Self {
         let shared = Shared { checkpoint, mapping: *mapping, first, synthetic, state: RefCell::default() };
-        Self { shared: Rc::new(shared), prefix: String::new(), holding: Holding::Mapped, vocab_size: 0 }
+        let (prefix, threads) = (String::new(), Threads::available());
+        Self { shared: Rc::new(shared), prefix, holding: Holding::Mapped, vocab_size: 0, threads }
     }
 
     /// The weights below `name`.

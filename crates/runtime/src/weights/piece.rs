@@ -89,24 +89,25 @@ impl Piece {
         }
     }
 
-    /// A matrix in this format, or as stored: floats where they are, codes packed, for nothing multiplies them elsewhere.
-    pub(crate) fn matrix(self, format: Option<Format>) -> Matrix {
+    /// A matrix in this format, or as stored: floats where they are, codes packed, for nothing multiplies them elsewhere. Packing
+    /// takes up to so many threads.
+    pub(crate) fn matrix(self, format: Option<Format>, threads: usize) -> Matrix {
         let matrix = match self {
             Self { value: Value::Codes(coded), transposed: false } => {
                 let own = coded.format().unwrap_or(Format::Float(formwork_tensor::DType::F32));
-                return Matrix::from_coded(&coded, format.unwrap_or(own));
+                return Matrix::from_coded(&coded, format.unwrap_or(own), threads);
             }
             Self { value: Value::Floats(param), transposed: true } => Matrix::new(param, Layout::InOut),
             other => Matrix::new(other.settle(), Layout::OutIn),
         };
-        format.map_or(matrix.clone(), |format| matrix.pack(format))
+        format.map_or(matrix.clone(), |format| matrix.pack(format, threads))
     }
 
     /// Its rows, to be read one by one.
     pub(crate) fn into_rows(self) -> Rows {
         match self {
             Self { value: Value::Codes(coded), transposed: false } => Rows::Codes(coded),
-            other => Rows::Floats(other.matrix(None)),
+            other => Rows::Floats(other.matrix(None, 1)),
         }
     }
 

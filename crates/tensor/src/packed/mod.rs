@@ -69,12 +69,17 @@ pub(crate) struct Packed {
 }
 
 impl Packed {
-    /// Packs a matrix whose rows are given one after the other: `row(output, out)` writes the inputs of an output.
-    pub(crate) fn new(format: Format, d_in: usize, d_out: usize, row: impl Fn(usize, &mut [f32]) + Sync) -> Self {
+    /// Packs a matrix on up to so many threads: `row(output, out)` writes the inputs of an output.
+    pub(crate) fn new(
+        format: Format,
+        [d_in, d_out]: [usize; 2],
+        threads: usize,
+        row: impl Fn(usize, &mut [f32]) + Sync,
+    ) -> Self {
         let bytes = format.panel_bytes(d_in);
         let simd = Simd::supported()[0];
         let mut memory = Memory::new(d_out.div_ceil(PANEL) * bytes);
-        memory.fill(bytes, |panel, out| {
+        memory.fill(threads, bytes, |panel, out| {
             let mut rows = vec![0.0; PANEL * d_in];
             for (at, row_out) in rows.chunks_exact_mut(d_in.max(1)).enumerate() {
                 if panel * PANEL + at < d_out {
@@ -91,7 +96,7 @@ impl Packed {
     }
 
     /// Packs rows `[d_out, d_in]` of codes; those whose codes the format has too keep them.
-    pub(crate) fn from_coded(coded: &Coded, format: Format) -> Self {
+    pub(crate) fn from_coded(coded: &Coded, format: Format, threads: usize) -> Self {
         let &[d_out, d_in] = coded.shape() else { panic!("a matrix has two axes, not {:?}", coded.shape()) };
         let has_codes = match format {
             Format::Q8 => matches!(coded.format(), Some(Format::Q4 | Format::Q8)),
@@ -99,11 +104,11 @@ impl Packed {
             Format::Float(_) => false,
         };
         if !has_codes {
-            return Self::new(format, d_in, d_out, |row, out| coded.row(row, out));
+            return Self::new(format, [d_in, d_out], threads, |row, out| coded.row(row, out));
         }
         let bytes = format.panel_bytes(d_in);
         let mut memory = Memory::new(d_out.div_ceil(PANEL) * bytes);
-        memory.fill(bytes, |panel, out| {
+        memory.fill(threads, bytes, |panel, out| {
             let group = |output: usize, group: usize, codes: &mut [i8; GROUP]| match panel * PANEL + output {
                 row if row < d_out => coded.group(row, group, codes),
                 _ => 0,
@@ -142,6 +147,11 @@ impl Packed {
     /// Whether products lay so many rows out for their kernels, so that none reads them as they are.
     pub(crate) fn lays_out(&self, device: &Device, rows: usize) -> bool {
         self.format.is_coded() || in_tiles(device, rows, [self.format]) || rows > 1
+    }
+
+    /// Whether the system was asked for large pages.
+    pub(crate) fn asks_large_pages(&self) -> bool {
+        self.memory.asks_large_pages()
     }
 
     /// Bytes that the matrix takes.
@@ -259,17 +269,18 @@ pub(crate) fn multiply_all(device: &Device, all: &[(&Packed, Product<'_>)], outp
     });
 }
 
-/// Packs a stored matrix `[d_out, d_in]`; `transposed` ones are stored `[d_in, d_out]`.
-pub(crate) fn pack(param: &Param, transposed: bool, d_in: usize, d_out: usize, format: Format) -> Packed {
-    fn rows<E: Element>(w: &[E], transposed: bool, d_in: usize, d_out: usize, format: Format) -> Packed {
-        Packed::new(format, d_in, d_out, |row, out| {
+/// Packs a stored matrix `[d_out, d_in]` on up to so many threads; `transposed` ones are stored `[d_in, d_out]`.
+pub(crate) fn pack(param: &Param, transposed: bool, sizes: [usize; 2], format: Format, threads: usize) -> Packed {
+    fn rows<E: Element>(w: &[E], transposed: bool, sizes: [usize; 2], format: Format, threads: usize) -> Packed {
+        let [d_in, d_out] = sizes;
+        Packed::new(format, sizes, threads, |row, out| {
             let place = |k: usize| if transposed { k * d_out + row } else { row * d_in + k };
             out.iter_mut().enumerate().for_each(|(k, x)| *x = w[place(k)].widen());
         })
     }
     match param.values() {
-        Values::F32(w) => rows(w, transposed, d_in, d_out, format),
-        Values::Bf16(w) => rows(w, transposed, d_in, d_out, format),
-        Values::F16(w) => rows(w, transposed, d_in, d_out, format),
+        Values::F32(w) => rows(w, transposed, sizes, format, threads),
+        Values::Bf16(w) => rows(w, transposed, sizes, format, threads),
+        Values::F16(w) => rows(w, transposed, sizes, format, threads),
     }
 }

@@ -20,14 +20,14 @@ pub(super) use options::Bench;
 pub use plan::{Kind, Plan, Test};
 pub use work::Work;
 
-use super::args::{Options, usage};
+use super::args::{Options, context};
 use super::case::decodes;
 use super::print;
 use crate::inputs::check_room;
-use crate::model::Model;
+use crate::model::{Model, load_from};
 use crate::weights::Weights;
 use machine::Limits;
-use report::{Report, Row};
+use report::{Loaded, Report, Row};
 use sample::Sample;
 
 /// The seed of weights that no checkpoint gives.
@@ -35,37 +35,39 @@ const SEED: u64 = 0;
 
 pub(super) fn run<M: Model>(options: &Options) -> Result<()> {
     let bench = &options.bench;
-    let plan = bench.plan();
-    let tests = plan.tests(M::INFO.generates && !decodes::<M>());
-    if tests.is_empty() {
-        return Err(usage("no test is left: a model without a cache has `--pp` at depth 0 only"));
-    }
+    let tests = bench.plan().tests(M::INFO.generates && !decodes::<M>())?;
+    let contexts = contexts(bench, options.precision()?)?;
     for test in &tests {
         let room = check_room(&M::INFO, test.depth + test.tokens);
         room.map_err(|error| error.help("ask for less with --pp, --tg and --depth"))?;
     }
-    let contexts = contexts(bench, options.precision()?)?;
-    let start = Instant::now();
-    let weights = match options.weights() {
-        Ok(path) => Weights::open(path, &M::INFO.mapping)?,
-        Err(_) => Weights::synthetic(SEED, &M::INFO.mapping),
-    };
-    let holding = options.holding()?;
-    let weights = weights.hold(holding, M::INFO.vocab_size);
-    let model = M::load(&weights);
-    weights.finish()?;
-    let mut report = Report::new::<M>(options, start.elapsed().as_secs_f64(), weights.format())?;
+    let (model, loaded) = load::<M>(options, &contexts)?;
+    let mut report = Report::new::<M>(options, loaded)?;
     report.rows = rows(&tests, &contexts);
     measure(&model, &contexts, bench, &mut report)?;
     print(&if bench.json { report.json(bench) } else { report.table(bench) })
 }
 
+/// The model, loaded on as many threads as any of the tests has, and what there is to say of it.
+fn load<M: Model>(options: &Options, contexts: &[Context]) -> Result<(M, Loaded)> {
+    let threads = contexts.iter().map(|ctx| ctx.device().threads().count()).max().unwrap_or(1);
+    let start = Instant::now();
+    let weights = match options.weights() {
+        Ok(path) => Weights::open(path, &M::INFO.mapping)?,
+        Err(_) => Weights::synthetic(SEED, &M::INFO.mapping),
+    };
+    let weights = weights.hold(options.holding()?, M::INFO.vocab_size).threads(threads);
+    let model = load_from(&weights)?;
+    let (seconds, level) = (start.elapsed().as_secs_f64(), contexts[0].device().simd().level());
+    Ok((model, Loaded { seconds, format: weights.format(), held: weights.places(), level }))
+}
+
 /// One context for each number of threads.
 fn contexts(bench: &Bench, precision: Precision) -> Result<Vec<Context>> {
-    if bench.threads.is_empty() {
-        return Ok(vec![Context::open(None, precision)?]);
+    match &bench.threads[..] {
+        [] => Ok(vec![context(None, precision)?]),
+        listed => listed.iter().map(|threads| context(Some(*threads), precision)).collect(),
     }
-    bench.threads.iter().map(|threads| Context::open(Some(*threads), precision)).collect()
 }
 
 fn rows(tests: &[Test], contexts: &[Context]) -> Vec<Row> {

@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use formwork_tensor::Result;
 
 use super::super::args::{number, usage};
-use super::plan::Plan;
+use super::plan::{Plan, once};
 use super::work::{self, Work};
 
 /// Rounds unless told.
@@ -34,12 +34,12 @@ impl Bench {
     /// Takes an option with a value.
     pub(in super::super) fn set(&mut self, name: &str, value: &OsString) -> Result<()> {
         match name {
-            "pp" => self.plan.pp = numbers(name, value, 0)?,
-            "tg" => self.plan.tg = numbers(name, value, 0)?,
-            "depth" => self.plan.depth = numbers(name, value, 0)?,
-            "batch" => self.plan.batch = numbers(name, value, 1)?,
-            "threads" => self.threads = numbers(name, value, 1)?,
-            "repeat" => self.repeat = number::<usize>(name, value)?.max(1),
+            "pp" => self.plan.pp = numbers(name, value)?,
+            "tg" => self.plan.tg = numbers(name, value)?,
+            "depth" => self.plan.depth = numbers(name, value)?,
+            "batch" => self.plan.batch = numbers(name, value)?,
+            "threads" => self.threads = once(&numbers(name, value)?),
+            "repeat" => self.repeat = rounds(number(name, value)?)?,
             _ => self.work = work::parse(&value.to_string_lossy())?,
         }
         Ok(())
@@ -55,16 +55,12 @@ impl Bench {
     }
 }
 
-/// The largest size of anything that is listed.
-const MOST: usize = 1 << 20;
+fn rounds(count: usize) -> Result<usize> {
+    if count > 0 { Ok(count) } else { Err(usage("--repeat is 1 or more")) }
+}
 
 /// Numbers between commas.
-fn numbers(name: &str, value: &OsString, least: usize) -> Result<Vec<usize>> {
+fn numbers(name: &str, value: &OsString) -> Result<Vec<usize>> {
     let text = value.to_string_lossy();
-    let one = |word: &str| number(name, &OsString::from(word.trim()));
-    let list: Vec<usize> = text.split(',').map(one).collect::<Result<_>>()?;
-    match list.iter().find(|n| !(least..=MOST).contains(*n)) {
-        None => Ok(list),
-        Some(n) => Err(usage(format!("--{name} takes numbers from {least} to {MOST}, not {n}"))),
-    }
+    text.split(',').map(|word| number(name, &OsString::from(word.trim()))).collect()
 }

@@ -2,6 +2,10 @@
 
 use std::fmt;
 
+use formwork_tensor::Result;
+
+use super::super::args::usage;
+
 /// Tokens of a sequence that a model with a cache reads at once.
 pub(super) const PIECE: usize = 512;
 
@@ -66,8 +70,8 @@ impl fmt::Display for Test {
     }
 }
 
-/// The sizes that are combined to tests.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The sizes that are combined to tests; a list that is empty stands for the usual size.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
     /// Lengths of prompts.
     pub pp: Vec<usize>,
@@ -79,27 +83,52 @@ pub struct Plan {
     pub batch: Vec<usize>,
 }
 
-impl Default for Plan {
-    fn default() -> Self {
-        Self { pp: vec![512], tg: vec![128], depth: vec![0], batch: vec![1] }
+/// The largest size of anything that is listed.
+const MOST: usize = 1 << 20;
+
+impl Plan {
+    /// Every combination, once; a model that does not continue one sequence token by token has prompts without a past only.
+    /// Sizes of 0 leave their kind of test out.
+    ///
+    /// # Errors
+    /// `usage` for a size that nobody measures, for a past that the model does not have, and where no test is left.
+    pub fn tests(&self, continues: bool) -> Result<Vec<Test>> {
+        let Self { pp, tg, depth, batch } = self;
+        if !continues && tg.iter().chain(depth).any(|n| *n > 0) {
+            return Err(usage("--tg and --depth are for models that continue a sequence token by token"));
+        }
+        let usual_tg = if continues { 128 } else { 0 };
+        let [pp, tg] = [sizes("pp", pp, 512, 0)?, sizes("tg", tg, usual_tg, 0)?];
+        let [depth, batch] = [sizes("depth", depth, 0, 0)?, sizes("batch", batch, 1, 1)?];
+        let mut tests = Vec::new();
+        for &batch in &batch {
+            for &depth in &depth {
+                let prompts = pp.iter().map(|tokens| (Kind::Prompt, *tokens));
+                let generated = tg.iter().map(|tokens| (Kind::Generate, *tokens));
+                let asked = prompts.chain(generated).filter(|(_, tokens)| *tokens > 0);
+                tests.extend(asked.map(|(kind, tokens)| Test { kind, tokens, depth, batch }));
+            }
+        }
+        match tests.is_empty() {
+            true => Err(usage("no test is left: every size of --pp and --tg is 0")),
+            false => Ok(tests),
+        }
     }
 }
 
-impl Plan {
-    /// Every combination; a model that does not continue one sequence token by token has prompts without a past only. Sizes
-    /// of 0 leave their kind of test out.
-    pub fn tests(&self, continues: bool) -> Vec<Test> {
-        let mut tests = Vec::new();
-        for &batch in &self.batch {
-            for &depth in self.depth.iter().filter(|depth| continues || **depth == 0) {
-                let prompts = self.pp.iter().map(|tokens| (Kind::Prompt, *tokens));
-                let generated = self.tg.iter().map(|tokens| (Kind::Generate, *tokens)).filter(|_| continues);
-                let sizes = prompts.chain(generated).filter(|(_, tokens)| *tokens > 0);
-                tests.extend(sizes.map(|(kind, tokens)| Test { kind, tokens, depth, batch }));
-            }
-        }
-        tests
+/// What was listed for an option, or what is usual; each size once.
+fn sizes(name: &str, listed: &[usize], usual: usize, least: usize) -> Result<Vec<usize>> {
+    match listed.iter().find(|n| !(least..=MOST).contains(*n)) {
+        Some(n) => Err(usage(format!("--{name} takes numbers from {least} to {MOST}, not {n}"))),
+        None if listed.is_empty() => Ok(vec![usual]),
+        None => Ok(once(listed)),
     }
+}
+
+/// Each number of a list, in order.
+pub(super) fn once(listed: &[usize]) -> Vec<usize> {
+    let is_new = |(at, n): &(usize, &usize)| !listed[..*at].contains(n);
+    listed.iter().enumerate().filter(is_new).map(|(_, n)| *n).collect()
 }
 
 #[cfg(test)]
@@ -108,10 +137,12 @@ mod tests {
 
     #[test]
     fn tests_have_the_usual_names() {
-        let plan = Plan { depth: vec![0, 512], batch: vec![1, 8], ..Plan::default() };
-        let names = |continues| plan.tests(continues).iter().map(ToString::to_string).collect::<Vec<_>>();
+        let names = |plan: &Plan, continues| -> Vec<String> {
+            plan.tests(continues).unwrap().iter().map(ToString::to_string).collect()
+        };
+        let plan = Plan { depth: vec![0, 512], batch: vec![1, 8, 1], ..Plan::default() };
         assert_eq!(
-            names(true),
+            names(&plan, true),
             [
                 "pp512",
                 "tg128",
@@ -123,7 +154,23 @@ mod tests {
                 "tg128 @ d512 x8"
             ]
         );
-        assert_eq!(names(false), ["pp512", "pp512 x8"]);
-        assert!(Plan { pp: vec![0], tg: vec![0], ..Plan::default() }.tests(true).is_empty());
+        let plan = Plan { pp: vec![4, 4, 2], tg: vec![0], batch: vec![1, 8], ..Plan::default() };
+        assert_eq!(names(&plan, false), ["pp4", "pp2", "pp4 x8", "pp2 x8"]);
+    }
+
+    #[test]
+    fn what_cannot_be_measured_is_wrong_usage() {
+        let none = Plan::default();
+        for (continues, word, plan) in [
+            (true, "no test is left", Plan { pp: vec![0], tg: vec![0], ..none.clone() }),
+            (false, "no test is left", Plan { pp: vec![0], ..none.clone() }),
+            (false, "--tg and --depth", Plan { tg: vec![8], ..none.clone() }),
+            (false, "--tg and --depth", Plan { depth: vec![0, 8], ..none.clone() }),
+            (true, "--batch takes", Plan { batch: vec![0], ..none.clone() }),
+            (true, "--pp takes", Plan { pp: vec![usize::MAX], ..none }),
+        ] {
+            let error = plan.tests(continues).unwrap_err();
+            assert!((error.code, error.exit) == ("usage", 2) && error.message.contains(word), "{error}");
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! The results as a table for people and as JSON (`docs/bench-json.md`).
 
 use formwork_ops::CacheFormat;
-use formwork_tensor::{Precision, Result};
+use formwork_tensor::{Level, Precision, Result};
 use serde_json::{Value, json};
 
 use super::machine::{Limits, cpu};
@@ -10,6 +10,7 @@ use super::plan::Test;
 use super::sample::Sample;
 use crate::model::{Info, Model};
 use crate::runner::args::Options;
+use crate::weights::Held;
 
 /// The version of the keys.
 const SCHEMA: u32 = 1;
@@ -21,17 +22,61 @@ pub(super) struct Row {
     pub(super) seconds: Sample,
 }
 
+/// What was found when the model was ready.
+pub(super) struct Loaded {
+    pub(super) seconds: f64,
+    /// The format that most weights are in.
+    pub(super) format: &'static str,
+    /// Where its matrices are.
+    pub(super) held: Held,
+    /// The SIMD level that kernels run at.
+    pub(super) level: Level,
+}
+
+impl Loaded {
+    /// Whether the matrices that most weights are in hold codes.
+    fn are_codes(&self) -> bool {
+        self.format.starts_with('q')
+    }
+
+    /// Whether products of many rows see their inputs in bf16 where that is asked for: packed matrices have such products,
+    /// those of codes in tiles alone.
+    fn rounds_products(&self) -> bool {
+        self.held.packed > 0 && (self.level == Level::Amx || self.level.has_bf16() && !self.are_codes())
+    }
+
+    /// Where matrices are, for people.
+    fn places(&self) -> String {
+        let Held { mapped, copied, packed, large_pages } = self.held;
+        let mebibytes = |bytes: u64| format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20));
+        let parts = [(mapped, "mapped"), (copied, "in memory as stored"), (packed, "packed")];
+        let parts = parts.into_iter().filter(|(bytes, _)| *bytes > 0);
+        let mut all: Vec<String> = parts.map(|(bytes, place)| format!("{} {place}", mebibytes(bytes))).collect();
+        if large_pages > 0 {
+            all.push(format!("{} of it with large pages asked for", mebibytes(large_pages)));
+        }
+        all.join(", ")
+    }
+
+    /// What asking for bf16 does here, for people.
+    fn rounding(&self) -> String {
+        match (self.level.has_bf16(), self.rounds_products()) {
+            (true, true) => "products and attention of prompts see inputs in bf16".to_string(),
+            (true, false) => "attention of prompts sees inputs in bf16, products do not".to_string(),
+            (false, _) => format!("nothing is rounded to bf16, which {} has no products of", self.level.name()),
+        }
+    }
+}
+
 /// Everything that was measured.
 pub(super) struct Report {
     info: Info,
     source: Option<String>,
-    /// The format that most weights are in.
-    format: &'static str,
+    loaded: Loaded,
     /// The format of keys and values.
     pub(super) cache: CacheFormat,
     /// How exactly products see their operands.
     pub(super) precision: Precision,
-    load_seconds: f64,
     pub(super) peak_memory: Option<u64>,
     /// For each context, its threads and what they can do.
     pub(super) limits: Vec<(usize, Limits)>,
@@ -39,17 +84,17 @@ pub(super) struct Report {
 }
 
 impl Report {
-    pub(super) fn new<M: Model>(options: &Options, load_seconds: f64, format: &'static str) -> Result<Self> {
+    pub(super) fn new<M: Model>(options: &Options, loaded: Loaded) -> Result<Self> {
         let source = options.weights().ok().map(|path| path.display().to_string());
         let (cache, precision) = (options.cache::<M>()?, options.precision()?);
         let (limits, rows) = (Vec::new(), Vec::new());
-        Ok(Self { info: M::INFO, source, format, cache, precision, load_seconds, peak_memory: None, limits, rows })
+        Ok(Self { info: M::INFO, source, loaded, cache, precision, peak_memory: None, limits, rows })
     }
 
     /// About how many bytes of weights a pass reads: what the read loop goes over.
     pub(super) fn bytes_of_a_pass(&self, bench: &Bench) -> u64 {
-        let weights = |row: &Row| bench.work.get(&row.test.to_string())?.weights.get(self.format).copied();
-        let size = if self.format == "f32" { 4 } else { 2 };
+        let weights = |row: &Row| bench.work.get(&row.test.to_string())?.weights.get(self.loaded.format).copied();
+        let size = if self.loaded.format == "f32" { 4 } else { 2 };
         let pass = |row: &Row| Some(weights(row)? / row.test.passes(self.info.generates) as u64);
         self.rows.iter().filter_map(pass).max().unwrap_or(self.info.parameters * size)
     }
@@ -59,11 +104,10 @@ impl Report {
         let limits = &self.limits[row.context].1;
         let work = bench.work.get(&row.test.to_string());
         let rate = |amount: Option<u64>| amount.map(|amount| row.seconds.map(|seconds| amount as f64 / seconds));
-        let quantised = self.format.starts_with('q');
-        let (peak, peak_name) = if quantised { (&limits.int8, "int8") } else { (&limits.f32, "f32") };
+        let (peak, peak_name) = if self.loaded.are_codes() { (&limits.int8, "int8") } else { (&limits.f32, "f32") };
         Figures {
             tokens: row.seconds.map(|seconds| row.test.all_tokens() as f64 / seconds),
-            bytes: rate(work.and_then(|work| work.bytes(self.format))),
+            bytes: rate(work.and_then(|work| work.bytes(self.loaded.format))),
             flops: rate(work.map(|work| work.flops)),
             read: limits.read.median(),
             peak: peak.median(),
@@ -82,18 +126,28 @@ impl Report {
             })
         });
         let tests = self.rows.iter().map(|row| self.test_json(row, bench));
+        let rounds = self.precision == Precision::Bf16;
         let report = json!({
             "schema": SCHEMA,
             "model": self.info.name,
             "task": self.info.task,
             "parameters": self.info.parameters,
             "weights": self.source,
-            "format": self.format,
+            "format": self.loaded.format,
             "cache_format": self.cache.name(),
+            "held": {
+                "mapped_bytes": self.loaded.held.mapped,
+                "copied_bytes": self.loaded.held.copied,
+                "packed_bytes": self.loaded.held.packed,
+                "large_page_bytes": self.loaded.held.large_pages,
+            },
+            "simd": self.loaded.level.name(),
             "precision": self.precision.name(),
+            "rounds_products": rounds && self.loaded.rounds_products(),
+            "rounds_attention": rounds && self.loaded.level.has_bf16(),
             "cpu": cpu(),
             "rounds": bench.repeat,
-            "load_seconds": self.load_seconds,
+            "load_seconds": self.loaded.seconds,
             "peak_memory_bytes": self.peak_memory,
             "limits": limits.collect::<Vec<Value>>(),
             "tests": tests.collect::<Vec<Value>>(),
@@ -122,17 +176,20 @@ impl Report {
 
     pub(super) fn table(&self, bench: &Bench) -> String {
         let source = self.source.as_deref().unwrap_or("random weights");
-        let mut out = format!("{}: {} parameters, {}, {source}", self.info.name, self.info.parameters, self.format);
+        let mut out =
+            format!("{}: {} parameters, {}, {source}", self.info.name, self.info.parameters, self.loaded.format);
         out += &if self.info.generates { format!(", cache {}\n", self.cache.name()) } else { "\n".to_string() };
-        if self.precision != Precision::default() {
-            out += &format!("products and attention of prompts see inputs in {}\n", self.precision.name());
+        out += &format!("matrices: {}; SIMD level {}\n", self.loaded.places(), self.loaded.level.name());
+        if self.precision == Precision::Bf16 {
+            out += &format!("{}\n", self.loaded.rounding());
         }
-        out += &format!("loaded in {:.2} s", self.load_seconds);
+        out += &format!("loaded in {:.2} s", self.loaded.seconds);
         if let Some(bytes) = self.peak_memory {
             out += &format!(", peak memory {} MiB", bytes >> 20);
         }
         for (threads, limits) in &self.limits {
-            out += &format!("\nlimits of {threads} threads: read {} GB/s", giga(limits.read.median()));
+            let threads = if *threads == 1 { "1 thread".to_string() } else { format!("{threads} threads") };
+            out += &format!("\nlimits of {threads}: read {} GB/s", giga(limits.read.median()));
             out += &format!(", f32 {} GFLOP/s", giga(limits.f32.median()));
             out += &format!(", int8 {} GOP/s", giga(limits.int8.median()));
         }
@@ -157,7 +214,7 @@ impl Report {
             );
         }
         let rounds = if bench.repeat == 1 { "one round".into() } else { format!("medians of {} rounds", bench.repeat) };
-        out + &format!("\n{rounds}; of peak: {}", if self.format.starts_with('q') { "int8" } else { "f32" })
+        out + &format!("\n{rounds}; of peak: {}", if self.loaded.are_codes() { "int8" } else { "f32" })
     }
 }
 
@@ -187,4 +244,38 @@ fn giga(value: Option<f64>) -> String {
 
 fn percent(share: Option<f64>) -> String {
     share.map_or_else(|| "-".to_string(), |share| format!("{:.0}%", share * 100.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use formwork_tensor::Level;
+
+    use super::{Held, Loaded};
+
+    fn loaded(level: Level, format: &'static str, held: Held) -> Loaded {
+        Loaded { seconds: 0.0, format, held, level }
+    }
+
+    #[test]
+    fn bf16_is_claimed_where_it_is_multiplied() {
+        let (mapped, packed) = (Held { mapped: 1, ..Held::default() }, Held { packed: 1, ..Held::default() });
+        for (level, format, held, due) in [
+            (Level::Amx, "f32", packed, "products and attention"),
+            (Level::Amx, "q8", packed, "products and attention"),
+            (Level::Avx512Bf16, "bf16", packed, "products and attention"),
+            (Level::Avx512Bf16, "q8", packed, "attention of prompts sees"),
+            (Level::Amx, "f32", mapped, "attention of prompts sees"),
+            (Level::Avx2, "bf16", packed, "nothing is rounded to bf16, which avx2"),
+        ] {
+            let said = loaded(level, format, held).rounding();
+            assert!(said.starts_with(due), "{level:?} {format}: {said}");
+        }
+    }
+
+    #[test]
+    fn places_are_those_that_matrices_have() {
+        let held = Held { mapped: 3 << 19, copied: 0, packed: 5 << 20, large_pages: 4 << 20 };
+        let said = loaded(Level::Avx2, "q8", held).places();
+        assert_eq!(said, "1.5 MiB mapped, 5.0 MiB packed, 4.0 MiB of it with large pages asked for");
+    }
 }
