@@ -5,10 +5,12 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
+use formwork_runtime::runner::JSON_ERRORS;
 use formwork_runtime::{Chosen, Continuation, Error, Next, Output, Result, Score, Texts, Windows};
 use formwork_text::{Engine, Facts};
 use serde_json::{Value, json};
 
+use crate::args::{Global, MessageFormat};
 use crate::problem::Problem;
 
 /// A running program; it ends with its standard input.
@@ -16,6 +18,16 @@ pub(crate) struct Program {
     child: Child,
     requests: Option<ChildStdin>,
     answers: BufReader<ChildStdout>,
+}
+
+/// A command of the program, which prints what is wrong as this tool does.
+pub(crate) fn command(executable: &Path, name: &str, global: &Global) -> Command {
+    let mut command = Command::new(executable);
+    if global.message_format == MessageFormat::Json {
+        command.arg(JSON_ERRORS);
+    }
+    command.arg(name);
+    command
 }
 
 /// What a model's program says of itself.

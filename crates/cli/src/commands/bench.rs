@@ -1,7 +1,6 @@
 //! `bench`: the generated crate on the clock, with the work of each test as the analysis counts it.
 
 use std::collections::BTreeMap;
-use std::process::Command;
 
 use formwork_analysis::{AnalysisError, DType, Questions, Work};
 use formwork_ir::Model;
@@ -12,7 +11,7 @@ use super::forward::status_of;
 use crate::args::{Bench, Global};
 use crate::cache::{self, Source};
 use crate::problem::{Outcome, Problem};
-use crate::specs;
+use crate::{program, specs};
 
 pub(super) fn run(options: &Bench, global: &Global) -> Outcome {
     let model = specs::load(&options.spec, global)?.model;
@@ -27,8 +26,8 @@ pub(super) fn run(options: &Bench, global: &Global) -> Outcome {
     let planned = formwork_ir::plan::plan(&model).model;
     let work = work(&planned, &tests, cache).map_err(|error| Problem::wrong("no-figure", error.to_string()))?;
     let executable = cache::executable(&model, &Source::find(options.runtime.as_deref())?, global.verbose)?;
-    let mut command = Command::new(&executable);
-    command.arg("bench").arg("--repeat").arg(options.repeat.to_string());
+    let mut command = program::command(&executable, "bench", global);
+    command.arg("--repeat").arg(options.repeat.to_string());
     if let Some(weights) = &options.weights {
         command.arg("--weights").arg(weights);
     }

@@ -24,7 +24,7 @@ pub(super) fn run(options: &text_args::Chat, global: &Global) -> Outcome {
     let executable = built_for_texts(&options.target, global)?;
     let generator = Generator::new(&folder, &program::facts(&executable)?)?;
     note_unapplied(&folder)?;
-    let mut engine = Program::start(command(&executable, "serve", &options.target))?;
+    let mut engine = Program::start(command(&executable, "serve", &options.target, global))?;
     let input = std::io::stdin().lock();
     let asks = input.is_terminal();
     let mut lines = input.split(b'\n');

@@ -24,7 +24,7 @@ pub(super) fn run(options: &Classify, global: &Global) -> Outcome {
     let facts = program::facts(&executable)?;
     let asked = formwork_text::Classify { batch: options.reading.batch, truncate: options.reading.truncate };
     let classifier = Classifier::new(&Folder::of(&options.target.weights), &facts, asked)?;
-    let mut engine = Program::start(command(&executable, "serve", &options.target))?;
+    let mut engine = Program::start(command(&executable, "serve", &options.target, global))?;
     let label = |label: Label| json!({"label": label.label, "score": label.score});
     for (input, labels) in inputs.iter().zip(classifier.classify(&mut engine, &inputs)?) {
         let mut line = json!({"text": input.text});

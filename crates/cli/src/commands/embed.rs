@@ -27,7 +27,7 @@ pub(super) fn run(options: &Embed, global: &Global) -> Outcome {
         prompt: options.prompt_name.clone(),
     };
     let embedder = Embedder::new(&Folder::of(&options.target.weights), &facts, asked)?;
-    let mut engine = Program::start(command(&executable, "serve", &options.target))?;
+    let mut engine = Program::start(command(&executable, "serve", &options.target, global))?;
     let vectors = embedder.embed(&mut engine, &texts)?;
     match output {
         Some(path) => vectors.write_npy(path)?,

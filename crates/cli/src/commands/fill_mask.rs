@@ -17,7 +17,7 @@ pub(super) fn run(options: &FillMask, global: &Global) -> Outcome {
     let executable = built_for_texts(&options.target, global)?;
     let facts = program::facts(&executable)?;
     let fill = formwork_text::FillMask::new(&Folder::of(&options.target.weights), &facts, options.top_k)?;
-    let mut engine = Program::start(command(&executable, "serve", &options.target))?;
+    let mut engine = Program::start(command(&executable, "serve", &options.target, global))?;
     let filler = |filler: Filler| json!({"token": filler.token, "id": filler.id, "score": filler.score});
     for (text, masks) in texts.iter().zip(fill.fill(&mut engine, &texts)?) {
         let masks: Vec<Vec<Value>> = masks.into_iter().map(|mask| mask.into_iter().map(filler).collect()).collect();

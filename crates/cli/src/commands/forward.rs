@@ -10,7 +10,7 @@ use super::tokenizer::spec::Named;
 use crate::args::{Forward, Global, Target};
 use crate::cache::{self, Source};
 use crate::problem::{Outcome, Problem};
-use crate::specs;
+use crate::{program, specs};
 
 pub(super) fn run(options: &Forward, global: &Global) -> Outcome {
     let mut arguments =
@@ -27,8 +27,10 @@ pub(super) fn run(options: &Forward, global: &Global) -> Outcome {
 /// Runs a command of the generated crate; its output and its exit status are ours.
 pub(super) fn pass(name: &str, target: &Target, arguments: Vec<OsString>, global: &Global) -> Outcome {
     let executable = built(&target.spec, target.runtime.as_deref(), global)?;
-    let status =
-        command(&executable, name, target).args(arguments).status().map_err(|e| Problem::io(&executable, &e))?;
+    let status = command(&executable, name, target, global)
+        .args(arguments)
+        .status()
+        .map_err(|e| Problem::io(&executable, &e))?;
     status_of(status.code())
 }
 
@@ -50,9 +52,9 @@ pub(super) fn built_for_texts(target: &Target, global: &Global) -> Result<PathBu
 }
 
 /// A command of the executable with the options that all share.
-pub(super) fn command(executable: &Path, name: &str, target: &Target) -> Command {
-    let mut command = Command::new(executable);
-    command.arg(name).arg("--weights").arg(&target.weights);
+pub(super) fn command(executable: &Path, name: &str, target: &Target, global: &Global) -> Command {
+    let mut command = program::command(executable, name, global);
+    command.arg("--weights").arg(&target.weights);
     if let Some(threads) = target.threads {
         command.arg("--threads").arg(threads.to_string());
     }

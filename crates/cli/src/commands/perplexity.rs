@@ -19,7 +19,7 @@ pub(super) fn run(options: &Perplexity, global: &Global) -> Outcome {
     let facts = program::facts(&executable)?;
     let generator = Generator::new(&Folder::of(&options.target.weights), &facts)?;
     let windows = Windows::new(options.window, options.stride, facts.max_positions)?;
-    let mut engine = Program::start(command(&executable, "serve", &options.target))?;
+    let mut engine = Program::start(command(&executable, "serve", &options.target, global))?;
     let score = generator.score(&mut engine, &text, windows)?;
     let (perplexity, nll, tokens) = (score.perplexity(), score.nll, score.tokens);
     if options.json {

@@ -2,12 +2,12 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use super::forward::{built, status_of};
 use crate::args::{Global, Quantize};
 use crate::problem::{Outcome, Problem};
-use crate::program::feed;
+use crate::program::{command, feed};
 use crate::staged::Staged;
 use formwork_text::{Folder, Start};
 
@@ -26,7 +26,7 @@ pub(super) fn run(options: &Quantize, global: &Global) -> Outcome {
     let staged = Staged::new(&options.output)?;
     staged.check(&files)?;
     staged.check(&[WEIGHTS.into()])?;
-    let status = quantise(options, &executable, &staged.path().join(WEIGHTS), ids)?;
+    let status = quantise(command(&executable, "quantize", global), options, &staged.path().join(WEIGHTS), ids)?;
     if status == 0 {
         copy(&files, folder.path(), staged.path())?;
         // Weights come last, so that whoever finds them finds a whole checkpoint.
@@ -48,17 +48,15 @@ fn refuse_in_place(from: &Path, to: &Path) -> Result<(), Problem> {
 }
 
 /// Runs the model's program, which writes the weights and prints what they have become.
-fn quantise(options: &Quantize, executable: &Path, output: &Path, ids: Vec<u32>) -> Outcome {
-    let mut child = std::process::Command::new(executable);
-    child.arg("quantize").arg("--weights").arg(&options.weights);
-    child.arg("--dtype").arg(&options.dtype).arg("--output").arg(output);
+fn quantise(mut child: Command, options: &Quantize, output: &Path, ids: Vec<u32>) -> Outcome {
+    child.arg("--weights").arg(&options.weights).arg("--dtype").arg(&options.dtype).arg("--output").arg(output);
     if let Some(threads) = options.threads {
         child.arg("--threads").arg(threads.to_string());
     }
     if options.json {
         child.arg("--json");
     }
-    let io = |error: std::io::Error| Problem::io(executable, &error);
+    let io = |error: std::io::Error| Problem::io("the model's program".as_ref(), &error);
     let mut child = child.stdin(Stdio::piped()).spawn().map_err(io)?;
     feed(&mut child, &[ids]);
     status_of(child.wait().map_err(io)?.code())

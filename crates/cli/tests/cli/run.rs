@@ -37,6 +37,13 @@ fn a_fixture_is_built_once_and_verified() {
     assert!(!first.out.contains("not compared"), "{}", first.out);
     let strict = run("/no/such/cargo", &["verify", "--input", &case, "--tolerance", "0"]);
     assert!(strict.status == 3 && strict.err.contains("diverges"), "{}", strict.err);
+    let wrong = run("/no/such/cargo", &["bench", "--threads", "1000000", "--message-format", "json"]);
+    let error: serde_json::Value = serde_json::from_str(&wrong.err).unwrap();
+    assert_eq!((wrong.status, &error["code"], &error["level"]), (2, &"usage".into(), &"error".into()));
+    for wrong in [["--batch", "0"], ["--pp", "18446744073709551615"], ["--repeat", "0"]] {
+        let ran = run("/no/such/cargo", &[&["bench"], &wrong[..]].concat());
+        assert!(ran.status == 2 && ran.err.contains("error[usage]"), "{wrong:?}: {}", ran.err);
+    }
     let bench =
         run("/no/such/cargo", &["bench", "--pp", "4", "--tg", "2", "--depth", "0,3", "--repeat", "2", "--json"]);
     assert_eq!(bench.status, 0, "{}", bench.err);

@@ -43,17 +43,34 @@ commands:
   info     prints facts about the model as JSON
   and with weights: [--dtype f32|bf16|f16|q8|q4|q4z] [--hold mapped|packed]
   and how exactly products of many rows, and attention of prompts, see their operands: [--precision full|bf16]
-  and where keys and values are kept: [--cache f32|f16|q8], their format";
+  and where keys and values are kept: [--cache f32|f16|q8], their format
+  and before any command: [--message-format=json]   an error as a JSON object";
+
+/// The first argument of a process whose error is to be a JSON object, as `formwork --message-format json` prints them.
+pub const JSON_ERRORS: &str = "--message-format=json";
 
 /// The whole `main` of a generated crate: parses the arguments of the process and runs the command.
 pub fn main<M: Model>() -> ExitCode {
-    match run::<M>(std::env::args_os().skip(1).collect()) {
+    let mut arguments: Vec<_> = std::env::args_os().skip(1).collect();
+    let in_json = arguments.first().is_some_and(|word| word == JSON_ERRORS);
+    if in_json {
+        arguments.remove(0);
+    }
+    match run::<M>(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{error}");
+            eprintln!("{}", if in_json { to_json(&error) } else { error.to_string() });
             ExitCode::from(error.exit)
         }
     }
+}
+
+fn to_json(error: &Error) -> String {
+    let Error { code, message, help, .. } = error;
+    let finding = json!({
+        "schema": 1, "level": "error", "code": code, "message": message, "labels": [], "notes": [], "help": help,
+    });
+    finding.to_string()
 }
 
 /// Runs a command given as arguments, the program's name left out.

@@ -26,7 +26,7 @@ pub(super) fn run(options: &Run, global: &Global) -> Outcome {
     let count = generator.count(options.count, longest)?;
     settings::note_unapplied(&folder)?;
     if options.prompts.is_some() || options.beams.is_some() {
-        let mut child = command(&executable, "generate", &options.target);
+        let mut child = command(&executable, "generate", &options.target, global);
         child.arg("-n").arg(count.to_string());
         match options.beams {
             None => settings::sampling(&mut child, &options.choice),
@@ -36,7 +36,7 @@ pub(super) fn run(options: &Run, global: &Global) -> Outcome {
         return answers::run(child, &texts, options, &executable);
     }
     let begin = Instant::now();
-    let mut serve = command(&executable, "serve", &options.target);
+    let mut serve = command(&executable, "serve", &options.target, global);
     if let Some(path) = &options.features {
         serve.arg("--features").arg(path);
     }

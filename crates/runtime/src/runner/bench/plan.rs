@@ -2,9 +2,7 @@
 
 use std::fmt;
 
-use formwork_tensor::Result;
-
-use super::super::args::usage;
+use formwork_tensor::{Error, Result};
 
 /// Tokens of a sequence that a model with a cache reads at once.
 pub(super) const PIECE: usize = 512;
@@ -95,7 +93,7 @@ impl Plan {
     pub fn tests(&self, continues: bool) -> Result<Vec<Test>> {
         let Self { pp, tg, depth, batch } = self;
         if !continues && tg.iter().chain(depth).any(|n| *n > 0) {
-            return Err(usage("--tg and --depth are for models that continue a sequence token by token"));
+            return Err(wrong("--tg and --depth are for models that continue a sequence token by token"));
         }
         let usual_tg = if continues { 128 } else { 0 };
         let [pp, tg] = [sizes("pp", pp, 512, 0)?, sizes("tg", tg, usual_tg, 0)?];
@@ -110,16 +108,20 @@ impl Plan {
             }
         }
         match tests.is_empty() {
-            true => Err(usage("no test is left: every size of --pp and --tg is 0")),
+            true => Err(wrong("no test is left: every size of --pp and --tg is 0")),
             false => Ok(tests),
         }
     }
 }
 
+fn wrong(message: impl Into<String>) -> Error {
+    Error::usage("usage", message).help("sizes are lists with commas, e.g. `--pp 128,512 --batch 1,8`")
+}
+
 /// What was listed for an option, or what is usual; each size once.
 fn sizes(name: &str, listed: &[usize], usual: usize, least: usize) -> Result<Vec<usize>> {
     match listed.iter().find(|n| !(least..=MOST).contains(*n)) {
-        Some(n) => Err(usage(format!("--{name} takes numbers from {least} to {MOST}, not {n}"))),
+        Some(n) => Err(wrong(format!("--{name} takes numbers from {least} to {MOST}, not {n}"))),
         None if listed.is_empty() => Ok(vec![usual]),
         None => Ok(once(listed)),
     }
