@@ -45,7 +45,7 @@ pub use figures::Figure;
 pub use formula::{Formula, Term};
 pub use liveness::Peak;
 pub use machine::Machine;
-pub use memory::Memory;
+pub use memory::{Memory, working_memory};
 pub use params::Params;
 pub use question::{AttentionCount, Questions};
 pub use report::{Flops, Formulas, Report, report};

@@ -1,11 +1,12 @@
 //! Bytes of weights, and the working memory of a forward pass.
 
-use formwork_ops::{Param, Role};
+use formwork_ir::Model;
+use formwork_ops::{CacheFormat, Param, Role};
 
 use crate::liveness::{Peak, peak};
-use crate::run::{Run, fixed};
+use crate::run::{Run, check, fixed};
 use crate::visit::Census;
-use crate::{AnalysisError, DType, exact};
+use crate::{AnalysisError, DType, Questions, exact};
 
 /// Bytes that a model takes.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,6 +28,19 @@ impl Memory {
     pub fn weights_in(&self, dtype: DType) -> u128 {
         self.weights.iter().find(|(d, _)| *d == dtype).map_or(0, |(_, bytes)| *bytes)
     }
+}
+
+/// Bytes that a pass needs beside the weights: what is kept in a format once its tokens are in, and the largest sum of values
+/// alive at once, of which the last token's results are wanted alone.
+///
+/// # Errors
+/// As [`report`](crate::report).
+pub fn working_memory(model: &Model, q: &Questions, cache: CacheFormat) -> Result<u128, AnalysisError> {
+    check(q)?;
+    let run = Run::prompt(model, q);
+    let kept = crate::cache::cache(&Census::of(model), &run)?;
+    let format = DType::ALL.into_iter().find(|dtype| dtype.name() == cache.name()).unwrap_or(DType::F32);
+    exact::add("the working memory", kept.bytes_in(format), peak(model, &run)?.bytes)
 }
 
 fn weights(census: &Census<'_>, dtype: DType) -> Result<u128, AnalysisError> {

@@ -64,6 +64,11 @@ const CODES: &[(&str, &str)] = &[
          `CARGO` to the path of cargo.",
     ),
     ("no-figure", "A count left the range of 128-bit integers, or depends on a size that the run does not have."),
+    (
+        "no-memory",
+        "`bench` would need more memory for caches and for what a pass works with than the system has left, or than the limit of \
+         the process (`ulimit -v`) allows. Weights come on top.",
+    ),
     ("no-runtime", "`--runtime` is the folder of the runtime's own crate, the one with its `Cargo.toml`."),
     (
         "no-start-token",

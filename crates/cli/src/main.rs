@@ -8,6 +8,7 @@ mod codes;
 mod commands;
 mod crates;
 mod instance;
+mod memory;
 mod output;
 mod problem;
 mod program;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use formwork_analysis::{AnalysisError, DType, Questions, Work};
+use formwork_analysis::{AnalysisError, DType, Questions, Work, working_memory};
 use formwork_ir::Model;
 use formwork_runtime::CacheFormat;
 use formwork_runtime::runner::bench::{self, Kind, Plan, Test};
@@ -11,7 +11,7 @@ use super::forward::status_of;
 use crate::args::{Bench, Global};
 use crate::cache::{self, Source};
 use crate::problem::{Outcome, Problem};
-use crate::{program, specs};
+use crate::{memory, program, specs};
 
 pub(super) fn run(options: &Bench, global: &Global) -> Outcome {
     let model = specs::load(&options.spec, global)?.model;
@@ -24,7 +24,8 @@ pub(super) fn run(options: &Bench, global: &Global) -> Outcome {
     let tests = plan.tests(model.generates())?;
     let cache = options.holding.cache.as_deref().and_then(CacheFormat::named).unwrap_or_default();
     let planned = formwork_ir::plan::plan(&model).model;
-    let work = work(&planned, &tests, cache).map_err(|error| Problem::wrong("no-figure", error.to_string()))?;
+    let work = work(&planned, &tests, cache).map_err(no_figure)?;
+    check_memory(&planned, &tests, cache)?;
     let executable = cache::executable(&model, &Source::find(options.runtime.as_deref())?, global.verbose)?;
     let mut command = program::command(&executable, "bench", global);
     command.arg("--repeat").arg(options.repeat.to_string());
@@ -51,6 +52,32 @@ pub(super) fn run(options: &Bench, global: &Global) -> Outcome {
     status_of(status.code())
 }
 
+/// Refuses tests that need more memory than the system has left, weights aside: a process without memory is ended, not asked.
+fn check_memory(model: &Model, tests: &[Test], cache: CacheFormat) -> Result<(), Problem> {
+    let Some(left) = memory::left() else { return Ok(()) };
+    for test in tests {
+        let pass = test.tokens.div_ceil(test.passes(model.generates()));
+        let last = question(test, pass, test.depth + test.tokens - pass);
+        let needed = working_memory(model, &last, cache).map_err(no_figure)?;
+        if needed > left {
+            let gib = |bytes: u128| bytes as f64 / f64::from(1 << 30);
+            let message =
+                format!("`{test}` needs {:.1} GiB beside the weights; {:.1} are left", gib(needed), gib(left));
+            return Err(Problem::wrong("no-memory", message).help("ask for less with --batch, --pp and --depth"));
+        }
+    }
+    Ok(())
+}
+
+fn no_figure(error: AnalysisError) -> Problem {
+    Problem::wrong("no-figure", error.to_string())
+}
+
+/// A pass of a test over so many tokens after others.
+fn question(test: &Test, seq: usize, context: usize) -> Questions {
+    Questions { batch: test.batch as u128, seq: seq as u128, context: context as u128, ..Questions::default() }
+}
+
 /// The work of every test by its name.
 fn work(model: &Model, tests: &[Test], cache: CacheFormat) -> Result<BTreeMap<String, bench::Work>, AnalysisError> {
     let mut all = BTreeMap::new();
@@ -72,19 +99,13 @@ fn work(model: &Model, tests: &[Test], cache: CacheFormat) -> Result<BTreeMap<St
 /// All passes of a test: a prompt's FLOPs are those of the whole prompt, a step of decoding is taken in the middle.
 fn of(model: &Model, test: &Test, dtype: DType, cache: CacheFormat) -> Result<Work, AnalysisError> {
     let passes = test.passes(model.generates()) as u128;
-    let question = |seq: usize, context: usize| Questions {
-        batch: test.batch as u128,
-        seq: seq as u128,
-        context: context as u128,
-        ..Questions::default()
-    };
     match test.kind {
         Kind::Prompt => {
-            let work = Work::forward(model, &question(test.tokens, test.depth), dtype, cache)?;
+            let work = Work::forward(model, &question(test, test.tokens, test.depth), dtype, cache)?;
             Ok(Work { weights: work.weights.saturating_mul(passes), ..work })
         }
         Kind::Generate => {
-            let middle = question(1, test.depth + test.tokens / 2);
+            let middle = question(test, 1, test.depth + test.tokens / 2);
             let work = Work::decode(model, &middle, dtype, cache)?.unwrap_or_default();
             let [flops, weights, cache] = [work.flops, work.weights, work.cache].map(|n| n.saturating_mul(passes));
             Ok(Work { flops, weights, cache })

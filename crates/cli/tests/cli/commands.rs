@@ -1,6 +1,6 @@
 //! Exit statuses and outputs of the commands that run no model.
 
-use crate::support::{fixture, formwork};
+use crate::support::{fixture, formwork, ran, root};
 use serde_json::Value;
 
 #[test]
@@ -41,6 +41,16 @@ fn statuses_tell_faults_apart() {
     ] {
         assert_eq!(formwork(&arguments).status, status, "{arguments:?}");
     }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn bench_asks_for_no_more_memory_than_there_is() {
+    let words = "ulimit -v 3000000; exec \"$0\" bench \"$1\" --pp 0 --tg 1 --batch 1000000";
+    let tiny = root().join("specs/tiny.toml").display().to_string();
+    let mut shell = std::process::Command::new("sh");
+    let ran = ran(shell.args(["-c", words, env!("CARGO_BIN_EXE_formwork"), &tiny]));
+    assert!(ran.status == 1 && ran.err.contains("error[no-memory]"), "{}", ran.err);
 }
 
 #[test]
