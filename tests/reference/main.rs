@@ -4,6 +4,7 @@
 #![allow(clippy::approx_constant, reason = "numbers of configs")]
 
 mod beams;
+mod texts;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -31,4 +32,5 @@ fn check<M: Model>(folder: &str, flops: u128, same_code: bool) {
         }
     }
     beams::check::<M>(folder);
+    texts::check::<M>(folder);
 }

@@ -20,6 +20,7 @@ pub(crate) fn implementation(model: &Model, caches: &Caches<'_>) -> TokenStream 
     let mut inputs: Vec<&str> = model.inputs.iter().map(|i| i.external).collect();
     inputs.dedup();
     let generates = model.generates() && output == "logits";
+    let packs = model.packs();
     let vocabulary = vocabulary(model).map_or(quote!(0), |p| caches.constants.size(&p));
     let positions = max_positions(model).map_or(quote!(None), |p| {
         let size = caches.constants.size(&p);
@@ -46,6 +47,7 @@ pub(crate) fn implementation(model: &Model, caches: &Caches<'_>) -> TokenStream 
                 output: #output,
                 inputs: &[#(#inputs),*],
                 generates: #generates,
+                packs: #packs,
                 vocab_size: #vocabulary,
                 max_positions: #positions,
                 parameters: PARAMETERS,

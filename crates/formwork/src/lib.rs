@@ -97,6 +97,7 @@ impl Model for Unavailable {
         output: "nothing",
         inputs: &[],
         generates: false,
+        packs: false,
         vocab_size: 0,
         max_positions: None,
         parameters: 0,

@@ -227,7 +227,19 @@ impl Model {
 
     /// Whether a step depends on earlier steps' tokens through a cache.
     pub fn generates(&self) -> bool {
-        self.modules.iter().any(|m| any_state(&m.nodes))
+        self.has_op(|op| op.facts.state.is_some())
+    }
+
+    /// Whether several texts may stand in one row, one after the other: they are its only input, nothing is kept of them, and every
+    /// op keeps them apart.
+    pub fn packs(&self) -> bool {
+        let mut streams = self.inputs.iter().filter(|input| input.kind != Kind::Ids);
+        let is_alone = streams.next().is_some_and(ModelInput::is_token_stream) && streams.next().is_none();
+        is_alone && !self.has_op(|op| op.facts.state.is_some() || !op.op.packs)
+    }
+
+    fn has_op(&self, is_meant: impl Fn(&OpNode) -> bool + Copy) -> bool {
+        self.modules.iter().any(|module| any_op(&module.nodes, is_meant))
     }
 
     /// Drops ids beside a stream, such as kinds of segments, that this instance has no use for.
@@ -254,10 +266,10 @@ fn reads(nodes: &[Node], id: ValueId) -> bool {
     })
 }
 
-fn any_state(nodes: &[Node]) -> bool {
-    nodes.iter().any(|n| match &n.kind {
-        NodeKind::Op(op) => op.facts.state.is_some(),
-        NodeKind::Once(inner) | NodeKind::Together(inner) => any_state(inner),
+fn any_op(nodes: &[Node], is_meant: impl Fn(&OpNode) -> bool + Copy) -> bool {
+    nodes.iter().any(|node| match &node.kind {
+        NodeKind::Op(op) => is_meant(op),
+        NodeKind::Once(inner) | NodeKind::Together(inner) => any_op(inner, is_meant),
         NodeKind::Call(_) | NodeKind::Repeat(_) | NodeKind::Probe(..) => false,
     })
 }

@@ -37,6 +37,7 @@ macro_rules! activations {
             inputs: &[Input::tensor("x")],
             attrs: &[],
             stream_of: None,
+            packs: true,
             facts: |call| pointwise(call, $name, $plain, $special, Vec::new()),
         };
     )*};
@@ -60,6 +61,7 @@ pub(crate) static SOFTCAP: Op = Op {
     inputs: &[Input::tensor("x")],
     attrs: &[Attr::required("cap", AttrType::Float)],
     stream_of: None,
+    packs: true,
     facts: |call| {
         let cap = call.float("cap")?;
         pointwise(call, "softcap", 2, 1, vec![Lit::F32(cap)])
@@ -83,6 +85,7 @@ macro_rules! gated {
             inputs: &[Input::tensor("gate"), Input::tensor("up")],
             attrs: &[],
             stream_of: None,
+            packs: true,
             facts: |call| gated(call, $name, $plain, $special),
         };)*
     };

@@ -11,6 +11,7 @@ macro_rules! binary {
             inputs: &[Input::tensor("a"), Input::tensor("b")],
             attrs: &[],
             stream_of: None,
+            packs: true,
             facts: |call| binary(call, $name, $symbol),
         };
     )*};
@@ -29,6 +30,7 @@ pub(crate) static SCALE: Op = Op {
     inputs: &[Input::tensor("x")],
     attrs: &[Attr::required("factor", AttrType::Float)],
     stream_of: None,
+    packs: true,
     facts: |call| {
         let x = call.input("x")?;
         Ok(Facts {

@@ -18,6 +18,7 @@ pub static ASKED: Op = Op {
     inputs: &[Input::tensor("x")],
     attrs: &[],
     stream_of: Some(0),
+    packs: true,
     facts,
 };
 

@@ -56,6 +56,7 @@ pub(crate) static ATTENTION: Op = Op {
         Attr::with("rope", AttrType::Declared("rope_config"), AttrDefault::Null),
     ],
     stream_of: Some(1),
+    packs: true,
     facts,
 };
 

@@ -14,6 +14,7 @@ pub(crate) static BATCH_NORM: Op = Op {
     inputs: &[Input::tensor("x")],
     attrs: &[Attr::with("eps", AttrType::Float, AttrDefault::Float(1e-5))],
     stream_of: None,
+    packs: true,
     facts,
 };
 

@@ -14,6 +14,7 @@ pub(crate) static BLOCK_LINEAR: Op = Op {
     inputs: &[Input::tensor("x")],
     attrs: &[],
     stream_of: None,
+    packs: true,
     facts,
 };
 

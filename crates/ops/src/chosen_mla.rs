@@ -19,6 +19,7 @@ pub(crate) static CHOSEN_MLA: Op = Op {
         Attr::required("decoding", AttrType::Declared("latent_decoding")),
     ],
     stream_of: Some(1),
+    packs: false,
     facts,
 };
 

@@ -17,6 +17,7 @@ pub(crate) static CLAMP: Op = Op {
         Attr::with("high", AttrType::Float, AttrDefault::Null),
     ],
     stream_of: None,
+    packs: true,
     facts,
 };
 

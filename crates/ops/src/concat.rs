@@ -14,6 +14,7 @@ pub(crate) static CONCAT: Op = Op {
     inputs: &[Input::tensor("a"), Input::tensor("b")],
     attrs: &[],
     stream_of: None,
+    packs: true,
     facts,
 };
 

@@ -18,6 +18,7 @@ pub(crate) static DECAYED_ATTENTION: Op = Op {
     inputs: &[Input::tensor("q"), Input::tensor("k"), Input::tensor("v")],
     attrs: &[Attr::required("factor", AttrType::Float)],
     stream_of: Some(1),
+    packs: false,
     facts,
 };
 

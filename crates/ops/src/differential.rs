@@ -14,6 +14,7 @@ pub(crate) static DIFFERENTIAL: Op = Op {
     inputs: &[Input::tensor("a"), Input::tensor("b")],
     attrs: &[Attr::required("d", AttrType::Int)],
     stream_of: None,
+    packs: true,
     facts,
 };
 

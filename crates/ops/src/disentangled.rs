@@ -14,6 +14,7 @@ pub(crate) static CONTENT_TO_POSITION: Op = Op {
     inputs: &[Input::tensor("q"), Input::tensor("table")],
     attrs: ATTRS,
     stream_of: None,
+    packs: false,
     facts: |call| facts(call, "q", "content_to_position"),
 };
 
@@ -24,6 +25,7 @@ pub(crate) static POSITION_TO_CONTENT: Op = Op {
     inputs: &[Input::tensor("k"), Input::tensor("table")],
     attrs: ATTRS,
     stream_of: None,
+    packs: false,
     facts: |call| facts(call, "k", "position_to_content"),
 };
 

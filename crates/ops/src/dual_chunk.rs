@@ -28,6 +28,7 @@ pub(crate) static DUAL_CHUNK_ATTENTION: Op = Op {
         Attr::with("scale", AttrType::Float, AttrDefault::Null),
     ],
     stream_of: Some(1),
+    packs: false,
     facts,
 };
 

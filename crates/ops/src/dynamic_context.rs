@@ -20,6 +20,7 @@ pub(crate) static TOP_KEYS: Op = Op {
     inputs: &[Input::tensor("q"), Input::tensor("k"), Input::tensor("w")],
     attrs: &[Attr::required("n", AttrType::Int)],
     stream_of: Some(1),
+    packs: false,
     facts: top_keys_facts,
 };
 
@@ -30,6 +31,7 @@ pub(crate) static CHOSEN_ATTENTION: Op = Op {
     inputs: &[Input::tensor("q"), Input::tensor("k"), Input::tensor("v"), Input::ids("keys")],
     attrs: &[Attr::with("scale", AttrType::Float, AttrDefault::Null)],
     stream_of: Some(1),
+    packs: false,
     facts: chosen_facts,
 };
 

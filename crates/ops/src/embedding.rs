@@ -14,6 +14,7 @@ pub(crate) static EMBEDDING: Op = Op {
     inputs: &[Input::ids("ids")],
     attrs: &[Attr::required("rows", AttrType::Int), Attr::required("d", AttrType::Int)],
     stream_of: None,
+    packs: true,
     facts,
 };
 

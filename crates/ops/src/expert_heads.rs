@@ -18,6 +18,7 @@ pub(crate) static EXPERT_HEADS: Op = Op {
         Attr::required("d_head", AttrType::Int),
     ],
     stream_of: None,
+    packs: true,
     facts: heads,
 };
 
@@ -28,6 +29,7 @@ pub(crate) static MERGE_EXPERT_HEADS: Op = Op {
     inputs: &[Input::tensor("x"), Input::tensor("weights"), Input::ids("chosen")],
     attrs: &[Attr::required("n_experts", AttrType::Int), Attr::required("d_out", AttrType::Int)],
     stream_of: None,
+    packs: true,
     facts: merged,
 };
 

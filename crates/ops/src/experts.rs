@@ -29,6 +29,7 @@ pub(crate) static EXPERTS: Op = Op {
         Attr::with("weigh_inputs", AttrType::Bool, AttrDefault::Bool(false)),
     ],
     stream_of: None,
+    packs: true,
     facts,
 };
 

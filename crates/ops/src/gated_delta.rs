@@ -33,6 +33,7 @@ pub(crate) static GATED_DELTA: Op = Op {
     ],
     attrs: NO_ATTRS,
     stream_of: Some(1),
+    packs: false,
     facts,
 };
 
@@ -43,6 +44,7 @@ pub(crate) static LOG_DECAY: Op = Op {
     inputs: &[Input::tensor("x")],
     attrs: NO_ATTRS,
     stream_of: None,
+    packs: true,
     facts: log_decay_facts,
 };
 

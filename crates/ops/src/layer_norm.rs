@@ -20,6 +20,7 @@ pub(crate) static LAYER_NORM: Op = Op {
         Attr::with("weight", AttrType::Bool, AttrDefault::Bool(true)),
     ],
     stream_of: None,
+    packs: true,
     facts,
 };
 

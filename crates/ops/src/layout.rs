@@ -12,6 +12,7 @@ pub(crate) static HEADS: Op = Op {
     inputs: &[Input::tensor("x")],
     attrs: &[Attr::required("n", AttrType::Int)],
     stream_of: None,
+    packs: true,
     facts: heads,
 };
 
@@ -22,6 +23,7 @@ pub(crate) static MERGE_HEADS: Op = Op {
     inputs: &[Input::tensor("x")],
     attrs: &[],
     stream_of: None,
+    packs: true,
     facts: merge_heads,
 };
 
@@ -32,17 +34,8 @@ pub(crate) static SPLIT: Op = Op {
     inputs: &[Input::tensor("x")],
     attrs: &[Attr::required("widths", AttrType::IntList)],
     stream_of: None,
+    packs: true,
     facts: split,
-};
-
-pub(crate) static FIRST_TOKEN: Op = Op {
-    name: "first_token",
-    summary: "[B, S, d] to [B, d], the state of each sequence's first token",
-    source: "Devlin et al. 2018, arXiv:1810.04805, section 3",
-    inputs: &[Input::tensor("x")],
-    attrs: &[],
-    stream_of: None,
-    facts: first_token,
 };
 
 fn moved(outputs: Vec<Type>, name: &'static str, args: Vec<Lit>) -> Facts {
@@ -135,10 +128,3 @@ fn split(call: &Call<'_>) -> Result<Facts, OpError> {
     Ok(moved(outputs, "split", vec![Lit::Array(widths.into_iter().map(Lit::Size).collect())]))
 }
 
-fn first_token(call: &Call<'_>) -> Result<Facts, OpError> {
-    let x = call.input("x")?;
-    let [batch, _, d] = x.shape.as_slice() else {
-        return Err(OpError::new(format!("`first_token` takes [B, S, d], not {x}")).at("x"));
-    };
-    Ok(moved(vec![Type::f32(vec![batch.clone(), d.clone()])], "first_token", Vec::new()))
-}

@@ -62,7 +62,7 @@ catalogue! {
     expert_heads: EXPERT_HEADS, MERGE_EXPERT_HEADS;
     experts: EXPERTS;
     layer_norm: LAYER_NORM;
-    layout: FIRST_TOKEN, HEADS, MERGE_HEADS, SPLIT;
+    layout: HEADS, MERGE_HEADS, SPLIT;
     linear: LINEAR;
     linear_attention: LINEAR_ATTENTION;
     mla: MLA;
@@ -70,7 +70,7 @@ catalogue! {
     mask_dropout: MASK_DROPOUT;
     padded_positions: PADDED_POSITIONS;
     parameter: PARAMETER;
-    pool: LAST_TOKEN, MEAN_TOKEN;
+    pool: FIRST_TOKEN, LAST_TOKEN, MEAN_TOKEN;
     positions: POSITIONS, SINUSOIDAL;
     relative_bias: RELATIVE_BIAS;
     rg_lru: RG_LRU;

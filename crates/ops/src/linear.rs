@@ -17,6 +17,7 @@ pub(crate) static LINEAR: Op = Op {
         Attr::with("bias", AttrType::Bool, AttrDefault::Bool(false)),
     ],
     stream_of: None,
+    packs: true,
     facts,
 };
 

@@ -25,6 +25,7 @@ pub(crate) static LINEAR_ATTENTION: Op = Op {
         Attr::with("causal", AttrType::Bool, AttrDefault::Bool(true)),
     ],
     stream_of: Some(1),
+    packs: false,
     facts,
 };
 

@@ -14,6 +14,7 @@ pub(crate) static MASK_DROPOUT: Op = Op {
     inputs: &[Input::tensor("x"), Input::tokens("tokens")],
     attrs: &[Attr::required("mask", AttrType::Natural), Attr::required("trained", AttrType::Float)],
     stream_of: None,
+    packs: false,
     facts,
 };
 

@@ -27,6 +27,7 @@ pub(crate) static MLA: Op = Op {
         Attr::required("decoding", AttrType::Declared("latent_decoding")),
     ],
     stream_of: Some(1),
+    packs: false,
     facts,
 };
 

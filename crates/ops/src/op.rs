@@ -20,6 +20,8 @@ pub struct Op {
     pub attrs: &'static [Attr],
     /// The operand whose sequence decides which token stream (positions, padding) the op reads.
     pub stream_of: Option<usize>,
+    /// Whether the op computes the same where several texts are packed into one row, one after the other.
+    pub packs: bool,
     /// The rules.
     pub facts: fn(&Call<'_>) -> Result<Facts, OpError>,
 }

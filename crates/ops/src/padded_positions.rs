@@ -14,6 +14,7 @@ pub(crate) static PADDED_POSITIONS: Op = Op {
     inputs: &[Input::tokens("tokens")],
     attrs: &[Attr::required("padding", AttrType::Natural)],
     stream_of: None,
+    packs: true,
     facts,
 };
 

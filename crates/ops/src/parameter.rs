@@ -17,6 +17,7 @@ pub(crate) static PARAMETER: Op = Op {
         Attr::with("buffer", AttrType::Bool, AttrDefault::Bool(false)),
     ],
     stream_of: None,
+    packs: true,
     facts,
 };
 

@@ -5,7 +5,24 @@ use crate::{Call, Facts, Flops, Form, Input, Op, OpError, Poly, Type};
 #[cfg(feature = "kernels")]
 mod kernel;
 #[cfg(feature = "kernels")]
-pub use kernel::{last_token, mean_token};
+pub use kernel::{first_token, last_token, mean_token};
+
+pub(crate) static FIRST_TOKEN: Op = Op {
+    name: "first_token",
+    summary: "[B, S, d] to [B, d], the state of each sequence's first token",
+    source: "Devlin et al. 2018, arXiv:1810.04805, section 3",
+    inputs: &[Input::tensor("x")],
+    attrs: &[],
+    stream_of: Some(0),
+    packs: true,
+    facts: |call| {
+        let x = call.input("x")?;
+        let [batch, _, d] = x.shape.as_slice() else {
+            return Err(OpError::new(format!("`first_token` takes [B, S, d], not {x}")).at("x"));
+        };
+        Ok(facts("first_token", vec![batch.clone(), d.clone()], Flops::none()))
+    },
+};
 
 pub(crate) static MEAN_TOKEN: Op = Op {
     name: "mean_token",
@@ -14,6 +31,7 @@ pub(crate) static MEAN_TOKEN: Op = Op {
     inputs: &[Input::tensor("x"), Input::tokens("tokens")],
     attrs: &[],
     stream_of: None,
+    packs: true,
     facts: |call| pooled(call, "mean_token", true),
 };
 
@@ -24,6 +42,7 @@ pub(crate) static LAST_TOKEN: Op = Op {
     inputs: &[Input::tensor("x"), Input::tokens("tokens")],
     attrs: &[],
     stream_of: None,
+    packs: true,
     facts: |call| pooled(call, "last_token", false),
 };
 
@@ -35,11 +54,11 @@ fn pooled(call: &Call<'_>, name: &'static str, sums: bool) -> Result<Facts, OpEr
     if !tokens.shape.iter().zip([batch, length]).all(|(a, b)| a.same(b)) {
         return Err(OpError::new(format!("{x} are not states of {tokens}")).at("x"));
     }
-    Ok(Facts {
-        outputs: vec![Type::f32(vec![batch.clone(), d.clone()])],
-        params: Vec::new(),
-        flops: if sums { Flops::pointwise(x.numel(), Poly::zero()) } else { Flops::none() },
-        state: None,
-        form: Form::Source { name, args: Vec::new() },
-    })
+    let flops = if sums { Flops::pointwise(x.numel(), Poly::zero()) } else { Flops::none() };
+    Ok(facts(name, vec![batch.clone(), d.clone()], flops))
+}
+
+fn facts(name: &'static str, shape: Vec<Poly>, flops: Flops) -> Facts {
+    let form = Form::Source { name, args: Vec::new() };
+    Facts { outputs: vec![Type::f32(shape)], params: Vec::new(), flops, state: None, form }
 }

@@ -14,6 +14,7 @@ pub(crate) static POSITIONS: Op = Op {
     inputs: &[Input::tokens("tokens")],
     attrs: &[Attr::with("offset", AttrType::Natural, AttrDefault::Int(0))],
     stream_of: None,
+    packs: true,
     facts: positions_facts,
 };
 
@@ -29,6 +30,7 @@ pub(crate) static SINUSOIDAL: Op = Op {
         Attr::with("interleaved", AttrType::Bool, AttrDefault::Bool(false)),
     ],
     stream_of: None,
+    packs: true,
     facts: sinusoidal_facts,
 };
 

@@ -19,6 +19,7 @@ pub(crate) static RELATIVE_BIAS: Op = Op {
         Attr::with("bidirectional", AttrType::Bool, AttrDefault::Bool(true)),
     ],
     stream_of: None,
+    packs: false,
     facts,
 };
 

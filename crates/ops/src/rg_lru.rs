@@ -14,6 +14,7 @@ pub(crate) static RG_LRU: Op = Op {
     inputs: &[Input::tensor("x"), Input::tensor("i"), Input::tensor("r")],
     attrs: &[],
     stream_of: Some(0),
+    packs: false,
     facts,
 };
 

@@ -19,6 +19,7 @@ pub(crate) static RMS_NORM: Op = Op {
         Attr::with("groups", AttrType::Int, AttrDefault::Int(1)),
     ],
     stream_of: None,
+    packs: true,
     facts,
 };
 

@@ -22,6 +22,7 @@ pub(crate) static ROPE: Op = Op {
     inputs: &[Input::tensor("x")],
     attrs: &[Attr::required("config", AttrType::Declared("rope_config"))],
     stream_of: Some(0),
+    packs: true,
     facts,
 };
 

@@ -20,6 +20,7 @@ pub(crate) static ROUTE: Op = Op {
         Attr::with("factor", AttrType::Float, AttrDefault::Float(1.0)),
     ],
     stream_of: None,
+    packs: true,
     facts,
 };
 

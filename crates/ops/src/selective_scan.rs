@@ -14,6 +14,7 @@ pub(crate) static SELECTIVE_SCAN: Op = Op {
     inputs: &[Input::tensor("x"), Input::tensor("dt"), Input::tensor("b"), Input::tensor("c")],
     attrs: &[],
     stream_of: Some(0),
+    packs: false,
     facts,
 };
 

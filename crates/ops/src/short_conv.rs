@@ -14,6 +14,7 @@ pub(crate) static SHORT_CONV: Op = Op {
     inputs: &[Input::tensor("x")],
     attrs: &[Attr::required("n", AttrType::Int), Attr::with("bias", AttrType::Bool, AttrDefault::Bool(false))],
     stream_of: Some(0),
+    packs: false,
     facts,
 };
 

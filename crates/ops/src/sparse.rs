@@ -22,6 +22,7 @@ pub(crate) static SPARSE_ATTENTION: Op = Op {
         Attr::with("scale", AttrType::Float, AttrDefault::Null),
     ],
     stream_of: Some(1),
+    packs: false,
     facts,
 };
 

@@ -20,6 +20,7 @@ pub(crate) static STATE_SPACE: Op = Op {
         Attr::with("high", AttrType::Float, AttrDefault::Null),
     ],
     stream_of: Some(0),
+    packs: false,
     facts,
 };
 

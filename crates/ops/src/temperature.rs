@@ -18,6 +18,7 @@ pub(crate) static TEMPERATURE: Op = Op {
         Attr::with("offset", AttrType::Int, AttrDefault::Int(0)),
     ],
     stream_of: Some(0),
+    packs: true,
     facts,
 };
 

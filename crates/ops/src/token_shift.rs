@@ -14,6 +14,7 @@ pub(crate) static TOKEN_SHIFT: Op = Op {
     inputs: &[Input::tensor("x")],
     attrs: &[],
     stream_of: Some(0),
+    packs: false,
     facts,
 };
 

@@ -14,6 +14,7 @@ pub(crate) static WITHIN_CAPACITY: Op = Op {
     inputs: &[Input::tensor("weights"), Input::ids("chosen")],
     attrs: &[Attr::required("n", AttrType::Int)],
     stream_of: None,
+    packs: false,
     facts,
 };
 

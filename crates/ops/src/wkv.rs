@@ -14,6 +14,7 @@ pub(crate) static WKV: Op = Op {
     inputs: &[Input::tensor("k"), Input::tensor("v")],
     attrs: &[],
     stream_of: Some(0),
+    packs: false,
     facts,
 };
 

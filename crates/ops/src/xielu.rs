@@ -14,6 +14,7 @@ pub(crate) static XIELU: Op = Op {
     inputs: &[Input::tensor("x")],
     attrs: &[],
     stream_of: None,
+    packs: true,
     facts,
 };
 

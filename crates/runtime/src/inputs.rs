@@ -76,6 +76,8 @@ pub(crate) struct Request {
     pub(crate) past: usize,
     /// Which of the slots so far are tokens.
     pub(crate) mask: Option<Vec<bool>>,
+    /// The lengths of the texts that are packed into the only row; none: a row is a text.
+    pub(crate) packed: Option<Vec<usize>>,
     /// What an encoder reads.
     pub(crate) source: Option<Source>,
     /// The segment of each token.
@@ -89,14 +91,15 @@ pub(crate) struct Request {
 impl Request {
     /// New ids without padding.
     pub(crate) fn new(ids: Ids, past: usize) -> Self {
-        Self { ids, past, mask: None, source: None, types: None, features: None, asked: Asked::All }
+        Self { ids, past, mask: None, packed: None, source: None, types: None, features: None, asked: Asked::All }
     }
 
     /// Checks ids and lengths against the model and names the streams.
     pub(crate) fn inputs<M: Model>(self) -> Result<Inputs> {
         let info = &M::INFO;
         check_ids(info, &self.ids)?;
-        check_length(info, self.past + self.ids.len())?;
+        let longest = self.packed.iter().flatten().max().copied();
+        check_length(info, longest.unwrap_or(self.past + self.ids.len()))?;
         let mut inputs = Inputs::new();
         if let Some(width) = M::features() {
             let features = checked_features(self.features, self.ids.batch(), width)?;
@@ -113,7 +116,10 @@ impl Request {
             inputs = inputs.with_ids("token_type_ids", types);
         }
         if !info.inputs.contains(&"decoder_input_ids") {
-            let tokens = Tokens::new(self.ids, self.past, self.mask)?.asking(self.asked);
+            let tokens = match self.packed {
+                Some(lengths) => Tokens::packed(self.ids, &lengths)?,
+                None => Tokens::new(self.ids, self.past, self.mask)?.asking(self.asked),
+            };
             return Ok(inputs.with_tokens("input_ids", tokens));
         }
         let Some((source, mask)) = self.source else {

@@ -83,7 +83,7 @@ pub mod ops {
     pub use formwork_ops::mask_dropout::mask_dropout;
     pub use formwork_ops::multi_scale::{multi_scale_attention, multi_scale_attention_full};
     pub use formwork_ops::padded_positions::padded_positions;
-    pub use formwork_ops::pool::{last_token, mean_token};
+    pub use formwork_ops::pool::{first_token, last_token, mean_token};
     pub use formwork_ops::positions::{offset_positions, sinusoidal};
     pub use formwork_ops::rms_norm::rms_normalize;
     pub use formwork_ops::route::{route, route_biased};

@@ -23,6 +23,8 @@ pub struct Info {
     pub inputs: &'static [&'static str],
     /// Whether it continues a sequence token by token.
     pub generates: bool,
+    /// Whether several texts may stand in one row, one after the other, so that none is padded.
+    pub packs: bool,
     /// The number of ids.
     pub vocab_size: usize,
     /// The largest number of tokens of a sequence, where learned positions or training limit it.

@@ -28,43 +28,62 @@ pub struct Output {
     pub by_token: bool,
 }
 
-/// Reads texts side by side, shorter ones padded on the right; gives the output of each.
+/// Reads texts together and gives the output of each. They stand in one row, one after the other, where the model keeps them apart;
+/// else side by side, shorter ones padded on the right.
 ///
 /// # Errors
 /// `empty-input` for no text or one without ids; `input-shape` if segments or places do not belong to the texts;
 /// `context-too-long`; `token-out-of-range`.
 pub fn read_texts<M: Model>(model: &M, ctx: &Context, texts: &Texts, format: CacheFormat) -> Result<Vec<Output>> {
-    let rows = texts.ids.len();
-    let longest = texts.ids.iter().map(Vec::len).max().unwrap_or_default();
-    if let Some(at) = texts.ids.iter().position(Vec::is_empty).or((rows == 0).then_some(0)) {
+    let count = texts.ids.len();
+    if let Some(at) = texts.ids.iter().position(Vec::is_empty).or((count == 0).then_some(0)) {
         return Err(Error::new("empty-input", format!("text {} has no ids", at + 1)));
     }
+    let lengths: Vec<usize> = texts.ids.iter().map(Vec::len).collect();
+    let longest = lengths.iter().max().copied().unwrap_or_default();
     check_room(&M::INFO, longest)?;
     texts.check()?;
-    let mut request = Request::new(padded(&texts.ids, longest)?, 0);
-    if texts.ids.iter().any(|ids| ids.len() < longest) {
-        request.mask = Some(texts.ids.iter().flat_map(|ids| (0..longest).map(|slot| slot < ids.len())).collect());
-    }
-    if !texts.types.is_empty() {
-        request.types = Some(padded(&texts.types, longest)?);
-    }
+    let packs = M::INFO.packs && lengths.iter().any(|length| *length < longest);
+    let request = if packs { texts.packed(lengths.clone())? } else { texts.padded(&lengths, longest)? };
+    let rows = request.ids.batch();
     let inputs = request.inputs::<M>()?;
     let mut cache = M::cache(rows, Room { tokens: longest, format });
     let output = model.forward(ctx, &inputs, &mut cache);
     ctx.take_failure()?;
     let (width, by_token) = (output.dims().width(), output.shape().len() == 3);
-    let of = |(at, data): (usize, &[f32])| {
+    let apart = |at: usize| if packs { lengths[..at].iter().sum() } else { at * longest };
+    let of = |at: usize| {
+        let data = &output.data()[if by_token { apart(at) } else { at } * width..];
         let data = match texts.places.get(at) {
             Some(places) if by_token => places.iter().flat_map(|p| &data[p * width..][..width]).copied().collect(),
-            _ if by_token => data[..texts.ids[at].len() * width].to_vec(),
-            _ => data.to_vec(),
+            _ if by_token => data[..lengths[at] * width].to_vec(),
+            _ => data[..width].to_vec(),
         };
         Output { width, data, by_token }
     };
-    Ok(output.data().chunks_exact(output.data().len() / rows).enumerate().map(of).collect())
+    Ok((0..count).map(of).collect())
 }
 
 impl Texts {
+    /// All texts in one row.
+    fn packed(&self, lengths: Vec<usize>) -> Result<Request> {
+        let mut request = Request::new(Ids::new(self.ids.concat(), 1)?, 0);
+        request.types = (!self.types.is_empty()).then(|| Ids::new(self.types.concat(), 1)).transpose()?;
+        request.packed = Some(lengths);
+        Ok(request)
+    }
+
+    /// A row for each text.
+    fn padded(&self, lengths: &[usize], longest: usize) -> Result<Request> {
+        let mut request = Request::new(padded(&self.ids, longest)?, 0);
+        if lengths.iter().any(|length| *length < longest) {
+            request.mask =
+                Some(lengths.iter().flat_map(|length| (0..longest).map(move |slot| slot < *length)).collect());
+        }
+        request.types = (!self.types.is_empty()).then(|| padded(&self.types, longest)).transpose()?;
+        Ok(request)
+    }
+
     /// Segments and places belong to the texts.
     fn check(&self) -> Result<()> {
         let lengths = || self.ids.iter().map(Vec::len);

@@ -38,6 +38,7 @@ impl Model for Translator {
         output: "logits",
         inputs: &["input_ids", "decoder_input_ids"],
         generates: true,
+        packs: false,
         vocab_size: VOCAB,
         max_positions: None,
         parameters: 184,

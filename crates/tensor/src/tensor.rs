@@ -113,16 +113,6 @@ impl Tensor {
         joined
     }
 
-    /// `[B, S, d]` to `[B, d]`: the first token of each sequence.
-    pub fn first_token(&self) -> Self {
-        let [b, s, d] = self.axes("first_token");
-        let mut first = self.device.tensor(&[b, d]);
-        for (to, from) in first.data_mut().chunks_exact_mut(d).zip(self.data().chunks_exact(s * d)) {
-            to.copy_from_slice(&from[..d]);
-        }
-        first
-    }
-
     /// `[B, S, d]` to `[B, 1, d]`: the last slot of each sequence, padding or not.
     pub fn last_slot(&self) -> Self {
         let [b, s, d] = self.axes("last_slot");

@@ -119,6 +119,30 @@ impl Threads {
         }
     }
 
+    /// Visits an output `[length, inner, width]` in runs of steps, each behind the one before, for every `inner`:
+    /// `task(run, inner, rows)`. `work` is about how many operations a row costs.
+    pub fn runs(
+        &self,
+        data: &mut [f32],
+        [inner, width]: [usize; 2],
+        runs: &[Range<usize>],
+        work: usize,
+        task: impl Fn(usize, usize, GridRows) + Sync,
+    ) {
+        assert!(runs.windows(2).all(|two| two[0].end <= two[1].start), "runs do not overlap");
+        let columns = Columns::new(data, inner, width);
+        let visit = |index: usize| {
+            let (run, i) = (index / inner, index % inner);
+            task(run, i, GridRows { columns: &columns, base: i, range: runs[run].clone() });
+        };
+        let (tasks, steps) = (runs.len() * inner, runs.iter().map(Range::len).sum::<usize>());
+        if inner * steps * work < SMALL {
+            (0..tasks).for_each(visit);
+        } else {
+            self.run(tasks, visit);
+        }
+    }
+
     /// Cuts the columns of an output `[rows, width]` into blocks of `step`: `task(block)`.
     pub fn columns(&self, data: &mut [f32], width: usize, step: usize, task: impl Fn(ColumnBlock) + Sync) {
         let step = step.max(1);

@@ -1,5 +1,6 @@
 //! Ids with a shape, and one stream of tokens of a step.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::{Error, Result};
@@ -93,6 +94,8 @@ pub struct Tokens {
     pub past: usize,
     /// Whose results are wanted.
     pub asked: Asked,
+    /// Where the texts begin and end that are packed into the one row; empty: a row is a text.
+    packed: Vec<Range<usize>>,
     step: u64,
 }
 
@@ -103,7 +106,6 @@ impl Tokens {
     /// # Errors
     /// `mask-shape` if the mask has another number of elements.
     pub fn new(ids: Ids, past: usize, mask: Option<Vec<bool>>) -> Result<Self> {
-        static STEP: AtomicU64 = AtomicU64::new(0);
         let (batch, len) = (ids.batch(), ids.len());
         let slots = past + len;
         let mask = mask.filter(|mask| mask.len() != batch * slots || mask.contains(&false));
@@ -126,7 +128,27 @@ impl Tokens {
             }
         }
         let positions = Ids { data: positions, batch };
-        Ok(Self { ids, positions, valid: mask, past, asked: Asked::All, step: STEP.fetch_add(1, Ordering::Relaxed) })
+        Ok(Self { ids, positions, valid: mask, past, asked: Asked::All, packed: Vec::new(), step: next_step() })
+    }
+
+    /// Whole texts of these lengths in one row, one after the other and without padding.
+    ///
+    /// # Errors
+    /// `input-shape` unless the ids are one row, as long as the texts together, and every text has one.
+    pub fn packed(ids: Ids, lengths: &[usize]) -> Result<Self> {
+        if ids.batch() != 1 || ids.len() != lengths.iter().sum::<usize>() || lengths.contains(&0) {
+            let message = format!("{} rows of {} ids are no texts of {lengths:?}", ids.batch(), ids.len());
+            return Err(Error::new("input-shape", message));
+        }
+        let mut start = 0;
+        let texts = lengths.iter().map(|length| {
+            start += length;
+            start - length..start
+        });
+        let packed = texts.collect();
+        let positions = lengths.iter().flat_map(|length| 0..*length as u32).collect();
+        let positions = Ids { data: positions, batch: 1 };
+        Ok(Self { ids, positions, valid: None, past: 0, asked: Asked::All, packed, step: next_step() })
     }
 
     /// The same, with results wanted for these tokens.
@@ -145,6 +167,19 @@ impl Tokens {
     #[allow(clippy::len_without_is_empty, reason = "a step has tokens")]
     pub fn len(&self) -> usize {
         self.ids.len()
+    }
+
+    /// Where the texts are that are packed into the one row; none: a row is a text.
+    pub fn packed_texts(&self) -> &[Range<usize>] {
+        &self.packed
+    }
+
+    /// The new tokens of each text, among those `[B, S]` of all.
+    pub fn texts(&self) -> Vec<Range<usize>> {
+        match self.packed.is_empty() {
+            true => (0..self.batch()).map(|row| row * self.len()..(row + 1) * self.len()).collect(),
+            false => self.packed.clone(),
+        }
     }
 
     /// The number of slots so far, `T` = past + `S`.
@@ -169,6 +204,11 @@ impl Tokens {
     }
 }
 
+fn next_step() -> u64 {
+    static STEP: AtomicU64 = AtomicU64::new(0);
+    STEP.fetch_add(1, Ordering::Relaxed)
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Ids, Tokens};
@@ -185,6 +225,19 @@ mod tests {
         assert_eq!(positions(0, Some(vec![false, false, true, true])), [0, 0, 0, 1]);
         assert_eq!(positions(0, Some(vec![true, true, false, false])), [0, 1, 1, 1]);
         assert_eq!(positions(2, Some(vec![false, true, true, true, true, true])), [1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn packed_texts_count_from_their_own_start() {
+        let packed = |lengths: &[usize]| Tokens::packed(Ids::new(vec![7; 6], 1).unwrap(), lengths);
+        let tokens = packed(&[2, 1, 3]).unwrap();
+        assert_eq!(tokens.positions.data(), [0, 1, 0, 0, 1, 2]);
+        assert_eq!(tokens.texts(), [0..2, 2..3, 3..6]);
+        for lengths in [&[2, 3][..], &[6, 1], &[6, 0]] {
+            assert_eq!(packed(lengths).unwrap_err().code, "input-shape");
+        }
+        let rows = Tokens::new(Ids::new(vec![7; 6], 2).unwrap(), 4, None).unwrap();
+        assert_eq!(rows.texts(), [0..3, 3..6]);
     }
 
     #[test]

@@ -43,6 +43,7 @@ impl Model for MaskedLm {
         output: "logits",
         inputs: &["input_ids", "token_type_ids"],
         generates: false,
+        packs: true,
         vocab_size: VOCAB_SIZE,
         max_positions: Some(MAX_SEQ_LEN),
         parameters: PARAMETERS,

@@ -51,6 +51,7 @@ impl Model for CausalLm {
         output: "logits",
         inputs: &["input_ids"],
         generates: true,
+        packs: false,
         vocab_size: VOCAB_SIZE,
         max_positions: Some(MAX_SEQ_LEN),
         parameters: PARAMETERS,

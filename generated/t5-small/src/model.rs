@@ -73,6 +73,7 @@ impl Model for Seq2seq {
         output: "logits",
         inputs: &["input_ids", "decoder_input_ids"],
         generates: true,
+        packs: false,
         vocab_size: VOCAB_SIZE,
         max_positions: None,
         parameters: PARAMETERS,

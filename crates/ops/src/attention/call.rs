@@ -9,7 +9,7 @@ use super::alibi::{Linear, slope};
 use super::block::{BLOCK, Block, Query, nothing, scratch_len};
 use super::kernel::Attention;
 use super::merge::{Finish, Merge};
-use super::slots::Source;
+use super::slots::{Slots, Source};
 use super::tiles;
 
 /// Queries of a tile: as many as make up for laying out the keys.
@@ -43,7 +43,6 @@ pub(crate) struct Call<'a> {
 /// The sizes of one call.
 #[derive(Clone, Copy)]
 struct Sizes {
-    steps: usize,
     heads: usize,
     /// Query heads that share a key head.
     group: usize,
@@ -51,60 +50,99 @@ struct Sizes {
     d: usize,
 }
 
+/// One text of the batch.
+#[derive(Clone, Copy)]
+pub(crate) struct Text {
+    /// Its row of the batch.
+    sequence: usize,
+    /// Where its queries start among those of the batch, and how many there are.
+    first: usize,
+    steps: usize,
+    /// Where its keys start in their row, and how many there are.
+    keys: usize,
+    slots: usize,
+}
+
+impl Sizes {
+    /// Whether so many steps are less than a tile.
+    fn are_few(self, steps: usize) -> bool {
+        steps <= (TILE / self.group).max(1)
+    }
+}
+
+impl Text {
+    /// The slot of a new token, of those of the text.
+    fn slot(self, step: usize) -> usize {
+        self.slots - self.steps.min(self.slots) + step
+    }
+}
+
 impl<'a> Call<'a> {
     /// The result `[B, S, H, d]` for so many key heads.
     pub(crate) fn run(&self, ctx: &Context, kv_heads: usize, d: usize) -> Tensor {
         let [b, steps, heads, e] = self.forms[0].q.axes("attention");
         assert!(heads % kv_heads == 0, "{heads} query heads do not share {kv_heads} key heads");
-        let sizes = Sizes { steps, heads, group: heads / kv_heads, e, d };
+        let sizes = Sizes { heads, group: heads / kv_heads, e, d };
         let mut y = ctx.tensor(&[b, steps, heads, d]);
-        let (heads, threads) = (b * kv_heads, ctx.device().threads().count());
-        match steps <= (TILE / sizes.group).max(1) {
-            true if heads.is_multiple_of(threads) => self.by_queries(ctx, [b, kv_heads], sizes, false, &mut y),
-            true => self.by_keys(ctx, [b, kv_heads], sizes, &mut y),
-            false => self.by_queries(ctx, [b, kv_heads], sizes, tiles::are_used(ctx.device()), &mut y),
+        let texts = self.texts(b, steps);
+        let are_even = (texts.len() * kv_heads).is_multiple_of(ctx.device().threads().count());
+        if sizes.are_few(steps) && !are_even && self.tokens.packed_texts().is_empty() {
+            self.by_keys(ctx, &texts, kv_heads, sizes, &mut y);
+        } else {
+            self.by_queries(ctx, &texts, kv_heads, sizes, &mut y);
         }
         y
     }
 
-    /// Every task takes one block of keys; the blocks are merged afterwards.
-    fn by_keys(&self, ctx: &Context, [b, kv_heads]: [usize; 2], sizes: Sizes, y: &mut Tensor) {
-        let Sizes { steps, group, e, d, heads } = sizes;
-        let (rows, width) = (steps * group, d + 2);
+    /// The texts, in the order of their queries.
+    fn texts(&self, b: usize, steps: usize) -> Vec<Text> {
+        let packed = self.tokens.packed_texts().iter();
+        let packed = packed.map(|at| Text { sequence: 0, first: at.start, steps: at.len(), keys: at.start, slots: at.len() });
+        let (all, slots) = (packed.len() == 0, self.tokens.slots());
+        let rows = (0..b).filter(|_| all).map(|row| Text { sequence: row, first: row * steps, steps, keys: 0, slots });
+        packed.chain(rows).collect()
+    }
+
+    /// Every task takes one block of keys of texts of one length; the blocks are merged afterwards.
+    fn by_keys(&self, ctx: &Context, texts: &[Text], kv_heads: usize, sizes: Sizes, y: &mut Tensor) {
+        let Sizes { group, e, d, heads } = sizes;
+        let (steps, width) = (texts[0].steps, d + 2);
+        let rows = steps * group;
         // The blocks of every form, one after the other.
-        let of_form = |(at, form)| self.blocks(form, 0..b, 0..steps, sizes).map(move |block| (at, block));
+        let of_form = |(at, form)| self.blocks(form, texts, 0..steps).map(move |block| (at, block));
         let blocks: Vec<(usize, usize)> = self.forms.iter().enumerate().flat_map(of_form).collect();
         let (simd, threads) = (ctx.device().simd(), ctx.device().threads());
         let of_head = |form: &Form<'a>, at| {
-            let queries = self.queries([at / kv_heads, at % kv_heads], *form, 0..steps, sizes);
+            let queries = self.queries(texts[at / kv_heads], at % kv_heads, *form, 0..steps, sizes);
             let rounded = self.rounded(&queries, simd);
             (queries, rounded)
         };
-        let of_form = |form| (0..b * kv_heads).map(|at| of_head(form, at)).collect();
+        let of_form = |form| (0..texts.len() * kv_heads).map(|at| of_head(form, at)).collect();
         let heads_of: Vec<Vec<_>> = self.forms.iter().map(of_form).collect();
-        let dims = [b, blocks.len(), kv_heads, rows * width];
+        let dims = [texts.len(), blocks.len(), kv_heads, rows * width];
         let mut parts = ctx.tensor(&dims);
         let together = (blocks.len() / (4 * threads.count())).clamp(1, TOGETHER);
-        threads.grid(parts.data_mut(), dims, together, rows * BLOCK * (e + d), |sequence, kv_head, mut blocks_of| {
+        threads.grid(parts.data_mut(), dims, together, rows * BLOCK * (e + d), |text, kv_head, mut blocks_of| {
             for at in blocks_of.range() {
                 threads::scratch(scratch_len(rows, e, d), |scratch| {
                     let (form, block) = blocks[at];
-                    let (queries, rounded) = &heads_of[form][sequence * kv_heads + kv_head];
-                    let of_block = self.block([sequence, kv_head], queries, block, scratch, blocks_of.row(at));
+                    let (queries, rounded) = &heads_of[form][text * kv_heads + kv_head];
+                    let of_block = self.block(texts[text], kv_head, queries, block, scratch, blocks_of.row(at));
                     simd.run(of_block.in_codes(rounded.as_ref(), simd));
                 });
             }
         });
         let parts = parts.data();
-        threads.grid(y.data_mut(), [1, b * steps * heads, 1, d], 1, blocks.len() * (d + MERGED), |_, _, mut results| {
+        let results = texts.len() * steps * heads;
+        threads.grid(y.data_mut(), [1, results, 1, d], 1, blocks.len() * (d + MERGED), |_, _, mut results| {
             for at in results.range() {
                 let (row, head) = (at / heads, at % heads);
-                let (sequence, step) = (row / steps, row % steps);
+                let (text, step) = (row / steps, row % steps);
                 threads::scratch(width, |total| {
                     nothing(total);
                     let of_block = kv_heads * rows * width;
                     let first = (head / group * rows + step * group + head % group) * width;
-                    let parts = &parts[sequence * blocks.len() * of_block + first..];
+                    let parts = &parts[text * blocks.len() * of_block + first..];
                     simd.run(Merge { totals: &mut *total, parts, d, apart: of_block, blocks: blocks.len() });
                     simd.run(Finish { totals: total, sink: self.sink(head), y: results.row(at) });
                 });
@@ -112,62 +150,76 @@ impl<'a> Call<'a> {
         });
     }
 
-    /// Every task takes a tile of queries and walks over the keys that they see.
-    fn by_queries(&self, ctx: &Context, [b, kv_heads]: [usize; 2], sizes: Sizes, in_tiles: bool, y: &mut Tensor) {
-        let Sizes { steps, group, e, d, .. } = sizes;
-        let (device, simd): (&Device, _) = (ctx.device(), ctx.device().simd());
-        let tile = (if in_tiles { tiles::QUERIES } else { TILE } / group).max(1);
-        let work = self.tokens.slots() * group * (e + d);
-        let dims = [b, steps, kv_heads, group * d];
-        device.threads().grid(y.data_mut(), dims, tile, work, |sequence, kv_head, mut queries| {
-            let (of, steps) = ([sequence, kv_head], queries.range());
+    /// Every task takes a tile of queries of one text and walks over the keys that they see.
+    fn by_queries(&self, ctx: &Context, texts: &[Text], kv_heads: usize, sizes: Sizes, y: &mut Tensor) {
+        let Sizes { group, e, d, .. } = sizes;
+        let device: &Device = ctx.device();
+        let in_tiles = |text: Text| tiles::are_used(device) && !sizes.are_few(text.steps);
+        let cut = |text: &Text| {
+            let tile = (if in_tiles(*text) { tiles::QUERIES } else { TILE } / group).max(1);
+            let (text, end) = (*text, text.first + text.steps);
+            (text.first..end).step_by(tile).map(move |first| (text, first..(first + tile).min(end)))
+        };
+        let (of_texts, runs): (Vec<Text>, Vec<Range<usize>>) = texts.iter().flat_map(cut).unzip();
+        let work = texts[0].slots * group * (e + d);
+        device.threads().runs(y.data_mut(), [kv_heads, group * d], &runs, work, |run, kv_head, mut queries| {
+            let (text, range) = (of_texts[run], queries.range());
+            let steps = range.start - text.first..range.end - text.first;
             let floats = steps.len() * group * (d + 2);
+            let in_tiles = in_tiles(text);
             let most = if in_tiles { tiles::scratch_len(e, d) } else { scratch_len(steps.len() * group, e, d) };
             threads::scratch(most + 2 * floats, |scratch| {
                 let (totals, rest) = scratch.split_at_mut(floats);
                 let (parts, scratch) = rest.split_at_mut(floats);
                 totals.chunks_exact_mut(d + 2).for_each(nothing);
                 for form in self.forms {
-                    let queries = self.queries(of, *form, steps.clone(), sizes);
-                    let blocks = self.blocks(form, sequence..sequence + 1, steps.clone(), sizes);
-                    if in_tiles {
-                        self.add_in_tiles(device, of, &queries, blocks, [totals, parts, scratch]);
-                        continue;
-                    }
-                    let rounded = self.rounded(&queries, simd);
-                    for block in blocks {
-                        simd.run(self.block(of, &queries, block, scratch, parts).in_codes(rounded.as_ref(), simd));
-                        simd.run(Merge { totals: &mut *totals, parts: &*parts, d, apart: 0, blocks: 1 });
+                    let rows = self.queries(text, kv_head, *form, steps.clone(), sizes);
+                    let blocks = self.blocks(form, &[text], steps.clone());
+                    let memory = [&mut *totals, &mut *parts, &mut *scratch];
+                    match in_tiles {
+                        true => self.add_in_tiles(device, text, kv_head, &rows, blocks, memory),
+                        false => self.add(device, text, kv_head, &rows, blocks, memory),
                     }
                 }
-                for (step, totals) in steps.zip(totals.chunks_exact(group * (d + 2))) {
-                    let heads = queries.row(step).chunks_exact_mut(d).zip(totals.chunks_exact(d + 2));
+                for (row, totals) in range.zip(totals.chunks_exact(group * (d + 2))) {
+                    let heads = queries.row(row).chunks_exact_mut(d).zip(totals.chunks_exact(d + 2));
                     for (head, (y, totals)) in heads.enumerate() {
-                        simd.run(Finish { totals, sink: self.sink(kv_head * group + head), y });
+                        device.simd().run(Finish { totals, sink: self.sink(kv_head * group + head), y });
                     }
                 }
             });
         });
     }
 
+    /// Adds blocks of keys to the totals of queries of one text and key head. `parts` are as long as totals.
+    fn add(
+        &self,
+        device: &Device,
+        text: Text,
+        kv_head: usize,
+        queries: &[Query<'_>],
+        blocks: Range<usize>,
+        [totals, parts, scratch]: [&mut [f32]; 3],
+    ) {
+        let (simd, d) = (device.simd(), totals.len() / queries.len() - 2);
+        let rounded = self.rounded(queries, simd);
+        for block in blocks {
+            simd.run(self.block(text, kv_head, queries, block, scratch, parts).in_codes(rounded.as_ref(), simd));
+            simd.run(Merge { totals: &mut *totals, parts: &*parts, d, apart: 0, blocks: 1 });
+        }
+    }
+
     fn sink(&self, head: usize) -> Option<f32> {
         self.attention.sinks.map(|sinks| sinks.data()[head])
     }
 
-    /// The slot of a new token.
-    fn slot(&self, step: usize, sizes: Sizes) -> usize {
-        let slots = self.tokens.slots();
-        slots - sizes.steps.min(slots) + step
-    }
-
     /// The blocks of keys that any of the steps sees in a form.
-    fn blocks(&self, form: &Form<'_>, sequences: Range<usize>, steps: Range<usize>, sizes: Sizes) -> Range<usize> {
+    fn blocks(&self, form: &Form<'_>, texts: &[Text], steps: Range<usize>) -> Range<usize> {
         let held = self.source.held();
         let mut all = held.end..held.start;
-        for sequence in sequences {
-            let valid = self.tokens.valid_row(sequence);
+        for text in texts {
             for step in [steps.start, steps.end - 1] {
-                let seen = (form.seen)(self.slot(step, sizes), valid);
+                let seen = self.seen(*text, form, step);
                 if !seen.is_empty() {
                     all = all.start.min(seen.start)..all.end.max(seen.end);
                 }
@@ -178,33 +230,32 @@ impl<'a> Call<'a> {
         all.start / BLOCK..all.end.div_ceil(BLOCK)
     }
 
+    /// The slots of a text that its query at a step sees in a form.
+    fn seen(&self, text: Text, form: &Form<'_>, step: usize) -> Range<usize> {
+        let seen = (form.seen)(text.slot(step), self.tokens.valid_row(text.sequence));
+        seen.start..seen.end.min(text.slots)
+    }
+
     /// The queries of the steps of all heads that share a key head: rows are `[steps, group]`.
-    fn queries<'q>(
-        &'q self,
-        [sequence, kv_head]: [usize; 2],
-        form: Form<'q>,
-        steps: Range<usize>,
-        sizes: Sizes,
-    ) -> Vec<Query<'q>> {
+    fn queries<'q>(&'q self, text: Text, kv_head: usize, form: Form<'q>, steps: Range<usize>, sizes: Sizes) -> Vec<Query<'q>> {
         let Sizes { group, heads, e, .. } = sizes;
-        let (attention, slots) = (self.attention, self.tokens.slots());
-        let valid = self.tokens.valid_row(sequence);
+        let attention = self.attention;
         let query = |step: usize, head: usize, seen: Range<usize>| {
-            let at = (sequence * sizes.steps + step) * heads + head;
+            let at = (text.first + step) * heads + head;
             let slope = attention.alibi.map(|factor| factor * slope(head, heads));
             Query {
                 q: &form.q.data()[at * e..][..e],
                 seen,
-                linear: slope.map(|slope| Linear { slope, query: self.slot(step, sizes) }),
+                linear: slope.map(|slope| Linear { slope, query: text.slot(step) }),
                 bias: attention.bias.map(|bias| {
-                    let sequence = if bias.shape().len() == 4 { sequence } else { 0 };
-                    &bias.data()[((sequence * heads + head) * sizes.steps + step) * slots..][..slots]
+                    let sequence = if bias.shape().len() == 4 { text.sequence } else { 0 };
+                    &bias.data()[((sequence * heads + head) * text.steps + step) * text.slots..][..text.slots]
                 }),
             }
         };
         let mut all = Vec::with_capacity(steps.len() * group);
         for step in steps {
-            let seen = (form.seen)(self.slot(step, sizes), valid);
+            let seen = self.seen(text, &form, step);
             all.extend((kv_head * group..(kv_head + 1) * group).map(|head| query(step, head, seen.clone())));
         }
         all
@@ -216,10 +267,16 @@ impl<'a> Call<'a> {
         (self.source.is_coded() && simd != Simd::PORTABLE).then(|| Rounded::new(queries.iter().map(|query| query.q), width))
     }
 
+    /// Where the keys and values of a text are.
+    pub(super) fn slots(&self, text: Text, kv_head: usize) -> [Slots<'a>; 2] {
+        self.source.slots(text.sequence, kv_head).map(|slots| slots.skip(text.keys))
+    }
+
     /// One block of keys.
-    pub(crate) fn block<'q>(
+    pub(super) fn block<'q>(
         &self,
-        [sequence, kv_head]: [usize; 2],
+        text: Text,
+        kv_head: usize,
         queries: &'q [Query<'q>],
         block: usize,
         scratch: &'q mut [f32],
@@ -228,13 +285,13 @@ impl<'a> Call<'a> {
     where
         'a: 'q,
     {
-        let [keys, values] = self.source.slots(sequence, kv_head);
+        let [keys, values] = self.slots(text, kv_head);
         Block {
             queries,
             lanes_of_keys: keys.are_panels() || self.source.can_lay_out(),
             keys,
             values,
-            valid: self.tokens.valid_row(sequence),
+            valid: self.tokens.valid_row(text.sequence),
             scale: self.attention.scale,
             softcap: self.attention.softcap,
             first: block * BLOCK,

@@ -30,6 +30,17 @@ pub(crate) enum Slots<'a> {
 }
 
 impl<'a> Slots<'a> {
+    /// Those behind the first ones.
+    pub(crate) fn skip(self, count: usize) -> Self {
+        match self {
+            Self::Spaced { data, stride, offset } => Self::Spaced { data: &data[count * stride..], stride, offset },
+            Self::Stored(_) => {
+                assert!(count == 0, "a cache holds a sequence a row");
+                self
+            }
+        }
+    }
+
     /// Whether sixteen keys stand side by side.
     pub(crate) fn are_panels(&self) -> bool {
         matches!(self, Self::Stored(rows) if rows.layout == Layout::Panels)

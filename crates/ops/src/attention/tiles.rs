@@ -6,7 +6,7 @@ use formwork_tensor::rounded::{Columns, Product, Rows, SIDE, STEP};
 use formwork_tensor::{Device, Kernel, Precision};
 
 use super::block::{BLOCK, Block, Query, nothing, seen};
-use super::call::Call;
+use super::call::{Call, Text};
 use super::merge::Merge;
 use super::slots::{Run, Slots};
 
@@ -137,17 +137,18 @@ impl Kernel for Tiled<'_, '_> {
 }
 
 impl Call<'_> {
-    /// Adds blocks of keys to the totals of queries of one sequence and key head. `parts` are as long as totals.
+    /// As [`add`](Self::add), in tiles.
     pub(super) fn add_in_tiles(
         &self,
         device: &Device,
-        of: [usize; 2],
+        text: Text,
+        kv_head: usize,
         queries: &[Query<'_>],
         blocks: Range<usize>,
         [totals, parts, scratch]: [&mut [f32]; 3],
     ) {
         let (simd, width) = (device.simd(), totals.len() / queries.len());
-        let (d, slots) = (width - 2, self.source.slots(of[0], of[1]));
+        let (d, slots) = (width - 2, self.slots(text, kv_head));
         let mut sides = Sides::new(device, queries, d);
         for block in blocks {
             let seen = seen(queries, block * BLOCK);
@@ -158,7 +159,7 @@ impl Call<'_> {
             for (at, totals) in totals.chunks_mut(NEAR * width).enumerate() {
                 let rows = at * NEAR..at * NEAR + totals.len() / width;
                 let parts = &mut parts[..totals.len()];
-                let block = self.block(of, &queries[rows.clone()], block, scratch, parts);
+                let block = self.block(text, kv_head, &queries[rows.clone()], block, scratch, parts);
                 simd.run(Tiled { block, sides: &mut sides, rows });
                 simd.run(Merge { totals, parts, d, apart: 0, blocks: 1 });
             }

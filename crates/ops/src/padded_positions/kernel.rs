@@ -8,14 +8,10 @@ use formwork_tensor::{Context, Ids, Tokens};
 pub fn padded_positions(_ctx: &Context, tokens: &Tokens, padding: usize) -> Ids {
     let padding = padding as u32;
     let mut positions = tokens.ids.clone();
-    let (len, first) = (tokens.len(), tokens.positions.data());
-    for (row, ids) in positions.data_mut().chunks_exact_mut(len).enumerate() {
-        let mut count = if tokens.past == 0 {
-            0
-        } else {
-            first[row * len]
-        };
-        for id in ids {
+    let first = tokens.positions.data();
+    for text in tokens.texts() {
+        let mut count = if tokens.past == 0 { 0 } else { first[text.start] };
+        for id in &mut positions.data_mut()[text] {
             let is_text = *id != padding;
             count += u32::from(is_text);
             *id = if is_text { padding + count } else { padding };
@@ -36,6 +32,13 @@ mod tests {
         let tokens = Tokens::new(ids, 0, None).unwrap();
         let positions = padded_positions(&Context::with(1, Simd::PORTABLE), &tokens, 1);
         assert_eq!(positions.data(), [2, 1, 3, 4, 1, 1, 2, 3]);
+    }
+
+    #[test]
+    fn packed_texts_count_anew() {
+        let tokens = Tokens::packed(Ids::new(vec![5, 6, 7, 8], 1).unwrap(), &[3, 1]).unwrap();
+        let positions = padded_positions(&Context::with(1, Simd::PORTABLE), &tokens, 1);
+        assert_eq!(positions.data(), [2, 3, 4, 2]);
     }
 
     #[test]

@@ -21,14 +21,20 @@ pub fn last_token(ctx: &Context, x: &Tensor, tokens: &Tokens) -> Tensor {
     })
 }
 
+/// `[B, S, d]` to `[B, d]`: the first token.
+pub fn first_token(ctx: &Context, x: &Tensor, tokens: &Tokens) -> Tensor {
+    pooled(ctx, x, tokens, |_, states, y| y.copy_from_slice(&states[..y.len()]))
+}
+
 /// Fills each sequence's row from its states and the flags of its tokens.
 fn pooled(ctx: &Context, x: &Tensor, tokens: &Tokens, fill: impl Fn(&[bool], &[f32], &mut [f32])) -> Tensor {
-    let (batch, len) = (tokens.batch(), tokens.len());
-    let d = x.data().len() / (batch * len);
-    let all = vec![true; len];
-    let mut y = ctx.zeros(&[batch, d]);
-    for (row, y) in y.data_mut().chunks_exact_mut(d).enumerate() {
-        fill(tokens.valid_new(row).unwrap_or(&all), &x.data()[row * len * d..(row + 1) * len * d], y);
+    let (d, texts) = (x.dims().width(), tokens.texts());
+    assert_eq!(x.data().len(), tokens.batch() * tokens.len() * d, "a state of each token");
+    let all = vec![true; tokens.len()];
+    let mut y = ctx.zeros(&[texts.len(), d]);
+    for (at, (text, y)) in texts.into_iter().zip(y.data_mut().chunks_exact_mut(d)).enumerate() {
+        let valid = tokens.valid_new(at).unwrap_or(&all[..text.len()]);
+        fill(valid, &x.data()[text.start * d..text.end * d], y);
     }
     y
 }
@@ -47,9 +53,23 @@ mod tests {
         let x: Vec<f32> = (0..16).map(|i| i as f32).collect();
         let x = ctx.from_slice(&[2, 4, 2], &x);
         assert_eq!(last_token(&ctx, &x, &tokens).data(), [2.0, 3.0, 14.0, 15.0]);
+        assert_eq!(first_token(&ctx, &x, &tokens).data(), [0.0, 1.0, 8.0, 9.0]);
         let mean = mean_token(&ctx, &x, &tokens);
         for (mean, due) in mean.data().iter().zip([1.0, 2.0, 12.0, 13.0]) {
             assert!((mean - due).abs() < 1e-5, "{mean} {due}");
+        }
+    }
+
+    #[test]
+    fn packed_texts_have_a_vector_each() {
+        let ctx = Context::with(1, Simd::PORTABLE);
+        let tokens = Tokens::packed(Ids::new(vec![5; 4], 1).unwrap(), &[1, 3]).unwrap();
+        let x = ctx.from_slice(&[1, 4, 2], &[0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]);
+        assert_eq!(first_token(&ctx, &x, &tokens).data(), [0.0, 1.0, 2.0, 3.0]);
+        assert_eq!(last_token(&ctx, &x, &tokens).data(), [0.0, 1.0, 6.0, 7.0]);
+        let mean = mean_token(&ctx, &x, &tokens);
+        for (mean, due) in mean.data().iter().zip([0.0, 1.0, 4.0, 5.0]) {
+            assert!((mean - due).abs() < 1e-6, "{mean} {due}");
         }
     }
 }

@@ -60,6 +60,7 @@ impl Model for Decoder {
         output: "logits",
         inputs: &["input_ids"],
         generates: true,
+        packs: false,
         vocab_size: VOCAB,
         max_positions: Some(64),
         parameters: 24_224,
