@@ -4,7 +4,7 @@
 set -e
 mkdir -p "$1"
 cd "$1"
-[ -d dl ] || pip download --no-deps --no-binary :all: --no-build-isolation llama-cpp-python -d dl
+[ -d dl ] || pip download --no-deps --no-binary :all: --no-build-isolation llama-cpp-python==0.3.36 -d dl
 [ -d source ] || { mkdir source && tar xf dl/llama_cpp_python-*.tar.gz -C source --strip-components 1; }
 # AVX512=1 lists what an AVX-512 machine has except its matrix tiles, with which llama.cpp crashed on a virtual machine.
 if [ -n "$AVX512" ]; then

@@ -156,17 +156,21 @@ fn rotation(call: &Call<'_>, h: &Heads, config: &AttrValue) -> Result<(Poly, Lit
     Ok((&of_queries + &of_keys, constant))
 }
 
-/// A bias is for all sequences alike, or for each its own.
+/// A bias is for all sequences alike, or for each its own; or it depends on the distance alone.
 fn check_bias(bias: &Type, h: &Heads, past: &Poly) -> Result<(), OpError> {
-    let expected = Type::f32(vec![h.heads.clone(), h.queries.clone(), &h.keys + past]);
+    let keys = &h.keys + past;
+    let distances = &(&h.queries + &keys) - &Poly::int(1);
+    let scores = [h.heads.clone(), h.queries.clone(), keys];
+    let by_distance = [h.heads.clone(), distances];
     let (own, shape) = match bias.shape.as_slice() {
         [batch, shape @ ..] if shape.len() == 3 => (batch.same(&h.batch), shape),
         shape => (true, shape),
     };
-    if own && shape.len() == 3 && shape.iter().zip(&expected.shape).all(|(a, b)| a.same(b)) {
+    let is = |expected: &[Poly]| shape.len() == expected.len() && shape.iter().zip(expected).all(|(a, b)| a.same(b));
+    if own && is(&scores) || is(&by_distance) {
         return Ok(());
     }
-    Err(OpError::new(format!("the bias is {bias}, the scores are {expected}")).at("bias"))
+    Err(OpError::new(format!("the bias is {bias}, the scores are {}", Type::f32(scores.to_vec()))).at("bias"))
 }
 
 fn check_sinks(sinks: &Type, h: &Heads) -> Result<(), OpError> {

@@ -9,7 +9,7 @@ pub use kernel::RelativeBias;
 
 pub(crate) static RELATIVE_BIAS: Op = Op {
     name: "relative_bias",
-    summary: "y[h, i, j] = W[bucket(j - i), h]; buckets are exact when near and logarithmic when far",
+    summary: "y[h, j - i + S - 1] = W[bucket(j - i), h], what attention adds to the score of query i of S on key j; buckets are exact when near and logarithmic when far",
     source: "Raffel et al. 2019, arXiv:1910.10683, section 2.1",
     inputs: &[Input::tokens("queries"), Input::tokens("keys")],
     attrs: &[
@@ -19,7 +19,7 @@ pub(crate) static RELATIVE_BIAS: Op = Op {
         Attr::with("bidirectional", AttrType::Bool, AttrDefault::Bool(true)),
     ],
     stream_of: None,
-    packs: false,
+    packs: true,
     facts,
 };
 
@@ -33,7 +33,7 @@ fn facts(call: &Call<'_>) -> Result<Facts, OpError> {
     let queries = length("queries")?;
     let keys = if bidirectional { length("keys")? } else { &length("keys")? + &Poly::symbol("past") };
     Ok(Facts {
-        outputs: vec![Type::f32(vec![heads.clone(), queries, keys])],
+        outputs: vec![Type::f32(vec![heads.clone(), &(&queries + &keys) - &Poly::int(1)])],
         params: vec![Param::new("weight", [buckets.clone(), heads.clone()])],
         flops: Flops::none(),
         state: None,

@@ -187,6 +187,10 @@ fn scores_take_caps_biases_and_sinks() {
         let bias_at = |h, i, j| f64::from(bias.data()[(h * 19 + i) * 19 + j]);
         let exact = case.twin(Mask::Causal, None, |score, h, i, j| cap(score) + bias_at(h, i, j), |_| None);
         close(run(attention().softcap(0.5).bias(&bias)).data(), &exact, "softcap and bias");
+        let distances = case.ctx.from_slice(&[H, 37], &numbers(H * 37, 10));
+        let of_distance = |h, i, j| f64::from(distances.data()[h * 37 + j + 18 - i]);
+        let exact = case.twin(Mask::Causal, None, |score, h, i, j| score + of_distance(h, i, j), |_| None);
+        close(run(attention().bias(&distances)).data(), &exact, "a bias by distance");
         let sink = |h: usize| Some([0.5, -1.0, 3.0, 0.0][h]);
         let exact = case.twin(Mask::Causal, None, |score, _, _, _| score, sink);
         close(run(attention().sinks(&sinks)).data(), &exact, "sinks");

@@ -22,7 +22,12 @@ fn check(ctx: &Context, kv_heads: usize) {
     let packed = Tokens::packed(Ids::zeros(1, total), &LENGTHS).unwrap();
     for mask in MASKS {
         let attend = |[q, k, v]: &[Tensor; 3], tokens: &Tokens| {
-            Attention::new(mask, 0.2).softcap(20.0).alibi(0.5).sinks(&sinks).run(ctx, q, k, v, tokens)
+            let (len, all) = (tokens.len(), 2 * total - 1);
+            let of_head = |head: usize| (head * all + total - len..).take(2 * len - 1).map(|i| (i % 89) as f32 / 50.0);
+            let bias: Vec<f32> = (0..HEADS).flat_map(of_head).collect();
+            let bias = ctx.from_slice(&[HEADS, 2 * len - 1], &bias);
+            let attention = Attention::new(mask, 0.2).softcap(20.0).alibi(0.5).sinks(&sinks).bias(&bias);
+            attention.run(ctx, q, k, v, tokens)
         };
         let together = attend(&all, &packed);
         for text in packed.texts() {

@@ -28,7 +28,7 @@ fn buckets_are_exact_then_logarithmic() {
     let weight = Param::from_f32(&[32, 1], &numbers);
     let keys = Tokens::new(Ids::zeros(1, 300), 0, None).unwrap();
     let both = RelativeBias::new(&weight, true, 128).forward(&ctx, &keys, &keys);
-    let bucket = |i: usize, j: usize| both.data()[i * 300 + j] as usize;
+    let bucket = |i: usize, j: usize| both.data()[j + 299 - i] as usize;
     // Of the published formula with 32 buckets and a distance of 128.
     let known = [(0, 0), (1, 1), (7, 7), (8, 8), (11, 8), (12, 9), (16, 10), (32, 12), (64, 14), (127, 15), (299, 15)];
     for (distance, expected) in known {
@@ -38,9 +38,9 @@ fn buckets_are_exact_then_logarithmic() {
     }
     let step = Tokens::new(Ids::zeros(1, 2), 20, None).unwrap();
     let causal = RelativeBias::new(&weight, false, 128).forward(&ctx, &step, &step);
-    assert_eq!(causal.shape(), [1, 2, 22]);
-    assert_eq!(causal.data()[20..22], [0.0, 0.0], "keys ahead count as distance 0");
-    assert_eq!(causal.data()[0], 17.0, "20 behind of 16 exact buckets");
+    assert_eq!(causal.shape(), [1, 23]);
+    assert_eq!(causal.data()[21..], [0.0, 0.0], "keys ahead count as distance 0");
+    assert_eq!(causal.data()[1], 17.0, "20 behind of 16 exact buckets");
 }
 
 #[test]

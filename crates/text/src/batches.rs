@@ -7,10 +7,10 @@ use formwork_runtime::{Output, Texts};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 
-/// Tokens that are read at once, padding included.
+/// Tokens that are read at once, with the padding that a model needs that does not pack its texts.
 const TOKENS: usize = 1 << 14;
 
-/// Reads texts in batches of at most `batch`, the longest first, so that little is padding; gives `each` the place of a text and
+/// Reads texts in batches of at most `batch`, the longest first, so that little is padding where any is; gives `each` the place of a text and
 /// its output, in no order.
 pub(crate) fn read(
     engine: &mut impl Engine,

@@ -247,10 +247,7 @@ impl<'a> Call<'a> {
                 q: &form.q.data()[at * e..][..e],
                 seen,
                 linear: slope.map(|slope| Linear { slope, query: text.slot(step) }),
-                bias: attention.bias.map(|bias| {
-                    let sequence = if bias.shape().len() == 4 { text.sequence } else { 0 };
-                    &bias.data()[((sequence * heads + head) * text.steps + step) * text.slots..][..text.slots]
-                }),
+                bias: attention.bias.map(|bias| self.bias(text, bias, step, head, heads)),
             }
         };
         let mut all = Vec::with_capacity(steps.len() * group);
@@ -259,6 +256,16 @@ impl<'a> Call<'a> {
             all.extend((kv_head * group..(kv_head + 1) * group).map(|head| query(step, head, seen.clone())));
         }
         all
+    }
+
+    /// What is added to the scores of one query.
+    fn bias<'q>(&self, text: Text, bias: &'q Tensor, step: usize, head: usize, heads: usize) -> &'q [f32] {
+        let first = match *bias.shape() {
+            [_, distances] => head * distances + self.forms[0].q.shape()[1] - 1 - step,
+            [_, _, slots] => (head * text.steps + step) * slots,
+            _ => ((text.sequence * heads + head) * text.steps + step) * text.slots,
+        };
+        &bias.data()[first..][..text.slots]
     }
 
     /// Queries for keys that are codes. Without instructions for products of codes those of floats are faster.

@@ -46,7 +46,8 @@ impl<'a> Attention<'a> {
         self
     }
 
-    /// Adds `[H, S, T]`, or `[B, H, S, T]`, to the scores.
+    /// Adds `[H, S, T]`, or `[B, H, S, T]`, to the scores; or `[H, S + T - 1]`, of which number `j - i + S - 1` is added to that of query
+    /// `i` on key `j`, both counted to the last one.
     pub fn bias(mut self, bias: &'a Tensor) -> Self {
         self.bias = Some(bias);
         self
@@ -107,8 +108,9 @@ impl<'a> Attention<'a> {
         let slots = tokens.slots();
         assert_eq!(tokens.batch(), b, "queries and keys of one batch");
         if let Some(bias) = self.bias {
-            let (shape, own) = (bias.shape(), [b, heads, s, slots]);
-            assert!(shape == own || shape == &own[1..], "one bias per head, query and key, not {shape:?}");
+            let (shape, own, by_distance) = (bias.shape(), [b, heads, s, slots], [heads, s + slots - 1]);
+            let is_one = shape == own || shape == &own[1..] || shape == by_distance;
+            assert!(is_one, "one bias per head, query and key, or per head and distance, not {shape:?}");
         }
         if let Some(sinks) = self.sinks {
             assert_eq!(sinks.shape(), [heads], "one sink per head");

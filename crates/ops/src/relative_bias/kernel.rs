@@ -29,18 +29,14 @@ impl RelativeBias {
         }
     }
 
-    /// The bias `[H, S, T]` of the new queries on all keys so far.
+    /// The bias `[H, S + T - 1]` of the new queries on all keys so far, by distance: from the first key seen from the last query to the
+    /// last key seen from the first.
     pub fn forward(&self, ctx: &Context, queries: &Tokens, keys: &Tokens) -> Tensor {
-        let (s, t) = (queries.len(), keys.slots());
-        let last = queries.slots() - 1;
-        // Where key - query is -last at the start of the list, every query reads a stretch of it.
-        let buckets: Vec<usize> = (0..last + t)
-            .map(|shift| self.bucket(last, shift))
-            .collect();
-        let mut bias = ctx.tensor(&[self.heads, s, t]);
-        for (index, row) in bias.data_mut().chunks_exact_mut(t).enumerate() {
-            let (head, query) = (index / s, queries.past + index % s);
-            for (value, bucket) in row.iter_mut().zip(&buckets[last - query..]) {
+        let (count, last) = (queries.len() + keys.slots() - 1, queries.slots() - 1);
+        let buckets: Vec<usize> = (0..count).map(|key| self.bucket(last, key)).collect();
+        let mut bias = ctx.tensor(&[self.heads, count]);
+        for (head, row) in bias.data_mut().chunks_exact_mut(count).enumerate() {
+            for (value, bucket) in row.iter_mut().zip(&buckets) {
                 *value = self.weight[bucket * self.heads + head];
             }
         }
