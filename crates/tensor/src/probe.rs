@@ -49,6 +49,12 @@ pub fn int8_peak(device: &Device) -> Option<f64> {
     int8_chains(device.simd()).map(|(lanes, chains)| rate(device, lanes, chains))
 }
 
+/// Floating-point operations per second of independent chains of products of pairs of bf16 in vectors; a multiply-add is two. Products
+/// of tiles go beyond. `None` without instructions for them.
+pub fn bf16_peak(device: &Device) -> Option<f64> {
+    bf16_chains(device.simd()).map(|(lanes, chains)| rate(device, lanes, chains))
+}
+
 /// Operations per second when every thread runs chains that multiply so many lanes at a time.
 fn rate(device: &Device, lanes: usize, chains: fn()) -> f64 {
     let threads = device.threads().count();
@@ -106,6 +112,16 @@ fn portable_adds() {
     black_box(sums);
 }
 
+/// Numbers multiplied in one step, and a function that runs `ROUNDS` of them in each chain.
+fn bf16_chains(simd: Simd) -> Option<(usize, fn())> {
+    match simd.level() {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: the level has the features.
+        Level::Amx | Level::Avx512Bf16 => Some((32, || unsafe { x86::pairs_avx512() })),
+        _ => None,
+    }
+}
+
 /// Bytes multiplied in one step, and a function that runs `ROUNDS` of them in each chain.
 fn int8_chains(simd: Simd) -> Option<(usize, fn())> {
     match simd.level() {
@@ -125,9 +141,10 @@ fn int8_chains(simd: Simd) -> Option<(usize, fn())> {
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use std::arch::x86_64::{
-        __m256i, _mm256_add_epi32, _mm256_dpbusd_avx_epi32, _mm256_fmadd_ps, _mm256_madd_epi16, _mm256_maddubs_epi16,
-        _mm256_set1_epi8, _mm256_set1_epi16, _mm256_set1_ps, _mm256_setzero_si256, _mm512_dpbusd_epi32,
-        _mm512_fmadd_ps, _mm512_set1_epi8, _mm512_set1_ps, _mm512_setzero_si512,
+        __m256i, __m512bh, _mm256_add_epi32, _mm256_dpbusd_avx_epi32, _mm256_fmadd_ps, _mm256_madd_epi16,
+        _mm256_maddubs_epi16, _mm256_set1_epi8, _mm256_set1_epi16, _mm256_set1_ps, _mm256_setzero_si256,
+        _mm512_dpbf16_ps, _mm512_dpbusd_epi32, _mm512_fmadd_ps, _mm512_set1_epi8, _mm512_set1_epi32, _mm512_set1_ps,
+        _mm512_setzero_si512,
     };
     use std::hint::black_box;
 
@@ -160,6 +177,7 @@ mod x86 {
         _mm512_set1_epi8(3),
         _mm512_set1_epi8(-5)
     );
+    chains!(pairs_avx512, "avx512f,avx512bf16", _mm512_dpbf16_ps, _mm512_set1_ps(1.0), bf16s(0x3f7f), bf16s(0x3a83));
     chains!(
         dots_avx2,
         "avx2,avxvnni",
@@ -169,6 +187,14 @@ mod x86 {
         _mm256_set1_epi8(-5)
     );
     chains!(pairs_avx2, "avx2", add_pairs, _mm256_set1_epi8(3), _mm256_set1_epi8(-5), _mm256_set1_epi16(1));
+
+    /// The same number in every place.
+    #[target_feature(enable = "avx512f")]
+    #[inline]
+    fn bf16s(bits: i16) -> __m512bh {
+        // SAFETY: both are 64 bytes of any bits.
+        unsafe { std::mem::transmute(_mm512_set1_epi32(i32::from(bits) << 16 | i32::from(bits))) }
+    }
 
     /// A step without VNNI. The sum is its own factor, so that no product is the same in all rounds.
     #[target_feature(enable = "avx2")]
@@ -180,7 +206,7 @@ mod x86 {
 
 #[cfg(test)]
 mod tests {
-    use super::{f32_peak, int8_peak, read_bandwidth};
+    use super::{bf16_peak, f32_peak, int8_peak, read_bandwidth};
     use crate::context::Context;
     use crate::simd::Simd;
 
@@ -192,6 +218,7 @@ mod tests {
             let device = context.device();
             assert!(read_bandwidth(device, &data) > 0.0);
             assert!(f32_peak(device) > 0.0);
+            assert_eq!(bf16_peak(device).is_some_and(|rate| rate > 0.0), simd.has_bf16());
             assert!(int8_peak(device).is_none_or(|rate| rate > 0.0));
             assert_eq!(int8_peak(device).is_none(), simd == Simd::PORTABLE, "instructions for products of bytes");
         }
