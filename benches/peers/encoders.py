@@ -1,4 +1,5 @@
-"""An encoder beside its peers: texts per second of equal lengths, side by side, with random weights.
+"""An encoder beside its peers: texts per second, side by side, with random weights; of equal lengths, or with --mixed of lengths that
+are spread evenly up to those listed, which torch and sentence-transformers pad.
 
     python encoders.py --formwork FORMWORK [--spec specs/models/minilm-l6-v2.toml] [--candle CANDLE_ENCODER] [--rounds 3]
 
@@ -32,6 +33,7 @@ def arguments():
     parser.add_argument("--sentence-transformers", metavar="FOLDER", help="its model of these sizes, which reads words")
     parser.add_argument("--lengths", default="16,64,256")
     parser.add_argument("--batches", default="1,8,32")
+    parser.add_argument("--mixed", action="store_true", help="lengths that differ")
     parser.add_argument("--dtype", default="f32", help="format of Formwork: f32, bf16, q8, q4z, q4")
     parser.add_argument("--precision", default="full", help="of products: full, or bf16")
     parser.add_argument("--threads", type=int, default=2)
@@ -43,18 +45,26 @@ def formwork(o):
     """Texts per second by length and batch."""
     command = [o.formwork, "bench", o.spec, "--pp", o.lengths, "--tg", "0", "--batch", o.batches, "--dtype", o.dtype]
     command += ["--precision", o.precision, "--threads", str(o.threads), "--repeat", "5", "--json"]
+    command += ["--mixed"] if o.mixed else []
     report = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-    rate = lambda test: test["tokens_per_second"]["median"] / test["tokens"]
+    rate = lambda test: test["batch"] / test["seconds"]["median"]
     return {(test["tokens"], test["batch"]): rate(test) for test in report["tests"]}
 
 
-def pytorch(model, lengths, batches):
-    return {(length, batch): texts_per_second(model, length, batch) for length in lengths for batch in batches}
+def spread(length, batch, mixed):
+    """The lengths of texts side by side."""
+    return [-(-length * at // batch) for at in range(1, batch + 1)] if mixed else [length] * batch
 
 
-def texts_per_second(model, length, batch):
-    ids = torch.randint(0, CONFIG.vocab_size, (batch, length), generator=torch.Generator().manual_seed(0))
-    return batch / seconds(lambda: model(ids))
+def pytorch(model, lengths, batches, mixed):
+    return {(length, batch): texts_per_second(model, spread(length, batch, mixed)) for length in lengths for batch in batches}
+
+
+def texts_per_second(model, lengths):
+    batch, longest = len(lengths), max(lengths)
+    ids = torch.randint(0, CONFIG.vocab_size, (batch, longest), generator=torch.Generator().manual_seed(0))
+    mask = (torch.arange(longest) < torch.tensor(lengths)[:, None]).long() if min(lengths) < longest else None
+    return batch / seconds(lambda: model(ids, attention_mask=mask))
 
 
 def seconds(run):
@@ -68,10 +78,10 @@ def seconds(run):
     return statistics.median(times)
 
 
-def sentences(model, lengths, batches):
+def sentences(model, lengths, batches, mixed):
     """From text to vectors: two of the tokens stand around the words."""
     text = lambda length: " ".join(["the"] * (length - 2))
-    run = lambda length, batch: model.encode([text(length)] * batch, batch_size=batch)
+    run = lambda length, batch: model.encode([text(n) for n in spread(length, batch, mixed)], batch_size=batch)
     return {(length, batch): batch / seconds(lambda: run(length, batch)) for length in lengths for batch in batches}
 
 
@@ -90,13 +100,13 @@ def main():
     torch.set_num_threads(o.threads)
     model = BertModel(CONFIG, add_pooling_layer=False).eval()
     lengths, batches = ([int(n) for n in text.split(",")] for text in (o.lengths, o.batches))
-    peers = {"torch": lambda: pytorch(model, lengths, batches)}
+    peers = {"torch": lambda: pytorch(model, lengths, batches, o.mixed)}
     if o.sentence_transformers:
         from sentence_transformers import SentenceTransformer
 
         whole = SentenceTransformer(o.sentence_transformers, device="cpu")
-        peers["sentence-transformers"] = lambda: sentences(whole, lengths, batches)
-    if o.candle:
+        peers["sentence-transformers"] = lambda: sentences(whole, lengths, batches, o.mixed)
+    if o.candle and not o.mixed:
         peers["candle"] = lambda: candle(o, lengths, batches)
     rounds = []
     with torch.inference_mode():

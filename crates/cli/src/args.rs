@@ -414,6 +414,9 @@ pub(crate) struct Bench {
     /// Sequences side by side [default: 1]
     #[arg(long, value_name = "N,..", value_delimiter = ',')]
     pub(crate) batch: Vec<usize>,
+    /// Sequences of lengths that are spread evenly up to those of --pp, for models that read texts whole
+    #[arg(long)]
+    pub(crate) mixed: bool,
     /// Threads to compute with [default: all]
     #[arg(long, value_name = "N,..", value_delimiter = ',')]
     pub(crate) threads: Vec<usize>,

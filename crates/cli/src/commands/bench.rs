@@ -20,6 +20,7 @@ pub(super) fn run(options: &Bench, global: &Global) -> Outcome {
         tg: options.tg.clone(),
         depth: options.depth.clone(),
         batch: options.batch.clone(),
+        mixed: options.mixed,
     };
     let tests = plan.tests(model.generates())?;
     let cache = options.holding.cache.as_deref().and_then(CacheFormat::named).unwrap_or_default();
@@ -45,8 +46,10 @@ pub(super) fn run(options: &Bench, global: &Global) -> Outcome {
         command.arg(name).arg(words.join(","));
     }
     command.arg("--work").arg(serde_json::json!(work).to_string());
-    if options.json {
-        command.arg("--json");
+    for (name, is_asked) in [("--mixed", options.mixed), ("--json", options.json)] {
+        if is_asked {
+            command.arg(name);
+        }
     }
     let status = command.status().map_err(|e| Problem::io(&executable, &e))?;
     status_of(status.code())
@@ -101,7 +104,10 @@ fn of(model: &Model, test: &Test, dtype: DType, cache: CacheFormat) -> Result<Wo
     let passes = test.passes(model.generates()) as u128;
     match test.kind {
         Kind::Prompt => {
-            let work = Work::forward(model, &question(test, test.tokens, test.depth), dtype, cache)?;
+            let work = match test.mixed {
+                true => of_lengths(model, test, dtype, cache)?,
+                false => Work::forward(model, &question(test, test.tokens, test.depth), dtype, cache)?,
+            };
             Ok(Work { weights: work.weights.saturating_mul(passes), ..work })
         }
         Kind::Generate => {
@@ -111,6 +117,16 @@ fn of(model: &Model, test: &Test, dtype: DType, cache: CacheFormat) -> Result<Wo
             Ok(Work { flops, weights, cache })
         }
     }
+}
+
+/// A pass over sequences of different lengths.
+fn of_lengths(model: &Model, test: &Test, dtype: DType, cache: CacheFormat) -> Result<Work, AnalysisError> {
+    let mut all = Work::default();
+    for length in test.lengths() {
+        let work = Work::forward(model, &question(&Test { batch: 1, ..*test }, length, 0), dtype, cache)?;
+        all = Work { flops: all.flops + work.flops, cache: all.cache + work.cache, weights: work.weights };
+    }
+    Ok(all)
 }
 
 /// A count that a benchmark can finish.

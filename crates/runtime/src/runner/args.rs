@@ -179,7 +179,7 @@ fn set(command: &str, name: &str, parser: &mut lexopt::Parser, options: &mut Opt
             !matches!(name, "input" | "output" | "greedy" | "hidden" | "tolerance" | "window" | "stride" | "json")
         }
         "bench" => {
-            matches!(name, "weights" | "hold" | "dtype" | "cache" | "precision" | "json")
+            matches!(name, "weights" | "hold" | "dtype" | "cache" | "precision" | "mixed" | "json")
                 || Bench::NAMES.contains(&name)
         }
         _ => false,
@@ -193,6 +193,7 @@ fn set(command: &str, name: &str, parser: &mut lexopt::Parser, options: &mut Opt
             options.bench.json();
             options.json = true;
         }
+        "mixed" => options.bench.mixed(),
         "lines" => options.lines = true,
         "early-stopping" => options.early_stopping = true,
         _ => return set_value(command, name, parser, options),

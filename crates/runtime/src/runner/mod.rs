@@ -39,7 +39,7 @@ commands:
   quantize --weights PATH --dtype F --output FILE [--threads N] [--json]
            writes weights in another format; reads ids to compare answers with from standard input
   bench    [--weights PATH] [--pp 512] [--tg 128] [--depth 0] [--batch 1] [--threads N] [--repeat 5]
-           [--work JSON] [--json]   sizes are lists with commas; without weights they are random
+           [--mixed] [--work JSON] [--json]   sizes are lists with commas; without weights they are random
   info     prints facts about the model as JSON
   and with weights: [--dtype f32|bf16|f16|q8|q4|q4z] [--hold mapped|packed]
   and how exactly products of many rows, and attention of prompts, see their operands: [--precision full|bf16]

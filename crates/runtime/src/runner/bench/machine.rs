@@ -7,11 +7,30 @@ use super::sample::Sample;
 /// The smallest and the largest buffer that the read loop goes over: larger than second-level caches, smaller than memory.
 const BUFFER: std::ops::RangeInclusive<u64> = 64 << 20..=2 << 30;
 
+/// The arithmetic that products are held against.
+#[derive(Clone, Copy)]
+pub(super) enum Peak {
+    F32,
+    Bf16,
+    Int8,
+}
+
+impl Peak {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::Bf16 => "bf16",
+            Self::Int8 => "int8",
+        }
+    }
+}
+
 /// Samples of what the machine can do, taken between the tests.
 pub(super) struct Limits {
     data: Vec<f32>,
     pub(super) read: Sample,
     pub(super) f32: Sample,
+    pub(super) bf16: Sample,
     pub(super) int8: Sample,
 }
 
@@ -21,7 +40,7 @@ impl Limits {
         let bytes = bytes.clamp(*BUFFER.start(), *BUFFER.end());
         // Numbers other than zero, so that every page is there.
         let data = vec![1.0; usize::try_from(bytes / 4).unwrap_or(1 << 24)];
-        Self { data, read: Sample::default(), f32: Sample::default(), int8: Sample::default() }
+        Self { data, read: Sample::default(), f32: Sample::default(), bf16: Sample::default(), int8: Sample::default() }
     }
 
     /// Bytes of the read loop.
@@ -29,10 +48,22 @@ impl Limits {
         size_of_val(&self.data[..])
     }
 
+    pub(super) fn peak(&self, peak: Peak) -> Option<f64> {
+        let sample = match peak {
+            Peak::F32 => &self.f32,
+            Peak::Bf16 => &self.bf16,
+            Peak::Int8 => &self.int8,
+        };
+        sample.median()
+    }
+
     /// Takes one sample of each.
     pub(super) fn sample(&mut self, ctx: &Context) {
         self.read.push(probe::read_bandwidth(ctx.device(), &self.data));
         self.f32.push(probe::f32_peak(ctx.device()));
+        if let Some(rate) = probe::bf16_peak(ctx.device()) {
+            self.bf16.push(rate);
+        }
         if let Some(rate) = probe::int8_peak(ctx.device()) {
             self.int8.push(rate);
         }

@@ -1,7 +1,7 @@
 //! `bench`: tokens per second beside the limits of the machine, measured in the same run.
 //!
 //! Tests carry llama-bench's names: `pp512` reads 512 tokens at once, `tg128` reads 128 one after the other, `@ d512` after
-//! 512 tokens that are in the cache, `x8` for 8 sequences side by side. Every round runs each test once and then takes one
+//! 512 tokens that are in the cache, `x8` for 8 sequences side by side, `mixed` where their lengths differ. Every round runs each test once and then takes one
 //! sample of each limit, so that a machine that changes its mind changes it for all.
 
 mod machine;
@@ -20,7 +20,7 @@ pub(super) use options::Bench;
 pub use plan::{Kind, Plan, Test};
 pub use work::Work;
 
-use super::args::{Options, context};
+use super::args::{Options, context, usage};
 use super::case::decodes;
 use super::print;
 use crate::inputs::check_room;
@@ -36,6 +36,9 @@ const SEED: u64 = 0;
 pub(super) fn run<M: Model>(options: &Options) -> Result<()> {
     let bench = &options.bench;
     let tests = bench.plan().tests(M::INFO.generates && !decodes::<M>())?;
+    if bench.plan().mixed && decodes::<M>() {
+        return Err(usage("--mixed is for models that read texts whole"));
+    }
     let contexts = contexts(bench, options.precision()?)?;
     for test in &tests {
         let room = check_room(&M::INFO, test.depth + test.tokens);

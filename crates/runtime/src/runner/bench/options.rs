@@ -45,6 +45,11 @@ impl Bench {
         Ok(())
     }
 
+    /// Sequences of lengths that differ.
+    pub(in super::super) fn mixed(&mut self) {
+        self.plan.mixed = true;
+    }
+
     /// Prints JSON.
     pub(in super::super) fn json(&mut self) {
         self.json = true;

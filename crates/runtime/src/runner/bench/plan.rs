@@ -27,6 +27,8 @@ pub struct Test {
     pub depth: usize,
     /// Sequences side by side.
     pub batch: usize,
+    /// Whether their lengths are spread evenly up to `tokens`.
+    pub mixed: bool,
 }
 
 impl Test {
@@ -44,9 +46,10 @@ impl Test {
         }
     }
 
-    /// The new tokens of all sequences.
-    pub fn all_tokens(&self) -> usize {
-        self.tokens * self.batch
+    /// The new tokens of each sequence.
+    pub fn lengths(&self) -> impl Iterator<Item = usize> {
+        let Self { tokens, batch, mixed, .. } = *self;
+        (1..=batch).map(move |at| if mixed { (tokens * at).div_ceil(batch) } else { tokens })
     }
 }
 
@@ -64,6 +67,9 @@ impl fmt::Display for Test {
         if self.batch > 1 {
             write!(f, " x{}", self.batch)?;
         }
+        if self.mixed {
+            write!(f, " mixed")?;
+        }
         Ok(())
     }
 }
@@ -79,6 +85,8 @@ pub struct Plan {
     pub depth: Vec<usize>,
     /// Sequences.
     pub batch: Vec<usize>,
+    /// Whether their lengths are spread evenly up to those of `pp`.
+    pub mixed: bool,
 }
 
 /// The largest size of anything that is listed.
@@ -91,7 +99,10 @@ impl Plan {
     /// # Errors
     /// `usage` for a size that nobody measures, for a past that the model does not have, and where no test is left.
     pub fn tests(&self, continues: bool) -> Result<Vec<Test>> {
-        let Self { pp, tg, depth, batch } = self;
+        let Self { pp, tg, depth, batch, mixed } = self;
+        if continues && *mixed {
+            return Err(wrong("--mixed is for models that read texts whole"));
+        }
         if !continues && tg.iter().chain(depth).any(|n| *n > 0) {
             return Err(wrong("--tg and --depth are for models that continue a sequence token by token"));
         }
@@ -104,7 +115,7 @@ impl Plan {
                 let prompts = pp.iter().map(|tokens| (Kind::Prompt, *tokens));
                 let generated = tg.iter().map(|tokens| (Kind::Generate, *tokens));
                 let asked = prompts.chain(generated).filter(|(_, tokens)| *tokens > 0);
-                tests.extend(asked.map(|(kind, tokens)| Test { kind, tokens, depth, batch }));
+                tests.extend(asked.map(|(kind, tokens)| Test { kind, tokens, depth, batch, mixed: *mixed }));
             }
         }
         match tests.is_empty() {
@@ -158,6 +169,9 @@ mod tests {
         );
         let plan = Plan { pp: vec![4, 4, 2], tg: vec![0], batch: vec![1, 8], ..Plan::default() };
         assert_eq!(names(&plan, false), ["pp4", "pp2", "pp4 x8", "pp2 x8"]);
+        let mixed = Plan { pp: vec![10], batch: vec![4], mixed: true, ..Plan::default() };
+        assert_eq!(names(&mixed, false), ["pp10 x4 mixed"]);
+        assert_eq!(mixed.tests(false).unwrap()[0].lengths().collect::<Vec<_>>(), [3, 5, 8, 10]);
     }
 
     #[test]
@@ -168,6 +182,7 @@ mod tests {
             (false, "no test is left", Plan { pp: vec![0], ..none.clone() }),
             (false, "--tg and --depth", Plan { tg: vec![8], ..none.clone() }),
             (false, "--tg and --depth", Plan { depth: vec![0, 8], ..none.clone() }),
+            (true, "--mixed", Plan { mixed: true, ..none.clone() }),
             (true, "--batch takes", Plan { batch: vec![0], ..none.clone() }),
             (true, "--pp takes", Plan { pp: vec![usize::MAX], ..none }),
         ] {

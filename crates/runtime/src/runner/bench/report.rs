@@ -4,7 +4,7 @@ use formwork_ops::CacheFormat;
 use formwork_tensor::{Level, Precision, Result};
 use serde_json::{Value, json};
 
-use super::machine::{Limits, cpu};
+use super::machine::{Limits, Peak, cpu};
 use super::options::Bench;
 use super::plan::Test;
 use super::sample::Sample;
@@ -104,14 +104,21 @@ impl Report {
         let limits = &self.limits[row.context].1;
         let work = bench.work.get(&row.test.to_string());
         let rate = |amount: Option<u64>| amount.map(|amount| row.seconds.map(|seconds| amount as f64 / seconds));
-        let (peak, peak_name) = if self.loaded.are_codes() { (&limits.int8, "int8") } else { (&limits.f32, "f32") };
         Figures {
-            tokens: row.seconds.map(|seconds| row.test.all_tokens() as f64 / seconds),
+            tokens: row.seconds.map(|seconds| row.test.lengths().sum::<usize>() as f64 / seconds),
             bytes: rate(work.and_then(|work| work.bytes(self.loaded.format))),
             flops: rate(work.map(|work| work.flops)),
             read: limits.read.median(),
-            peak: peak.median(),
-            peak_name,
+            peak: limits.peak(self.peak()),
+        }
+    }
+
+    /// The arithmetic of most products.
+    fn peak(&self) -> Peak {
+        match (self.loaded.are_codes(), self.precision) {
+            (true, _) => Peak::Int8,
+            (false, Precision::Bf16) if self.loaded.rounds_products() => Peak::Bf16,
+            _ => Peak::F32,
         }
     }
 
@@ -122,6 +129,7 @@ impl Report {
                 "read_bytes": limits.bytes(),
                 "read_bytes_per_second": limits.read.json(),
                 "f32_flops_per_second": limits.f32.json(),
+                "bf16_flops_per_second": limits.bf16.json(),
                 "int8_ops_per_second": limits.int8.json(),
             })
         });
@@ -170,7 +178,7 @@ impl Report {
             "share_of_read": figures.share_of_read(),
             "flops_per_second": optional(&figures.flops),
             "share_of_peak": figures.share_of_peak(),
-            "peak": figures.peak_name,
+            "peak": self.peak().name(),
         })
     }
 
@@ -191,6 +199,7 @@ impl Report {
             let threads = if *threads == 1 { "1 thread".to_string() } else { format!("{threads} threads") };
             out += &format!("\nlimits of {threads}: read {} GB/s", giga(limits.read.median()));
             out += &format!(", f32 {} GFLOP/s", giga(limits.f32.median()));
+            out += &format!(", bf16 {} GFLOP/s", giga(limits.bf16.median()));
             out += &format!(", int8 {} GOP/s", giga(limits.int8.median()));
         }
         out += &format!(
@@ -214,7 +223,7 @@ impl Report {
             );
         }
         let rounds = if bench.repeat == 1 { "one round".into() } else { format!("medians of {} rounds", bench.repeat) };
-        out + &format!("\n{rounds}; of peak: {}", if self.loaded.are_codes() { "int8" } else { "f32" })
+        out + &format!("\n{rounds}; of peak: {}", self.peak().name())
     }
 }
 
@@ -225,7 +234,6 @@ struct Figures {
     flops: Option<Sample>,
     read: Option<f64>,
     peak: Option<f64>,
-    peak_name: &'static str,
 }
 
 impl Figures {
