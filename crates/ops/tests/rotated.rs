@@ -1,9 +1,10 @@
-//! Attention that rotates queries and keys on their way into the cache, against rotating both beforehand: the same bits.
+//! Attention that rotates queries and keys on their way into the cache, against rotating both beforehand: the same bits, at
+//! every SIMD level and number of threads. Rotating is checked in `rope`, attention in `attention`, each against its f64 twin.
 
 use formwork_ops::attention::{Attention, KvCache, Mask};
 use formwork_ops::rope::{Rope, RopeConfig, RopeLayout, RopeScaling};
 use formwork_ops::{CacheFormat, Room};
-use formwork_tensor::{Context, Ids, Tensor, Tokens};
+use formwork_tensor::{Context, Ids, Simd, Tensor, Tokens};
 
 const B: usize = 2;
 const H: usize = 4;
@@ -36,19 +37,19 @@ fn tokens(past: usize, s: usize, padded: bool) -> Tokens {
 }
 
 /// The results of all pieces, by one way or the other.
-fn pieces(threads: usize, config: RopeConfig, mask: Mask, cache: &KvCache, padded: bool, fused: bool) -> Vec<u32> {
-    let (ctx, rope, mut cache) = (Context::with_threads(threads).unwrap(), Rope::new(config), cache.clone());
+fn pieces(ctx: &Context, config: RopeConfig, mask: Mask, cache: &KvCache, padded: bool, fused: bool) -> Vec<u32> {
+    let (rope, mut cache) = (Rope::new(config), cache.clone());
     let (mut past, mut out) = (0, Vec::new());
     for s in PIECES {
         let tokens = tokens(past, s, padded);
         let [q, k, v] =
-            [([s, H, E], 1), ([s, K, E], 2), ([s, K, V], 3)].map(|(dims, seed)| tensor(&ctx, dims, seed + past));
+            [([s, H, E], 1), ([s, K, E], 2), ([s, K, V], 3)].map(|(dims, seed)| tensor(ctx, dims, seed + past));
         let attention = Attention::new(mask, 0.3).cached(&mut cache);
         let y = if fused {
-            attention.rotated(&rope).run(&ctx, q, k, &v, &tokens)
+            attention.rotated(&rope).run(ctx, q, k, &v, &tokens)
         } else {
-            let [q, k] = [q, k].map(|x| rope.apply(&ctx, x, &tokens));
-            attention.run(&ctx, &q, &k, &v, &tokens)
+            let [q, k] = [q, k].map(|x| rope.apply(ctx, x, &tokens));
+            attention.run(ctx, &q, &k, &v, &tokens)
         };
         out.extend(y.data().iter().map(|x| x.to_bits()));
         past += s;
@@ -57,11 +58,13 @@ fn pieces(threads: usize, config: RopeConfig, mask: Mask, cache: &KvCache, padde
 }
 
 fn check(config: RopeConfig, mask: Mask, cache: &KvCache) {
-    for padded in [false, true] {
-        let apart = pieces(1, config, mask, cache, padded, false);
+    for (simd, padded) in Simd::supported().into_iter().flat_map(|simd| [(simd, false), (simd, true)]) {
+        let by =
+            |threads: usize, fused: bool| pieces(&Context::with(threads, simd), config, mask, cache, padded, fused);
+        let apart = by(1, false);
         for threads in [1, 2] {
-            let fused = pieces(threads, config, mask, cache, padded, true);
-            assert!(fused == apart, "{config:?} {mask:?} {:?} padded {padded}, {threads} threads", cache.format());
+            let what = format!("{simd:?} {config:?} {mask:?} {:?} padded {padded}, {threads} threads", cache.format());
+            assert!(by(threads, true) == apart, "{what}");
         }
     }
 }
@@ -95,10 +98,13 @@ fn rings_drop_keys_alike() {
 
 #[test]
 fn without_a_cache() {
-    let (ctx, rope, tokens) = (Context::with_threads(2).unwrap(), Rope::new(PLAIN), tokens(0, PIECES[0], true));
-    let [q, k, v] = [[PIECES[0], H, E], [PIECES[0], K, E], [PIECES[0], K, V]].map(|dims| tensor(&ctx, dims, 1));
-    let [q_rotated, k_rotated] = [&q, &k].map(|x| rope.apply(&ctx, x.clone(), &tokens));
-    let apart = Attention::new(Mask::Full, 0.3).run(&ctx, &q_rotated, &k_rotated, &v, &tokens);
-    let fused = Attention::new(Mask::Full, 0.3).rotated(&rope).run(&ctx, q, k, &v, &tokens);
-    assert_eq!(fused.data(), apart.data());
+    let (rope, tokens) = (Rope::new(PLAIN), tokens(0, PIECES[0], true));
+    for simd in Simd::supported() {
+        let ctx = Context::with(2, simd);
+        let [q, k, v] = [[PIECES[0], H, E], [PIECES[0], K, E], [PIECES[0], K, V]].map(|dims| tensor(&ctx, dims, 1));
+        let [q_rotated, k_rotated] = [&q, &k].map(|x| rope.apply(&ctx, x.clone(), &tokens));
+        let apart = Attention::new(Mask::Full, 0.3).run(&ctx, &q_rotated, &k_rotated, &v, &tokens);
+        let fused = Attention::new(Mask::Full, 0.3).rotated(&rope).run(&ctx, q, k, &v, &tokens);
+        assert_eq!(fused.data(), apart.data(), "{simd:?}");
+    }
 }
