@@ -17,7 +17,7 @@ fn main() {
     println!("cargo::rerun-if-changed=knobs");
     println!("cargo::rerun-if-changed=reference");
     let manifest = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default();
-    let instances: Result<Vec<String>, String> = (0..instance::PLAIN + instance::OTHERS.len()).map(module).collect();
+    let instances: Result<Vec<String>, String> = (0..instance::COUNT).map(module).collect();
     write("passes.rs", passes::modules());
     write("instances.rs", instances.map(|modules| modules.concat()));
     write("fixtures.rs", reference::modules(Path::new(&manifest)));

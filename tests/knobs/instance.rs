@@ -21,6 +21,13 @@ pub(crate) const OTHERS: &[&str] = &[
     "kind = \"gated_delta\"\nconv = 3",
     "kind = \"linear\"\nfeatures = \"softmax\"",
 ];
+/// Mixtures of experts in plain instances, the last ones.
+pub(crate) const MIXTURES: &[&str] = &[
+    "{ n_experts = 4, n_active = 2, d_expert = 20, n_shared = 1 }",
+    "{ n_experts = 5, n_active = 3, d_expert = 36, score = \"sigmoid\", factor = 1.7, every = 2 }",
+];
+/// How many instances there are.
+pub(crate) const COUNT: usize = PLAIN + OTHERS.len() + MIXTURES.len();
 const SCALINGS: &[&str] = &[
     "{ kind = \"none\" }",
     "{ kind = \"linear\", factor = 2.0 }",
@@ -66,7 +73,8 @@ pub(crate) fn spec(at: usize) -> String {
 
     line("[attention]".into());
     let kind = ATTENTIONS[at % ATTENTIONS.len()];
-    let other = at.checked_sub(PLAIN).map(|at| OTHERS[at % OTHERS.len()]);
+    let other = at.checked_sub(PLAIN).and_then(|at| OTHERS.get(at).copied());
+    let mixture = at.checked_sub(PLAIN + OTHERS.len()).map(|at| MIXTURES[at]);
     let is_plain = other.is_none();
     line(other.map_or_else(|| format!("kind = {kind:?}"), String::from));
     line(format!("n_heads = {heads}"));
@@ -104,6 +112,9 @@ pub(crate) fn spec(at: usize) -> String {
         line(format!("d_ff = {}", random.pick(&[24_u64, 40, 56])));
     }
     line(format!("bias = {}", random.flag()));
+    if let Some(mixture) = mixture {
+        line(format!("moe = {mixture}"));
+    }
 
     let positions = if is_plain { POSITIONS[(at + at / 5) % POSITIONS.len()] } else { "rope" };
     line(format!("[positions]\nkind = {positions:?}"));

@@ -7,10 +7,10 @@ use formwork_ir::Model;
 use formwork_ir::plan::{PASSES, Pass, Plan, plan_with};
 use quote::quote;
 
-use crate::instance::{OTHERS, PLAIN, spec};
+use crate::instance::{COUNT, OTHERS, PLAIN, spec};
 
-/// The instances: some of every placement of norms, some of the other kinds of attention.
-const INSTANCES: [usize; 9] = [0, 1, 2, 3, 4, 5, PLAIN, PLAIN + 2, PLAIN + OTHERS.len() - 2];
+/// The instances: some of every placement of norms, some of the other kinds of attention, mixtures of experts.
+const INSTANCES: [usize; 11] = [0, 1, 2, 3, 4, 5, PLAIN, PLAIN + 2, PLAIN + OTHERS.len() - 2, COUNT - 2, COUNT - 1];
 
 /// A module for each instance, with one for each pass that changes it. Every pass must change some.
 pub(crate) fn modules() -> Result<String, String> {
