@@ -369,3 +369,19 @@ fn threads_change_no_bit() {
         }
     }
 }
+
+#[test]
+fn threads_change_no_route() {
+    // So many that several threads get some.
+    let rows = 6000;
+    let (logits, bias) = (numbers(rows * E, 11), numbers(E, 4));
+    let by = |ctx: &Context, routing: Routing| {
+        let logits = ctx.from_slice(&[1, rows, E], &logits);
+        let (weights, chosen) = route_biased(ctx, &logits, &ctx.from_slice(&[E], &bias), routing);
+        (weights.data().to_vec(), chosen.data().to_vec())
+    };
+    for (simd, routing) in Simd::supported().into_iter().flat_map(|simd| routings().map(move |it| (simd, it))) {
+        let [one, two, three] = [1, 2, 3].map(|threads| by(&Context::with(threads, simd), routing));
+        assert!(one == two && one == three, "{simd:?} {routing:?}");
+    }
+}
