@@ -131,7 +131,7 @@ impl Part {
 
 fn matrix(weight: &[f32], d_in: usize, format: Option<Format>) -> Matrix {
     let stored = Matrix::new(Param::from_f32(&[weight.len() / d_in, d_in], weight), Layout::OutIn);
-    format.map_or_else(|| stored.clone(), |format| stored.pack(format))
+    format.map_or_else(|| stored.clone(), |format| stored.pack(format, 1))
 }
 
 struct Case {
