@@ -28,7 +28,7 @@ impl SelfAttention {
         }
     }
 
-    /// `[B, T, D_MODEL]` and `[N_HEADS, T, T]` and `[B, T, D_MODEL]` to `[B, T, D_MODEL]`.
+    /// `[B, T, D_MODEL]` and `[N_HEADS, 2*T - 1]` and `[B, T, D_MODEL]` to `[B, T, D_MODEL]`.
     pub fn forward(
         &self,
         ctx: &Context,
@@ -90,7 +90,7 @@ impl Block {
         }
     }
 
-    /// `[B, T, D_MODEL]` and `[N_HEADS, T, T]` to `[B, T, D_MODEL]`.
+    /// `[B, T, D_MODEL]` and `[N_HEADS, 2*T - 1]` to `[B, T, D_MODEL]`.
     pub fn forward(&self, ctx: &Context, x: &Tensor, shared: &Tensor, tokens: &Tokens) -> Tensor {
         let h = self.layer_0_layer_norm.deferred(x);
         let x = self.self_attention.forward(ctx, &h, shared, tokens, x);
@@ -159,7 +159,7 @@ impl DecoderSelfAttention {
         }
     }
 
-    /// `[B, S, D_MODEL]` and `[N_HEADS, S, S + past]` and `[B, S, D_MODEL]` to `[B, S, D_MODEL]`.
+    /// `[B, S, D_MODEL]` and `[N_HEADS, 2*S + past - 1]` and `[B, S, D_MODEL]` to `[B, S, D_MODEL]`.
     pub fn forward(
         &self,
         ctx: &Context,
@@ -271,7 +271,7 @@ impl DecoderBlock {
         }
     }
 
-    /// `[B, S, D_MODEL]` and `[N_HEADS, S, S + past]` and `[B, T, D_MODEL]` to `[B, S, D_MODEL]`.
+    /// `[B, S, D_MODEL]` and `[N_HEADS, 2*S + past - 1]` and `[B, T, D_MODEL]` to `[B, S, D_MODEL]`.
     pub fn forward(
         &self,
         ctx: &Context,
