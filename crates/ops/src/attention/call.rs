@@ -85,6 +85,7 @@ impl<'a> Call<'a> {
         let sizes = Sizes { heads, group: heads / kv_heads, e, d };
         let mut y = ctx.tensor(&[b, steps, heads, d]);
         let texts = self.texts(b, steps);
+        // Threads that have as many key heads each need not cut them, and what a block gives stays with the core that made it.
         let are_even = (texts.len() * kv_heads).is_multiple_of(ctx.device().threads().count());
         if sizes.are_few(steps) && !are_even && self.tokens.packed_texts().is_empty() {
             self.by_keys(ctx, &texts, kv_heads, sizes, &mut y);
@@ -96,11 +97,14 @@ impl<'a> Call<'a> {
 
     /// The texts, in the order of their queries.
     fn texts(&self, b: usize, steps: usize) -> Vec<Text> {
-        let packed = self.tokens.packed_texts().iter();
-        let packed = packed.map(|at| Text { sequence: 0, first: at.start, steps: at.len(), keys: at.start, slots: at.len() });
-        let (all, slots) = (packed.len() == 0, self.tokens.slots());
-        let rows = (0..b).filter(|_| all).map(|row| Text { sequence: row, first: row * steps, steps, keys: 0, slots });
-        packed.chain(rows).collect()
+        let slots = self.tokens.slots();
+        match self.tokens.packed_texts() {
+            [] => (0..b).map(|row| Text { sequence: row, first: row * steps, steps, keys: 0, slots }).collect(),
+            texts => {
+                let text = |at: &Range<usize>| Text { sequence: 0, first: at.start, steps: at.len(), keys: at.start, slots: at.len() };
+                texts.iter().map(text).collect()
+            }
+        }
     }
 
     /// Every task takes one block of keys of texts of one length; the blocks are merged afterwards.
