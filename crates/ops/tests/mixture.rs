@@ -311,6 +311,12 @@ fn experts_match_the_twin_and_do_not_depend_on_other_tokens() {
 }
 
 #[test]
+fn so_they_do_where_a_token_chooses_an_expert_twice() {
+    let chosen: Vec<u32> = (0..ROWS as u32).flat_map(|row| [row % 7, row % 7]).collect();
+    check(&Case::new(config(ExpertKind::Gated, SIZES[0]), None), ROWS, &chosen, 1e-6);
+}
+
+#[test]
 fn so_they_do_with_every_activation() {
     use ExpertActivation::{Gelu, GeluQuick, GeluTanh, Relu, Relu2, Sigmoid, Silu, Tanh};
     for act in [Relu, Relu2, Gelu, GeluTanh, GeluQuick, Silu, Sigmoid, Tanh] {

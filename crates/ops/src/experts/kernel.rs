@@ -48,19 +48,24 @@ impl Experts {
         let k = weights.dims().width();
         assert_eq!(weights.data().len(), chosen.data().len(), "every chosen expert has a weight");
         assert_eq!(x.dims().rows(), weights.dims().rows(), "every token has chosen experts");
-        let mut y = ctx.zeros(x.shape());
-        for (expert, uses) in groups(chosen.data(), self.down.experts()).iter().enumerate() {
+        let (mut y, groups) = (ctx.zeros(x.shape()), groups(chosen.data(), self.down.experts()));
+        // The experts of one token share their input: what they make of it first is made in one go.
+        let is_once = groups.iter().take(self.config.experts).all(|uses| uses.len() <= 1);
+        let is_shared = x.dims().rows() == 1 && is_once && !self.config.weigh_inputs;
+        let asked = (0..self.config.experts).filter(|expert| is_shared && !groups[*expert].is_empty());
+        let mut shared = Stacked::forward_all(&self.first, ctx, &asked.collect::<Vec<_>>(), x).into_iter();
+        for (expert, uses) in groups.iter().enumerate() {
             if uses.is_empty() {
                 continue;
             }
             let scale = |at: usize| if self.config.weigh_inputs { weights.data()[at] } else { 1.0 };
             let input = gather(ctx, x, uses, k, scale);
-            let output = match expert < self.config.experts {
-                true => {
-                    let [output] = Stacked::forward([&self.down], ctx, expert, &self.hidden(ctx, expert, &input));
-                    output
+            let output = match (expert < self.config.experts, is_shared) {
+                (true, true) => self.rest(ctx, expert, shared.by_ref().take(self.first.len())),
+                (true, false) => {
+                    self.rest(ctx, expert, Stacked::forward_all(&self.first, ctx, &[expert], &input).into_iter())
                 }
-                false => input,
+                (false, _) => input,
             };
             let weight = |at: usize| if self.config.weigh_inputs { 1.0 } else { weights.data()[at] };
             scatter(&mut y, &output, uses, k, weight);
@@ -68,34 +73,29 @@ impl Experts {
         y
     }
 
-    fn hidden(&self, ctx: &Context, expert: usize, x: &Tensor) -> Tensor {
+    /// What an expert makes of its first products.
+    fn rest(&self, ctx: &Context, expert: usize, mut first: impl Iterator<Item = Tensor>) -> Tensor {
         let d_ff = self.config.d_ff;
-        match (self.config.kind, self.first.as_slice()) {
-            (ExpertKind::Gated, [gate, up]) => {
-                let [gate, up] = Stacked::forward([gate, up], ctx, expert, x);
+        let one = first.next().expect("an expert has a first matrix");
+        let hidden = match (self.config.kind, first.next()) {
+            (ExpertKind::Gated, Some(up)) => self.gate(one, up),
+            (ExpertKind::Fused, _) => {
+                let [gate, up] = one.split([d_ff, d_ff]);
                 self.gate(gate, up)
             }
-            (ExpertKind::Fused, [both]) => {
-                let [both] = Stacked::forward([both], ctx, expert, x);
-                let [gate, up] = both.split([d_ff, d_ff]);
-                self.gate(gate, up)
-            }
-            (ExpertKind::Interleaved, [both]) => {
-                let [both] = Stacked::forward([both], ctx, expert, x);
+            (ExpertKind::Interleaved, _) => {
                 let every_second = |from: usize| {
-                    let mut part = ctx.tensor(&both.dims().with_width(d_ff));
-                    let found = both.data().iter().skip(from).step_by(2);
+                    let mut part = ctx.tensor(&one.dims().with_width(d_ff));
+                    let found = one.data().iter().skip(from).step_by(2);
                     part.data_mut().iter_mut().zip(found).for_each(|(to, from)| *to = *from);
                     part
                 };
                 self.gate(every_second(0), every_second(1))
             }
-            (_, [up, ..]) => {
-                let [up] = Stacked::forward([up], ctx, expert, x);
-                self.config.act.apply(up)
-            }
-            (_, []) => ctx.zeros(&x.dims().with_width(d_ff)),
-        }
+            (ExpertKind::Plain | ExpertKind::Gated, _) => self.config.act.apply(one),
+        };
+        let [output] = Stacked::forward([&self.down], ctx, expert, &hidden);
+        output
     }
 
     /// `act(gate) · (up + shift)`, both held within the limit.

@@ -79,6 +79,16 @@ impl Stacked {
         outputs
     }
 
+    /// The same of several experts, one after the other, in one go.
+    pub(crate) fn forward_all(stacks: &[Self], ctx: &Context, experts: &[usize], x: &Tensor) -> Vec<Tensor> {
+        let of_expert = |expert: usize| stacks.iter().map(move |stack| (&stack.matrices[expert], stack.bias_of(expert)));
+        let products: Vec<_> = experts.iter().flat_map(|expert| of_expert(*expert)).collect();
+        let output = |(matrix, _): &(&Matrix, _)| ctx.tensor(&x.dims().with_width(matrix.d_out()));
+        let mut outputs: Vec<Tensor> = products.iter().map(output).collect();
+        Matrix::multiply_all(x, &products, &mut outputs.iter_mut().collect::<Vec<_>>());
+        outputs
+    }
+
     fn bias_of(&self, expert: usize) -> Option<&[f32]> {
         let d_out = self.matrices[expert].d_out();
         self.bias.as_ref().map(|bias| &bias[expert * d_out..][..d_out])
