@@ -16,10 +16,7 @@ pub(crate) static FIRST_TOKEN: Op = Op {
     stream_of: Some(0),
     packs: true,
     facts: |call| {
-        let x = call.input("x")?;
-        let [batch, _, d] = x.shape.as_slice() else {
-            return Err(OpError::new(format!("`first_token` takes [B, S, d], not {x}")).at("x"));
-        };
+        let [batch, _, d] = states(call, "first_token")?;
         Ok(facts("first_token", vec![batch.clone(), d.clone()], Flops::none()))
     },
 };
@@ -46,11 +43,15 @@ pub(crate) static LAST_TOKEN: Op = Op {
     facts: |call| pooled(call, "last_token", false),
 };
 
+/// The axes of `x`.
+fn states<'a>(call: &'a Call<'_>, name: &str) -> Result<&'a [Poly; 3], OpError> {
+    let x = call.input("x")?;
+    let axes = x.shape.as_slice().try_into();
+    axes.map_err(|_| OpError::new(format!("`{name}` takes [B, S, d], not {x}")).at("x"))
+}
+
 fn pooled(call: &Call<'_>, name: &'static str, sums: bool) -> Result<Facts, OpError> {
-    let (x, tokens) = (call.input("x")?, call.input("tokens")?);
-    let [batch, length, d] = x.shape.as_slice() else {
-        return Err(OpError::new(format!("`{name}` takes [B, S, d], not {x}")).at("x"));
-    };
+    let ([batch, length, d], x, tokens) = (states(call, name)?, call.input("x")?, call.input("tokens")?);
     if !tokens.shape.iter().zip([batch, length]).all(|(a, b)| a.same(b)) {
         return Err(OpError::new(format!("{x} are not states of {tokens}")).at("x"));
     }

@@ -51,17 +51,22 @@ pub fn read_texts<M: Model>(model: &M, ctx: &Context, texts: &Texts, format: Cac
     let output = model.forward(ctx, &inputs, &mut cache);
     ctx.take_failure()?;
     let (width, by_token) = (output.dims().width(), output.shape().len() == 3);
-    let apart = |at: usize| if packs { lengths[..at].iter().sum() } else { at * longest };
-    let of = |at: usize| {
-        let data = &output.data()[if by_token { apart(at) } else { at } * width..];
+    let mut start = 0;
+    let of = |(at, length): (usize, &usize)| {
+        let data = &output.data()[start * width..];
+        start += match (by_token, packs) {
+            (true, true) => *length,
+            (true, false) => longest,
+            (false, _) => 1,
+        };
         let data = match texts.places.get(at) {
             Some(places) if by_token => places.iter().flat_map(|p| &data[p * width..][..width]).copied().collect(),
-            _ if by_token => data[..lengths[at] * width].to_vec(),
+            _ if by_token => data[..length * width].to_vec(),
             _ => data[..width].to_vec(),
         };
         Output { width, data, by_token }
     };
-    Ok((0..count).map(of).collect())
+    Ok(lengths.iter().enumerate().map(of).collect())
 }
 
 impl Texts {

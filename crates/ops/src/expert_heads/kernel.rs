@@ -28,7 +28,7 @@ impl ExpertHeads {
                 continue;
             }
             let input = gather(ctx, x, uses, k, |_| 1.0);
-            let [output] = Stacked::forward([&self.weight], ctx, expert, &input);
+            let output = self.weight.forward(ctx, expert, &input);
             let d = self.d_head;
             for (row, at) in output.data().chunks_exact(self.groups * d).zip(uses) {
                 for (group, head) in row.chunks_exact(d).enumerate() {
@@ -64,7 +64,7 @@ impl MergedExpertHeads {
             if uses.is_empty() || expert == self.weight.experts() {
                 continue;
             }
-            let [output] = Stacked::forward([&self.weight], ctx, expert, &self.heads(ctx, x, uses, k));
+            let output = self.weight.forward(ctx, expert, &self.heads(ctx, x, uses, k));
             scatter(&mut y, &output, uses, k, |at| weights.data()[at]);
         }
         y

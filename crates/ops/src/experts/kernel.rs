@@ -59,13 +59,13 @@ impl Experts {
                 continue;
             }
             let scale = |at: usize| if self.config.weigh_inputs { weights.data()[at] } else { 1.0 };
-            let input = gather(ctx, x, uses, k, scale);
+            let input = || gather(ctx, x, uses, k, scale);
             let output = match (expert < self.config.experts, is_shared) {
                 (true, true) => self.rest(ctx, expert, shared.by_ref().take(self.first.len())),
                 (true, false) => {
-                    self.rest(ctx, expert, Stacked::forward_all(&self.first, ctx, &[expert], &input).into_iter())
+                    self.rest(ctx, expert, Stacked::forward_all(&self.first, ctx, &[expert], &input()).into_iter())
                 }
-                (false, _) => input,
+                (false, _) => input(),
             };
             let weight = |at: usize| if self.config.weigh_inputs { 1.0 } else { weights.data()[at] };
             scatter(&mut y, &output, uses, k, weight);
@@ -94,8 +94,7 @@ impl Experts {
             }
             (ExpertKind::Plain | ExpertKind::Gated, _) => self.config.act.apply(one),
         };
-        let [output] = Stacked::forward([&self.down], ctx, expert, &hidden);
-        output
+        self.down.forward(ctx, expert, &hidden)
     }
 
     /// `act(gate) · (up + shift)`, both held within the limit.

@@ -71,15 +71,15 @@ impl Stacked {
         self.matrices.len()
     }
 
-    /// The expert's images of one `[n, d_in]` under a matrix of each of several stacks.
-    pub(crate) fn forward<const N: usize>(stacks: [&Self; N], ctx: &Context, expert: usize, x: &Tensor) -> [Tensor; N] {
-        let products = stacks.map(|stack| (&stack.matrices[expert], stack.bias_of(expert)));
-        let mut outputs = products.map(|(matrix, _)| ctx.tensor(&x.dims().with_width(matrix.d_out())));
-        Matrix::multiply_all(x, &products, &mut outputs.each_mut());
-        outputs
+    /// The expert's image of `[n, d_in]`.
+    pub(crate) fn forward(&self, ctx: &Context, expert: usize, x: &Tensor) -> Tensor {
+        let matrix = &self.matrices[expert];
+        let mut output = ctx.tensor(&x.dims().with_width(matrix.d_out()));
+        matrix.multiply(x, self.bias_of(expert), &mut output);
+        output
     }
 
-    /// The same of several experts, one after the other, in one go.
+    /// The images of one `[n, d_in]` under a matrix of each of several stacks, expert by expert: in one go.
     pub(crate) fn forward_all(stacks: &[Self], ctx: &Context, experts: &[usize], x: &Tensor) -> Vec<Tensor> {
         let of_expert = |expert: usize| stacks.iter().map(move |stack| (&stack.matrices[expert], stack.bias_of(expert)));
         let products: Vec<_> = experts.iter().flat_map(|expert| of_expert(*expert)).collect();
