@@ -43,7 +43,7 @@ def arguments():
     parser.add_argument("--formwork", required=True)
     parser.add_argument("--llama-quantize", required=True)
     parser.add_argument("--made", type=Path, required=True)
-    parser.add_argument("--ours", default="q8,q4,q4z", help="formats of Formwork, with commas")
+    parser.add_argument("--ours", default="q8,q6,q4m,q4z,q4", help="formats of Formwork, with commas")
     parser.add_argument("--theirs", default="Q8_0,Q4_0,Q4_K_M", help="formats of llama.cpp, with commas")
     parser.add_argument("checkpoints", nargs="+", help="NAME=CHECKPOINT")
     return parser.parse_args()
@@ -196,7 +196,11 @@ def filled(config, tensors):
 def unpacked(stored, name, shape):
     """A matrix in Formwork's own form, as numbers."""
     codes, scales, zeros = stored[f"{name}.codes"], stored[f"{name}.scales"], 0
-    if codes.dtype == np.uint8:
+    if codes.shape[-1] == 24:
+        low, high = codes[..., :16], codes[..., 16:]
+        low = np.concatenate([low & 15, low >> 4], -1).astype(np.float32)
+        codes = low + 16 * np.concatenate([high >> shift & 3 for shift in (0, 2, 4, 6)], -1).astype(np.float32) - 32
+    elif codes.dtype == np.uint8:
         codes = np.concatenate([codes & 15, codes >> 4], -1).astype(np.float32) - 8
     if scales.dtype == np.uint16:
         zeros = (scales & 127)[..., None].astype(np.float32) / 8 - 8

@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 # Formats and the GGUF file of each.
-FORMATS = {"f32": "model", "bf16": "BF16", "q8": "Q8_0", "q4": "Q4_0", "q4z": "Q4_K_M"}
+FORMATS = {"f32": "model", "bf16": "BF16", "q8": "Q8_0", "q6": "Q6_K", "q4": "Q4_0", "q4m": "Q4_K_M", "q4z": "Q4_K_M"}
 
 # Our format beside torch's.
 SAME = {"float32": "f32", "bfloat16": "bf16"}

@@ -91,8 +91,9 @@ impl Report {
         }
         put("FLOPs, training step", thousands(f.train_step));
         put("  fused attention", thousands(f.train_step_fused_attention));
-        let weights: Vec<String> =
-            self.memory.weights.iter().map(|(d, b)| format!("{} {}", d.name(), bytes(*b))).collect();
+        // Both formats of 16 bits take the same.
+        let told = self.memory.weights.iter().filter(|(dtype, _)| *dtype != DType::F16);
+        let weights: Vec<String> = told.map(|(d, b)| format!("{} {}", d.name(), bytes(*b))).collect();
         put("Weights", weights.join(", "));
         let cache = self.kv_cache.bytes_in(DType::Bf16);
         if cache > 0 {

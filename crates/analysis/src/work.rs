@@ -1,7 +1,7 @@
 //! What one step asks of a machine that holds weights and cache in given formats: what a benchmark divides by its time.
 
 use formwork_ir::Model;
-use formwork_ops::{CacheFormat, State};
+use formwork_ops::{CacheFormat, Mix, State};
 
 use crate::memory::stored;
 use crate::params::is_table;
@@ -27,7 +27,7 @@ impl Work {
     ///
     /// # Errors
     /// As [`report`](crate::report).
-    pub fn forward(model: &Model, q: &Questions, weights: DType, cache: CacheFormat) -> Result<Self, AnalysisError> {
+    pub fn forward(model: &Model, q: &Questions, weights: Mix, cache: CacheFormat) -> Result<Self, AnalysisError> {
         check(q)?;
         Self::of(model, &Run::prompt(model, q), weights, cache)
     }
@@ -39,14 +39,14 @@ impl Work {
     pub fn decode(
         model: &Model,
         q: &Questions,
-        weights: DType,
+        weights: Mix,
         cache: CacheFormat,
     ) -> Result<Option<Self>, AnalysisError> {
         check(q)?;
         Run::decode(model, q).map(|run| Self::of(model, &run, weights, cache)).transpose()
     }
 
-    fn of(model: &Model, run: &Run, weights: DType, cache: CacheFormat) -> Result<Self, AnalysisError> {
+    fn of(model: &Model, run: &Run, weights: Mix, cache: CacheFormat) -> Result<Self, AnalysisError> {
         let census = Census::of(model);
         let masked = Questions { attention: AttentionCount::Masked, ..Questions::default() };
         let mut work = Self::default();
@@ -66,10 +66,11 @@ impl Work {
 }
 
 /// Bytes of one layer's weights that a step's tokens meet.
-fn read(used: &Use<'_>, run: &Run, dtype: DType) -> Result<u128, AnalysisError> {
+fn read(used: &Use<'_>, run: &Run, mix: Mix) -> Result<u128, AnalysisError> {
     if is_table(used) {
         return Ok(0);
     }
+    let dtype = DType::of(mix, used.op.grade);
     let tokens = exact::mul(&used.path, run.batch, run.tokens)?;
     let mut bytes = 0;
     for param in &used.op.facts.params {

@@ -97,7 +97,7 @@ fn weights_of_each_format() {
     let (params, vectors) = (3_212_749_824_u128, 57 * 3072);
     let expected = [4 * params, 2 * params, 2 * params]
         .into_iter()
-        .chain([34, 18].map(|block| (params - vectors) / 32 * block + 4 * vectors));
+        .chain([34, 26, 18].map(|block| (params - vectors) / 32 * block + 4 * vectors));
     assert!(memory.weights.iter().map(|(_, bytes)| *bytes).eq(expected), "{:?}", memory.weights);
 }
 

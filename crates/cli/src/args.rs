@@ -228,7 +228,7 @@ pub(crate) struct Target {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Holding {
     /// The format that matrices are kept in [default: as stored]
-    #[arg(long, value_parser = ["f32", "bf16", "f16", "q8", "q4", "q4z"])]
+    #[arg(long, value_parser = ["f32", "bf16", "f16", "q8", "q6", "q4m", "q4z", "q4"])]
     pub(crate) dtype: Option<String>,
     /// Where matrices are kept: in the mapped file, or packed for products in memory of their own
     #[arg(long, value_parser = ["mapped", "packed"])]
@@ -375,7 +375,7 @@ pub(crate) struct Quantize {
     #[arg(long, value_name = "PATH")]
     pub(crate) weights: PathBuf,
     /// The format that matrices are written in
-    #[arg(long, value_parser = ["q8", "q4z", "q4", "bf16", "f16", "f32"])]
+    #[arg(long, value_parser = ["q8", "q6", "q4m", "q4z", "q4", "bf16", "f16", "f32"])]
     pub(crate) dtype: String,
     /// The folder to write
     #[arg(short, long, value_name = "DIR")]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use formwork_ir::{Model, Module, ModuleId, Node, NodeKind, PER_LAYER, Table, ValueId};
-use formwork_ops::{Form, Lit, State};
+use formwork_ops::{Form, Grade, Lit, State};
 
 use crate::names::{Unique, path_names, snake};
 
@@ -37,7 +37,7 @@ pub(crate) struct Field {
 #[derive(Clone, Debug)]
 pub(crate) enum FieldKind {
     /// A module of the runtime, loaded under a path.
-    Layer { ty: &'static str, load: &'static str, args: Vec<Lit>, path: String },
+    Layer { ty: &'static str, load: &'static str, args: Vec<Lit>, path: String, grade: Grade },
     /// Made from a constant.
     Helper { ty: &'static str, config: Lit },
     /// A struct of this crate.
@@ -146,7 +146,7 @@ impl Build<'_> {
             }
         }
         if let Form::Layer { ty, load, args, .. } = &op.facts.form {
-            let kind = FieldKind::Layer { ty, load, args: args.clone(), path: op.path.clone() };
+            let kind = FieldKind::Layer { ty, load, args: args.clone(), path: op.path.clone(), grade: op.grade };
             self.field(key, kind);
         }
         if let Some((_, ty, config)) = op.facts.form.helper() {

@@ -231,10 +231,11 @@ impl Structs<'_> {
     fn load(&self, field: &Field) -> TokenStream {
         let name = ident(&field.name);
         match &field.kind {
-            FieldKind::Layer { load, args, path, .. } => {
+            FieldKind::Layer { load, args, path, grade, .. } => {
+                let grade = grade.name().map(|name| ident(name)).map(|grade| quote!(.#grade()));
                 let load = ident(load);
                 let args = args.iter().map(|a| self.constants.lit_in_load(a, "n"));
-                quote!(#name: w.#load(#path #(, #args)*))
+                quote!(#name: w #grade.#load(#path #(, #args)*))
             }
             FieldKind::Helper { ty, config } => {
                 let (ty, config) = (ident(ty), self.constants.lit_in_load(config, "config"));

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use formwork_diag::Span;
-use formwork_ops::{AttrValue, Facts, Kind, Op, Poly, Type};
+use formwork_ops::{AttrValue, Facts, Grade, Kind, Op, Poly, Type};
 
 use crate::gguf::GgufMap;
 use crate::tokenizer::Tokenizer;
@@ -158,6 +158,8 @@ pub struct OpNode {
     pub arguments: Vec<AttrValue>,
     /// What the op says about this use.
     pub facts: Facts,
+    /// How near its matrix is kept to the original. A pass sets it; no spec says it.
+    pub grade: Grade,
 }
 
 /// A loop over layers. The node's inputs are the carried values; its outputs are their new values.

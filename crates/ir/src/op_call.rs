@@ -1,7 +1,7 @@
 //! Uses of ops: arguments are sorted into operands and attributes, and the op's own rules decide the rest.
 
 use formwork_diag::{Diagnostic, Span};
-use formwork_ops::{AttrDefault, AttrType, AttrValue, Call, InputKind, Kind, Op, OpError, Type};
+use formwork_ops::{AttrDefault, AttrType, AttrValue, Call, Grade, InputKind, Kind, Op, OpError, Type};
 use formwork_syntax::ast::Name;
 
 use crate::call::{Given, show};
@@ -66,7 +66,7 @@ impl Elaborator<'_> {
         let Some(frame) = self.frame() else { return Value::Unknown };
         let outputs: Vec<ValueId> = facts.outputs.iter().map(|ty| frame.value(op.name, ty.clone(), span)).collect();
         let path = path.map(|p| p.text.clone()).unwrap_or_default();
-        let node = OpNode { op, path, operands, stream, arguments: sorted.attrs, facts };
+        let node = OpNode { op, path, operands, stream, arguments: sorted.attrs, facts, grade: Grade::Plain };
         frame.push(Node { kind: NodeKind::Op(node), inputs, outputs: outputs.clone(), span });
         let values: Vec<Value> = outputs.iter().map(|id| self.tensor(*id, span)).collect();
         if values.len() == 1 {

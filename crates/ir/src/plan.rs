@@ -5,6 +5,7 @@ mod fuse_gated_activation;
 mod fuse_residual;
 mod fuse_rope;
 mod gate_products;
+mod grade_matrices;
 mod join_products;
 mod last_logits;
 
@@ -42,6 +43,7 @@ pub struct Pass {
 
 /// Every pass, in order.
 pub const PASSES: &[Pass] = &[
+    grade_matrices::PASS,
     fuse_gated_activation::PASS,
     last_logits::PASS,
     join_products::PASS,

@@ -173,7 +173,8 @@ fn details(op: &OpNode) -> String {
     let mut out = String::new();
     if !op.facts.params.is_empty() {
         let names: Vec<&str> = op.facts.params.iter().map(|p| p.name).collect();
-        out += &format!(" @ {:?} {{{}}}", op.path, names.join(", "));
+        let grade = op.grade.name().map(|name| format!(": {name}")).unwrap_or_default();
+        out += &format!(" @ {:?} {{{}{grade}}}", op.path, names.join(", "));
     }
     if let Some(state) = &op.facts.state {
         out += &format!("  // {}", kept(state));

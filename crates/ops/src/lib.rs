@@ -8,6 +8,7 @@ mod channels;
 mod decayed;
 mod dim;
 mod form;
+mod grade;
 #[cfg(feature = "kernels")]
 pub mod kept;
 #[cfg(feature = "kernels")]
@@ -25,6 +26,7 @@ mod stored;
 
 pub use dim::{Atom, Poly};
 pub use form::{Form, Lit};
+pub use grade::{Grade, Mix};
 pub use op::{
     AttentionFlops, Attr, AttrDefault, AttrType, AttrValue, Call, Facts, Float, Flops, Input, InputKind, Kind, Op,
     OpError, Param, Role, Type,

@@ -48,7 +48,7 @@ pub use formwork_ops::state_space::StateSpace;
 pub use formwork_ops::temperature::{Temperature, TemperatureConfig};
 pub use formwork_ops::wkv::Wkv;
 pub use formwork_ops::xielu::Xielu;
-pub use formwork_ops::{CacheFormat, Pattern, Room};
+pub use formwork_ops::{CacheFormat, Mix, Pattern, Room};
 pub use formwork_tensor::{Asked, Context, Ids, Normed, Param, Record, Simd, Tensor, Tokens, error};
 pub use formwork_tensor::{Error, Result};
 

@@ -64,7 +64,7 @@ pub fn load<M: Model>(path: impl AsRef<Path>) -> Result<M> {
 
 /// As [`load`], with the matrices kept as `holding` says.
 pub fn load_held<M: Model>(path: impl AsRef<Path>, holding: Holding) -> Result<M> {
-    load_from(&Weights::open(path, &M::INFO.mapping)?.hold(holding, M::INFO.vocab_size))
+    load_from(&Weights::open(path, &M::INFO.mapping)?.hold(holding))
 }
 
 /// Loads a model from weights that are open.

@@ -43,11 +43,11 @@ fn codes_that_a_format_has_too_are_kept() {
     let same = [("q4_0", "q4"), ("q4_0", "q8"), ("q5_0", "q8"), ("q8_0", "q8"), ("q4_k", "f32")];
     for (kind, dtype) in same {
         let holding = Holding::named(None, Some(dtype)).unwrap();
-        let weights = open(BLOCKS.as_ref()).unwrap().hold(holding, 0).recording();
+        let weights = open(BLOCKS.as_ref()).unwrap().hold(holding).recording();
         weights.linear(kind, 512, 3);
         assert_eq!(weights.taken()[0].error.relative_rms(), 0.0, "{kind} as {dtype}");
     }
-    let weights = open(BLOCKS.as_ref()).unwrap().hold(Holding::As(formwork_tensor::Format::Q4), 0).recording();
+    let weights = open(BLOCKS.as_ref()).unwrap().hold(Holding::named(None, Some("q4")).unwrap()).recording();
     weights.linear("q8_0", 512, 3);
     assert!((0.01..0.1).contains(&weights.taken()[0].error.relative_rms()));
 }

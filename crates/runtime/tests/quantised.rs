@@ -4,8 +4,9 @@ mod support;
 
 use formwork_runtime::weights::SafeTensors;
 use formwork_runtime::{Context, Holding, Model, Session, Simd, Weights, load_held};
+use formwork_tensor::{DType, Format};
 use support::weights::{random, save};
-use support::{D_FF, D_MODEL, Decoder, N_LAYERS, VOCAB};
+use support::{D_FF, D_HEAD, D_MODEL, Decoder, N_HEADS, N_LAYERS, VOCAB};
 
 const PROMPT: [u32; 7] = [5, 17, 3, 111, 0, 42, 42];
 
@@ -18,7 +19,7 @@ fn logits(model: &Decoder) -> Vec<f32> {
 fn quantised(folder: &std::path::Path, dtype: &str) -> Weights {
     save(&folder.join("model.safetensors"), &random());
     let holding = Holding::named(None, Some(dtype)).unwrap();
-    let weights = Weights::open(folder, &Decoder::INFO.mapping).unwrap().hold(holding, VOCAB).recording();
+    let weights = Weights::open(folder, &Decoder::INFO.mapping).unwrap().hold(holding).recording();
     Decoder::load(&weights);
     weights.finish().unwrap();
     weights.save(&folder.join("quantised")).unwrap();
@@ -27,7 +28,9 @@ fn quantised(folder: &std::path::Path, dtype: &str) -> Weights {
 
 #[test]
 fn what_was_written_loads_to_the_same_bits() {
-    for (dtype, worst) in [("q8", 0.005), ("q4", 0.1), ("q4z", 0.09), ("bf16", 0.003), ("f16", 0.0004)] {
+    for (dtype, worst) in
+        [("q8", 0.005), ("q6", 0.03), ("q4m", 0.09), ("q4z", 0.09), ("q4", 0.1), ("bf16", 0.003), ("f16", 0.0004)]
+    {
         let folder = tempfile::tempdir().unwrap();
         let weights = quantised(folder.path(), dtype);
         let holding = Holding::named(None, Some(dtype)).unwrap();
@@ -36,7 +39,8 @@ fn what_was_written_loads_to_the_same_bits() {
         assert_eq!(logits(&load_held(&written, Holding::Packed).unwrap()), direct, "{dtype}");
         if dtype.starts_with('q') {
             assert_eq!(logits(&load_held(&written, Holding::Mapped).unwrap()), direct, "{dtype}");
-            assert_eq!(Weights::open(&written, &Decoder::INFO.mapping).unwrap().format(), dtype);
+            let most = if dtype == "q4m" { "q4z" } else { dtype };
+            assert_eq!(Weights::open(&written, &Decoder::INFO.mapping).unwrap().format(), most);
         }
         let again = Weights::open(&written, &Decoder::INFO.mapping).unwrap();
         assert_eq!([weights.are_codes(), again.are_codes()], [false, dtype.starts_with('q')], "{dtype}");
@@ -97,11 +101,51 @@ fn zero_points_are_as_documented() {
 }
 
 #[test]
+fn grades_decide_formats_and_six_bits_are_as_documented() {
+    let folder = tempfile::tempdir().unwrap();
+    let weights = quantised(folder.path(), "q4m");
+    let formats: Vec<_> = weights.taken().into_iter().filter_map(|line| Some((line.name, line.format?))).collect();
+    for (name, format) in &formats {
+        let is_fine = ["v_proj", "o_proj", "lm_head"].iter().any(|fine| name.contains(fine));
+        assert_eq!(*format, if is_fine { Format::Q6 } else { Format::Q4Zero }, "{name}");
+    }
+    let file = SafeTensors::open(&folder.path().join("quantised")).unwrap();
+    let name = "model.layers.1.self_attn.o_proj.weight";
+    let width = N_HEADS * D_HEAD;
+    assert_eq!(file.describe(&format!("{name}.codes")), Some(("U8", &[D_MODEL, width / 32, 24][..])));
+    let scales = file.param(&format!("{name}.scales")).unwrap().to_f32().into_owned();
+    let codes = file.bytes(&format!("{name}.codes")).unwrap();
+    let held = Weights::open(folder.path().join("quantised"), &Decoder::INFO.mapping).unwrap();
+    let numbers = held.param(name, &[D_MODEL, width]).to_f32().into_owned();
+    for (at, number) in numbers.iter().enumerate() {
+        let (group, input) = (at / 32, at % 32);
+        let bytes = &codes[group * 24..][..24];
+        let low = if input < 16 { bytes[input] & 15 } else { bytes[input - 16] >> 4 };
+        let high = bytes[16 + input % 8] >> (2 * (input / 8)) & 3;
+        assert_eq!(*number, scales[group] * (f32::from(16 * high + low) - 32.0), "{at}");
+    }
+}
+
+#[test]
+fn a_matrix_that_is_exact_stays_as_it_is_stored() {
+    let folder = tempfile::tempdir().unwrap();
+    save(&folder.path().join("model.safetensors"), &random());
+    let holding = Holding::named(None, Some("q4")).unwrap();
+    let weights = Weights::open(folder.path(), &Decoder::INFO.mapping).unwrap().hold(holding).recording();
+    weights.exact().linear("lm_head", D_MODEL, VOCAB);
+    let taken = weights.taken();
+    assert!(
+        taken.iter().all(|line| line.error.relative_rms() == 0.0 && line.format == Some(Format::Float(DType::F32))),
+        "{taken:?}"
+    );
+}
+
+#[test]
 fn matrices_are_where_they_are_said_to_be() {
     let folder = tempfile::tempdir().unwrap();
     quantised(folder.path(), "q8");
     let places = |path: &std::path::Path, holding: Holding| {
-        let weights = Weights::open(path, &Decoder::INFO.mapping).unwrap().hold(holding, VOCAB).threads(1);
+        let weights = Weights::open(path, &Decoder::INFO.mapping).unwrap().hold(holding).threads(1);
         Decoder::load(&weights);
         let held = weights.places();
         [held.mapped, held.copied, held.packed].map(|bytes| bytes > 0)

@@ -6,11 +6,12 @@ use half::{bf16, f16};
 
 use formwork_tensor::{Coded, CodedRows, Context, DType, Format, GROUP, Layout, Level, Matrix, Param, Precision, Simd};
 
-const FORMATS: [Format; 6] = [
+const FORMATS: [Format; 7] = [
     Format::Float(DType::F32),
     Format::Float(DType::Bf16),
     Format::Float(DType::F16),
     Format::Q8,
+    Format::Q6,
     Format::Q4,
     Format::Q4Zero,
 ];
@@ -32,7 +33,7 @@ fn is_rounded(ctx: &Context, format: Format, rows: usize) -> bool {
     let asked = ctx.device().precision() == Precision::Bf16;
     let simd = ctx.device().simd();
     let in_tiles = match (simd.level(), format) {
-        (Level::Amx, Format::Q8 | Format::Q4 | Format::Q4Zero) => true,
+        (Level::Amx, Format::Q8 | Format::Q6 | Format::Q4 | Format::Q4Zero) => true,
         (_, Format::Float(_)) => asked && simd.has_bf16(),
         _ => false,
     };
@@ -43,7 +44,7 @@ fn rounded(x: &[f32]) -> Vec<f32> {
     x.iter().map(|x| bf16::from_f32(*x).to_f32()).collect()
 }
 
-/// Products see the input in 8 bits where the weights have 8 or 4.
+/// Products see the input in 8 bits where the weights are codes.
 fn in_codes(format: Format, x: &[f32]) -> Vec<f32> {
     if matches!(format, Format::Float(_)) {
         return x.to_vec();
@@ -130,7 +131,7 @@ fn a_row_depends_on_no_other_and_threads_do_not_change_a_bit() {
 #[test]
 fn instruction_sets_agree_on_integers() {
     let [wide, narrow] = [[37, 352, 100], [3, 96, 300]];
-    let coded = [Format::Q8, Format::Q4, Format::Q4Zero];
+    let coded = [Format::Q8, Format::Q6, Format::Q4, Format::Q4Zero];
     for (format, size) in coded.into_iter().flat_map(|format| [(format, wide), (format, narrow)]) {
         let of = |simd| (simd, check(&Context::with(1, simd), format, size));
         let levels = Simd::supported().into_iter().filter(|simd| simd.level() != Level::Amx || size[0] < TILED);
@@ -172,8 +173,9 @@ fn sums_have_room_for_the_largest_products() {
     let (d_in, d_out) = (96, 70);
     for simd in Simd::supported() {
         let ctx = Context::with(1, simd);
+        let wide = [(Format::Q8, -128), (Format::Q8, 127), (Format::Q6, -32), (Format::Q6, 31)];
         let narrow = [Format::Q4, Format::Q4Zero].into_iter().flat_map(|format| [(format, -8), (format, 7)]);
-        for (format, code) in [(Format::Q8, -128), (Format::Q8, 127)].into_iter().chain(narrow) {
+        for (format, code) in wide.into_iter().chain(narrow) {
             let matrix = Matrix::from_coded(&Coded::new(&[d_out, d_in], Arc::new(Same(format, code))), format, 2);
             for (rows, input) in [(1, 127.0), (1, -127.0), (13, 127.0), (13, -127.0)] {
                 let mut y = ctx.tensor(&[rows, d_out]);
@@ -197,6 +199,7 @@ fn formats_hold_numbers_as_near_as_they_promise() {
         (FORMATS[1], 1.0 / 256.0),
         (FORMATS[2], 1.0 / 2048.0),
         (Format::Q8, 0.6 / 127.0),
+        (Format::Q6, 1.01 / 32.0),
         (Format::Q4, 1.01 / 8.0),
         (Format::Q4Zero, 1.01 / 8.0),
     ] {
@@ -208,6 +211,7 @@ fn formats_hold_numbers_as_near_as_they_promise() {
     let size = |format| stored.pack(format, 2).size();
     let panels = d_out.div_ceil(16) * 16 * d_in;
     assert_eq!(size(Format::Q8) * 16, panels * 17);
+    assert_eq!(size(Format::Q6) * 16, panels * 13);
     assert_eq!(size(Format::Q4) * 16, panels * 9);
     assert_eq!(size(Format::Q4Zero), size(Format::Q4));
 }
@@ -229,7 +233,8 @@ fn a_search_for_scales_leaves_less_error() {
     // Sums of four are near the normal distribution.
     let w: Vec<f32> = numbers(4 * d_in * d_out, 11).chunks(4).map(|four| four.iter().sum()).collect();
     let stored = Matrix::new(Param::from_f32(&[d_out, d_in], &w), Layout::OutIn);
-    for (format, range, share) in [(Format::Q8, [-127.0, 127.0], 0.8), (Format::Q4, [-8.0, 7.0], 0.9)] {
+    let (eight, six, four) = ([-127.0, 127.0], [-32.0, 31.0], [-8.0, 7.0]);
+    for (format, range, share) in [(Format::Q8, eight, 0.8), (Format::Q6, six, 0.95), (Format::Q4, four, 0.9)] {
         let held = stored.pack(format, 2).to_f32();
         let error: f64 = held.iter().zip(&w).map(|(x, y)| f64::from(x - y).powi(2)).sum();
         let plain = error_without_a_search(&w, range);

@@ -48,7 +48,7 @@ impl EncoderAttention {
         Self {
             query: w.linear_bias("query", D_MODEL, D_MODEL),
             key: w.linear_bias("key", D_MODEL, D_MODEL),
-            value: w.linear_bias("value", D_MODEL, D_MODEL),
+            value: w.fine().linear_bias("value", D_MODEL, D_MODEL),
         }
     }
 
@@ -79,7 +79,11 @@ impl Layer {
     pub fn load(w: &Weights) -> Self {
         Self {
             attention_self: EncoderAttention::load(&w.at("attention.self")),
-            attention_output_dense: w.linear_bias("attention.output.dense", D_MODEL, D_MODEL),
+            attention_output_dense: w.fine().linear_bias(
+                "attention.output.dense",
+                D_MODEL,
+                D_MODEL,
+            ),
             attention_output_layer_norm: w.layer_norm("attention.output.LayerNorm", D_MODEL, EPS),
             intermediate_dense: w.linear_bias("intermediate.dense", D_MODEL, D_FF),
             output_dense: w.linear_bias("output.dense", D_FF, D_MODEL),
@@ -113,7 +117,7 @@ impl MaskedLmHead {
         Self {
             dense: w.linear_bias("transform.dense", D_MODEL, D_MODEL),
             layer_norm: w.layer_norm("transform.LayerNorm", D_MODEL, EPS),
-            decoder: w.linear_bias("decoder", D_MODEL, VOCAB_SIZE),
+            decoder: w.finest().linear_bias("decoder", D_MODEL, VOCAB_SIZE),
         }
     }
 

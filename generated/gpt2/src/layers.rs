@@ -16,7 +16,7 @@ impl SelfAttention {
     pub fn load(w: &Weights) -> Self {
         Self {
             c_attn: w.linear_bias("c_attn", D_MODEL, 3 * D_MODEL),
-            c_proj: w.linear_bias("c_proj", D_MODEL, D_MODEL),
+            c_proj: w.fine().linear_bias("c_proj", D_MODEL, D_MODEL),
         }
     }
 

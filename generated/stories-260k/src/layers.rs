@@ -20,9 +20,9 @@ impl SelfAttention {
         Self {
             q_proj: w.linear("q_proj", D_MODEL, D_HEAD * N_HEADS),
             k_proj: w.linear("k_proj", D_MODEL, D_HEAD * N_KV_HEADS),
-            v_proj: w.linear("v_proj", D_MODEL, D_HEAD * N_KV_HEADS),
+            v_proj: w.fine().linear("v_proj", D_MODEL, D_HEAD * N_KV_HEADS),
             rope: Rope::new(ROPE),
-            o_proj: w.linear("o_proj", D_HEAD * N_HEADS, D_MODEL),
+            o_proj: w.fine().linear("o_proj", D_HEAD * N_HEADS, D_MODEL),
         }
     }
 

@@ -27,7 +27,7 @@ impl CausalLm {
                 .map(|i| Layer::load(&w.at(&format!("model.layers.{i}"))))
                 .collect(),
             norm: w.rms_norm("model.norm", D_MODEL, EPS),
-            lm_head: w.linear("lm_head", D_MODEL, VOCAB_SIZE),
+            lm_head: w.finest().linear("lm_head", D_MODEL, VOCAB_SIZE),
         }
     }
 

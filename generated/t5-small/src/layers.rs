@@ -23,8 +23,8 @@ impl SelfAttention {
         Self {
             q: w.linear("q", D_MODEL, D_HEAD * N_HEADS),
             k: w.linear("k", D_MODEL, D_HEAD * N_HEADS),
-            v: w.linear("v", D_MODEL, D_HEAD * N_HEADS),
-            o: w.linear("o", D_HEAD * N_HEADS, D_MODEL),
+            v: w.fine().linear("v", D_MODEL, D_HEAD * N_HEADS),
+            o: w.fine().linear("o", D_HEAD * N_HEADS, D_MODEL),
         }
     }
 
@@ -154,8 +154,8 @@ impl DecoderSelfAttention {
         Self {
             q: w.linear("q", D_MODEL, D_HEAD * N_HEADS),
             k: w.linear("k", D_MODEL, D_HEAD * N_HEADS),
-            v: w.linear("v", D_MODEL, D_HEAD * N_HEADS),
-            o: w.linear("o", D_HEAD * N_HEADS, D_MODEL),
+            v: w.fine().linear("v", D_MODEL, D_HEAD * N_HEADS),
+            o: w.fine().linear("o", D_HEAD * N_HEADS, D_MODEL),
         }
     }
 
@@ -197,7 +197,7 @@ impl CrossAttention {
             q: w.linear("q", D_MODEL, D_HEAD * N_HEADS),
             k: w.linear("k", D_MODEL, D_HEAD * N_HEADS),
             v: w.linear("v", D_MODEL, D_HEAD * N_HEADS),
-            o: w.linear("o", D_HEAD * N_HEADS, D_MODEL),
+            o: w.fine().linear("o", D_HEAD * N_HEADS, D_MODEL),
         }
     }
 

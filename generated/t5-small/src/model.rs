@@ -20,7 +20,7 @@ impl Seq2seq {
         Self {
             encoder: Encoder::load(&w.at("encoder")),
             decoder: Decoder::load(&w.at("decoder")),
-            lm_head: w.linear("lm_head", D_MODEL, VOCAB_SIZE),
+            lm_head: w.finest().linear("lm_head", D_MODEL, VOCAB_SIZE),
         }
     }
 

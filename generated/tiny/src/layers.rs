@@ -20,9 +20,9 @@ impl SelfAttention {
         Self {
             q: w.linear("q", D_MODEL, N_HEADS * D_HEAD),
             k: w.linear("k", D_MODEL, N_KV_HEADS * D_HEAD),
-            v: w.linear("v", D_MODEL, N_KV_HEADS * D_HEAD),
+            v: w.fine().linear("v", D_MODEL, N_KV_HEADS * D_HEAD),
             rope: Rope::new(ROPE),
-            o: w.linear("o", N_HEADS * D_HEAD, D_MODEL),
+            o: w.fine().linear("o", N_HEADS * D_HEAD, D_MODEL),
         }
     }
 

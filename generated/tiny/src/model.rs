@@ -27,7 +27,7 @@ impl CausalLm {
                 .map(|i| Layer::load(&w.at(&format!("layers.{i}"))))
                 .collect(),
             norm: w.rms_norm("norm", D_MODEL, EPS),
-            head: w.linear("head", D_MODEL, VOCAB_SIZE),
+            head: w.finest().linear("head", D_MODEL, VOCAB_SIZE),
         }
     }
 

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use formwork_analysis::{AnalysisError, DType, Questions, Work, working_memory};
+use formwork_analysis::{AnalysisError, Questions, Work, working_memory};
 use formwork_ir::Model;
-use formwork_runtime::CacheFormat;
 use formwork_runtime::runner::bench::{self, Kind, Plan, Test};
+use formwork_runtime::{CacheFormat, Mix};
 
 use super::forward::status_of;
 use crate::args::{Bench, Global};
@@ -87,11 +87,9 @@ fn work(model: &Model, tests: &[Test], cache: CacheFormat) -> Result<BTreeMap<St
     for test in tests {
         let mut weights = BTreeMap::new();
         let mut last = Work::default();
-        for dtype in DType::ALL {
-            last = of(model, test, dtype, cache)?;
-            for name in dtype.names() {
-                weights.insert((*name).to_string(), small(last.weights)?);
-            }
+        for mix in Mix::ALL {
+            last = of(model, test, mix, cache)?;
+            weights.insert(mix.name().to_string(), small(last.weights)?);
         }
         let work = bench::Work { flops: small(last.flops)?, cache: small(last.cache)?, weights };
         all.insert(test.to_string(), work);
@@ -100,19 +98,19 @@ fn work(model: &Model, tests: &[Test], cache: CacheFormat) -> Result<BTreeMap<St
 }
 
 /// All passes of a test: a prompt's FLOPs are those of the whole prompt, a step of decoding is taken in the middle.
-fn of(model: &Model, test: &Test, dtype: DType, cache: CacheFormat) -> Result<Work, AnalysisError> {
+fn of(model: &Model, test: &Test, mix: Mix, cache: CacheFormat) -> Result<Work, AnalysisError> {
     let passes = test.passes(model.generates()) as u128;
     match test.kind {
         Kind::Prompt => {
             let work = match test.mixed {
-                true => of_lengths(model, test, dtype, cache)?,
-                false => Work::forward(model, &question(test, test.tokens, test.depth), dtype, cache)?,
+                true => of_lengths(model, test, mix, cache)?,
+                false => Work::forward(model, &question(test, test.tokens, test.depth), mix, cache)?,
             };
             Ok(Work { weights: work.weights.saturating_mul(passes), ..work })
         }
         Kind::Generate => {
             let middle = question(test, 1, test.depth + test.tokens / 2);
-            let work = Work::decode(model, &middle, dtype, cache)?.unwrap_or_default();
+            let work = Work::decode(model, &middle, mix, cache)?.unwrap_or_default();
             let [flops, weights, cache] = [work.flops, work.weights, work.cache].map(|n| n.saturating_mul(passes));
             Ok(Work { flops, weights, cache })
         }
@@ -120,10 +118,10 @@ fn of(model: &Model, test: &Test, dtype: DType, cache: CacheFormat) -> Result<Wo
 }
 
 /// A pass over sequences of different lengths.
-fn of_lengths(model: &Model, test: &Test, dtype: DType, cache: CacheFormat) -> Result<Work, AnalysisError> {
+fn of_lengths(model: &Model, test: &Test, mix: Mix, cache: CacheFormat) -> Result<Work, AnalysisError> {
     let mut all = Work::default();
     for length in test.lengths() {
-        let work = Work::forward(model, &question(&Test { batch: 1, ..*test }, length, 0), dtype, cache)?;
+        let work = Work::forward(model, &question(&Test { batch: 1, ..*test }, length, 0), mix, cache)?;
         all = Work { flops: all.flops + work.flops, cache: all.cache + work.cache, weights: work.weights };
     }
     Ok(all)

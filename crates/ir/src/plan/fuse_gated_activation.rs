@@ -2,7 +2,7 @@
 //!
 //! Needs: the activation's value is used by the product alone. Gives: one op instead of two; the same numbers.
 
-use formwork_ops::{Call, Op, Type};
+use formwork_ops::{Call, Grade, Op, Type};
 
 use super::{Change, Pass, reads};
 use crate::model::{Model, Module, Node, NodeKind, OpNode, ValueId};
@@ -60,7 +60,8 @@ fn rewrite(module: &mut Module, activation: usize, product: usize) -> Option<Cha
         module.values[output.0].name = op.name.to_string();
     }
     let operands = vec![Some(0), Some(1)];
-    let node = OpNode { op, path: String::new(), operands, stream: None, arguments: Vec::new(), facts };
+    let node =
+        OpNode { op, path: String::new(), operands, stream: None, arguments: Vec::new(), facts, grade: Grade::Plain };
     let (outputs, span) = (module.nodes[product].outputs.clone(), module.nodes[product].span);
     module.nodes[product] = Node { kind: NodeKind::Op(node), inputs: vec![gate, up], outputs, span };
     module.nodes.remove(activation);

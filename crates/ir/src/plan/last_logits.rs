@@ -4,7 +4,7 @@
 //! a prompt, the logits of its last token without those of all others.
 
 use formwork_ops::asked::ASKED;
-use formwork_ops::{Call, Type};
+use formwork_ops::{Call, Grade, Type};
 
 use super::{Change, Pass};
 use crate::model::{Model, Module, Node, NodeKind, OpNode, Value, ValueId};
@@ -71,6 +71,7 @@ fn rewrite(root: &mut Module, product: usize, stream: ValueId) -> Option<Change>
         stream: Some(1),
         arguments: Vec::new(),
         facts,
+        grade: Grade::Plain,
     };
     let node = Node { kind: NodeKind::Op(op), inputs: vec![x, stream], outputs: vec![fewer], span };
     root.nodes.insert(product, node);

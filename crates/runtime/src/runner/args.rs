@@ -82,7 +82,7 @@ impl Options {
     /// The model with its weights, held as the options ask, loaded on the threads of a context.
     pub(super) fn model<M: Model>(&self, ctx: &Context) -> Result<M> {
         let weights = Weights::open(self.weights()?, &M::INFO.mapping)?.threads(ctx.device().threads().count());
-        load_from(&weights.hold(self.holding()?, M::INFO.vocab_size))
+        load_from(&weights.hold(self.holding()?))
     }
 
     /// The format that the options ask keys and values to be kept in.

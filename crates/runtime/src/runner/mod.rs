@@ -41,7 +41,7 @@ commands:
   bench    [--weights PATH] [--pp 512] [--tg 128] [--depth 0] [--batch 1] [--threads N] [--repeat 5]
            [--mixed] [--work JSON] [--json]   sizes are lists with commas; without weights they are random
   info     prints facts about the model as JSON
-  and with weights: [--dtype f32|bf16|f16|q8|q4|q4z] [--hold mapped|packed]
+  and with weights: [--dtype f32|bf16|f16|q8|q6|q4m|q4z|q4] [--hold mapped|packed]
   and how exactly products of many rows, and attention of prompts, see their operands: [--precision full|bf16]
   and where keys and values are kept: [--cache f32|f16|q8], their format
   and before any command: [--message-format=json]   an error as a JSON object";

@@ -30,7 +30,7 @@ pub(super) fn run<M: Model>(options: &Options) -> Result<()> {
     options.spare_inputs(output)?;
     let ctx = options.context()?;
     let open = || -> Result<_> { Ok(Weights::open(path, &M::INFO.mapping)?.threads(ctx.device().threads().count())) };
-    let weights = open()?.hold(holding, M::INFO.vocab_size).recording();
+    let weights = open()?.hold(holding).recording();
     let model: M = load_from(&weights)?;
     let (lines, format) = (weights.taken(), weights.format());
     check_finite(&lines, format)?;

@@ -19,11 +19,12 @@ const MAX_INDEX: u64 = 100 << 20;
 pub(crate) const SINGLE: &str = "model.safetensors";
 
 /// Stored types of weights, and the format that each is held in where nothing else is asked for.
-const FORMATS: [(&str, Format); 9] = [
+const FORMATS: [(&str, Format); 10] = [
     ("F32", Format::Float(DType::F32)),
     ("BF16", Format::Float(DType::Bf16)),
     ("F16", Format::Float(DType::F16)),
     ("Q8", Format::Q8),
+    ("Q6", Format::Q6),
     ("Q4", Format::Q4),
     ("Q4Z", Format::Q4Zero),
     ("Q8_0", Format::Q8),

@@ -1,7 +1,9 @@
 //! Where the matrices of a model are kept while it runs.
 
 use std::path::Path;
+use std::rc::Rc;
 
+use formwork_ops::{Grade, Mix};
 use formwork_tensor::{DType, Error, Format, Matrix, Place, Result};
 
 use super::Weights;
@@ -16,8 +18,8 @@ pub enum Holding {
     Mapped,
     /// In memory of their own, laid out for products, their numbers as they are stored.
     Packed,
-    /// The same in another format.
-    As(Format),
+    /// The same in other formats.
+    As(Mix),
 }
 
 impl Holding {
@@ -26,10 +28,10 @@ impl Holding {
     /// # Errors
     /// `usage` for an unknown word, or a format of numbers that stay in the file.
     pub fn named(hold: Option<&str>, dtype: Option<&str>) -> Result<Self> {
-        match (hold, dtype.map(format).transpose()?) {
+        match (hold, dtype.map(mix).transpose()?) {
             (None | Some("mapped"), None) => Ok(Self::Mapped),
             (Some("packed"), None) => Ok(Self::Packed),
-            (None | Some("packed"), Some(format)) => Ok(Self::As(format)),
+            (None | Some("packed"), Some(mix)) => Ok(Self::As(mix)),
             (Some("mapped"), Some(_)) => Err(Error::usage("usage", "mapped weights keep the format of their file")
                 .help("leave out --hold, or --dtype")),
             (Some(other), _) => {
@@ -66,25 +68,41 @@ impl Held {
     }
 }
 
+fn mix(name: &str) -> Result<Mix> {
+    Mix::named(name).ok_or_else(|| {
+        let names = Mix::ALL.map(Mix::name).join(", ");
+        Error::usage("usage", format!("`{name}` is no format of weights")).help(format!("one of {names}"))
+    })
+}
+
 /// What a format is called.
 pub(crate) fn format_name(format: Format) -> &'static str {
     Format::NAMED.iter().find(|(_, other)| *other == format).map_or("f32", |(name, _)| name)
 }
 
-fn format(name: &str) -> Result<Format> {
-    let found = Format::NAMED.iter().find(|(other, _)| *other == name).map(|(_, format)| *format);
-    found.ok_or_else(|| {
-        let names = Format::NAMED.map(|(name, _)| name).join(", ");
-        Error::usage("usage", format!("`{name}` is no format of weights")).help(format!("one of {names}"))
-    })
-}
-
 impl Weights {
-    /// Keeps matrices as `holding` says from now on. A matrix with as many outputs as there are ids keeps 8 bits where others
-    /// have 4: its errors reach the logits at once.
-    pub fn hold(mut self, holding: Holding, vocab_size: usize) -> Self {
-        (self.holding, self.vocab_size) = (holding, vocab_size);
-        self
+    /// Keeps matrices as `holding` says from now on.
+    pub fn hold(self, holding: Holding) -> Self {
+        Self { holding, ..self }
+    }
+
+    /// The same weights, whose matrices are kept nearer to their originals by formats that tell them apart.
+    pub fn fine(&self) -> Self {
+        self.graded(Grade::Fine)
+    }
+
+    /// The same, for matrices that every format of few bits keeps nearer.
+    pub fn finest(&self) -> Self {
+        self.graded(Grade::Finest)
+    }
+
+    /// The same, for matrices whose numbers stay as they are stored.
+    pub fn exact(&self) -> Self {
+        self.graded(Grade::Exact)
+    }
+
+    fn graded(&self, grade: Grade) -> Self {
+        Self { shared: Rc::clone(&self.shared), prefix: self.prefix.clone(), grade, ..*self }
     }
 
     /// Packs matrices on up to so many threads, instead of all that there are.
@@ -97,13 +115,14 @@ impl Weights {
         self.shared.state.borrow().held
     }
 
-    /// The name of the format that most numbers of the weights are held in.
+    /// The name of the format that was asked for, or that most numbers are stored in.
     pub fn format(&self) -> &'static str {
-        let held = match self.holding {
-            Holding::As(format) => format,
-            Holding::Mapped | Holding::Packed => self.shared.checkpoint.format().unwrap_or(Format::Float(DType::F32)),
-        };
-        format_name(held)
+        match self.holding {
+            Holding::As(mix) => mix.name(),
+            Holding::Mapped | Holding::Packed => {
+                format_name(self.shared.checkpoint.format().unwrap_or(Format::Float(DType::F32)))
+            }
+        }
     }
 
     /// Whether the checkpoint's numbers are in codes, which stand for others already.
@@ -133,14 +152,13 @@ impl Weights {
     /// A matrix of the parameter `name` `[.., d_out, d_in]` where the holding wants it.
     pub(super) fn held(&self, name: &str, dims: &[usize], piece: Piece) -> Matrix {
         let original = self.shared.state.borrow().taken.is_some().then(|| piece.clone());
-        let outputs = piece.dims().first().copied().unwrap_or_default();
         let matrix = match self.holding {
             Holding::Mapped => piece.matrix(None, self.threads),
             Holding::Packed => piece.matrix(None, self.threads).pack_as_stored(self.threads),
-            Holding::As(format) if format.code_bits() == Some(4) && outputs == self.vocab_size => {
-                piece.matrix(Some(Format::Q8), self.threads)
-            }
-            Holding::As(format) => piece.matrix(Some(format), self.threads),
+            Holding::As(mix) => match mix.format(self.grade).and_then(Format::named) {
+                Some(format) => piece.matrix(Some(format), self.threads),
+                None => piece.matrix(None, self.threads).pack_as_stored(self.threads),
+            },
         };
         let mut state = self.shared.state.borrow_mut();
         state.held.add(&matrix);

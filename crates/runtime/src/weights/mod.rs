@@ -23,6 +23,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::rc::Rc;
 
+use formwork_ops::Grade;
 use formwork_tensor::Result;
 use formwork_tensor::threads::Threads;
 
@@ -47,7 +48,8 @@ pub struct Weights {
     shared: Rc<Shared>,
     prefix: String,
     holding: Holding,
-    vocab_size: usize,
+    /// How near the matrices taken here are kept to their originals.
+    grade: Grade,
     /// Threads that matrices are packed on.
     threads: usize,
 }
@@ -109,7 +111,7 @@ impl Weights {
     ) -> Self {
         let shared = Shared { checkpoint, mapping: *mapping, first, synthetic, state: RefCell::default() };
         let (prefix, threads) = (String::new(), Threads::available());
-        Self { shared: Rc::new(shared), prefix, holding: Holding::Mapped, vocab_size: 0, threads }
+        Self { shared: Rc::new(shared), prefix, holding: Holding::Mapped, grade: Grade::Plain, threads }
     }
 
     /// The weights below `name`.

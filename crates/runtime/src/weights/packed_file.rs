@@ -3,8 +3,10 @@
 //! It is a safetensors file whose metadata says `format: formwork` and `version: 1`. Names are the model's own, after its
 //! weights' section. A tensor of floats is a parameter as it is. `NAME.codes` and `NAME.scales` are a parameter `[.., d_out,
 //! d_in]` in groups of 32 inputs: `codes` is I8 `[.., d_out, groups, 32]` for 8 bits, and U8 `[.., d_out, groups, 16]` for 4
-//! bits, where byte `i` holds input `i` in its low half and input `i + 16` in its high half, each with 8 added; `scales` is F16
-//! `[.., d_out, groups]`, or U16 for 4 bits with a zero point, as a grid of the format holds both. Inputs beyond `d_in` are zero.
+//! bits, where byte `i` holds input `i` in its low half and input `i + 16` in its high half, each with 8 added. For 6 bits it is U8
+//! `[.., d_out, groups, 24]`: codes with 32 added, their low four bits as those of 4 bits, then in byte `16 + i` the high two of
+//! inputs `i`, `i + 8`, `i + 16` and `i + 24` from low to high. `scales` is F16 `[.., d_out, groups]`, or U16 for 4 bits with a zero
+//! point, as a grid of the format holds both. Inputs beyond `d_in` are zero.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -30,9 +32,13 @@ pub(crate) struct Form {
     pub(crate) scales: &'static str,
 }
 
+/// Bytes of a group of 6 bits.
+const SIX: usize = GROUP * 6 / 8;
+
 /// Every format of codes.
-const FORMS: [Form; 3] = [
+const FORMS: [Form; 4] = [
     Form { format: Format::Q8, name: "Q8", codes: ("I8", GROUP), scales: "F16" },
+    Form { format: Format::Q6, name: "Q6", codes: ("U8", SIX), scales: "F16" },
     Form { format: Format::Q4, name: "Q4", codes: ("U8", GROUP / 2), scales: "F16" },
     Form { format: Format::Q4Zero, name: "Q4Z", codes: ("U8", GROUP / 2), scales: "U16" },
 ];
@@ -109,7 +115,8 @@ fn entry(file: &SafeTensors, name: &str) -> Result<Entry> {
     };
     let found = code_dims.last().map(|width| ((code_type, *width), scale_type));
     let Some(form) = FORMS.iter().find(|form| Some((form.codes, form.scales)) == found) else {
-        let what = "these are neither I8 [.., 32] with F16 scales nor U8 [.., 16] with F16 or U16 scales";
+        let what =
+            "these are neither I8 [.., 32] nor U8 [.., 24] with F16 scales, nor U8 [.., 16] with F16 or U16 scales";
         return Err(wrong(file, &codes, what));
     };
     if code_dims[..code_dims.len() - 1] != *scale_dims || scale_dims.len() < 2 {
@@ -176,12 +183,11 @@ impl CodedRows for Rows {
         let at = row * self.groups + group;
         let bytes = self.owner.bytes();
         let grid = &bytes[self.scales.start + 2 * at..][..2];
+        let stored = |width: usize| &bytes[self.codes.start + width * at..][..width];
         match self.format {
-            Format::Q8 => {
-                let stored = &bytes[self.codes.start + GROUP * at..][..GROUP];
-                codes.iter_mut().zip(stored).for_each(|(code, byte)| *code = byte.cast_signed());
-            }
-            _ => unpack(&bytes[self.codes.start + GROUP / 2 * at..][..GROUP / 2], codes),
+            Format::Q8 => codes.iter_mut().zip(stored(GROUP)).for_each(|(code, byte)| *code = byte.cast_signed()),
+            Format::Q6 => unpack_six(stored(SIX), codes),
+            _ => unpack(stored(GROUP / 2), codes),
         }
         u16::from_le_bytes([grid[0], grid[1]])
     }
@@ -194,6 +200,28 @@ pub(crate) fn unpack(bytes: &[u8], codes: &mut [i8; GROUP]) {
         *low = (byte & 15).cast_signed() - 8;
         *high = (byte >> 4).cast_signed() - 8;
     }
+}
+
+/// Codes of 6 bits.
+fn unpack_six(bytes: &[u8], codes: &mut [i8; GROUP]) {
+    let (low, high) = bytes.split_at(GROUP / 2);
+    for (input, code) in codes.iter_mut().enumerate() {
+        let low = low[input % (GROUP / 2)] >> (input / (GROUP / 2) * 4) & 15;
+        let high = high[input % (GROUP / 4)] >> (input / (GROUP / 4) * 2) & 3;
+        *code = (high << 4 | low).cast_signed() - 32;
+    }
+}
+
+/// The reverse of [`unpack_six`].
+pub(crate) fn pack_six(codes: &[i8; GROUP]) -> [u8; SIX] {
+    let mut bytes = [0; SIX];
+    let (low, high) = bytes.split_at_mut(GROUP / 2);
+    for (input, code) in codes.iter().enumerate() {
+        let code = (code + 32).cast_unsigned();
+        low[input % (GROUP / 2)] |= (code & 15) << (input / (GROUP / 2) * 4);
+        high[input % (GROUP / 4)] |= code >> 4 << (input / (GROUP / 4) * 2);
+    }
+    bytes
 }
 
 /// The reverse of [`unpack`].

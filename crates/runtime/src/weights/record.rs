@@ -7,7 +7,7 @@ use std::path::Path;
 use formwork_tensor::{DType, Format, GROUP, Matrix, Param, Result};
 use half::{bf16, f16};
 
-use super::packed_file::{Form, METADATA, pack};
+use super::packed_file::{Form, METADATA, pack, pack_six};
 use super::piece::Piece;
 use super::writer::{Planned, write_planned};
 
@@ -190,6 +190,7 @@ fn plan<'a>(name: &str, dims: &[usize], matrices: &'a [Matrix]) -> Vec<Planned<'
     let codes = move |out: &mut dyn Write| {
         groups(matrices, |codes, _| match format {
             Format::Q8 => out.write_all(&codes.map(i8::cast_unsigned)),
+            Format::Q6 => out.write_all(&pack_six(codes)),
             _ => out.write_all(&pack(codes)),
         })
     };

@@ -74,7 +74,7 @@ impl Model for Decoder {
             embed_tokens: model.embedding("embed_tokens", VOCAB, D_MODEL),
             layers: (0..N_LAYERS).map(|i| Layer::load(&model.at(&format!("layers.{i}")))).collect(),
             norm: model.rms_norm("norm", D_MODEL, EPS),
-            lm_head: w.linear("lm_head", D_MODEL, VOCAB),
+            lm_head: w.finest().linear("lm_head", D_MODEL, VOCAB),
         }
     }
 
@@ -118,8 +118,8 @@ impl SelfAttention {
         Self {
             q_proj: w.linear("q_proj", D_MODEL, N_HEADS * D_HEAD),
             k_proj: w.linear("k_proj", D_MODEL, N_KV_HEADS * D_HEAD),
-            v_proj: w.linear("v_proj", D_MODEL, N_KV_HEADS * D_HEAD),
-            o_proj: w.linear("o_proj", N_HEADS * D_HEAD, D_MODEL),
+            v_proj: w.fine().linear("v_proj", D_MODEL, N_KV_HEADS * D_HEAD),
+            o_proj: w.fine().linear("o_proj", N_HEADS * D_HEAD, D_MODEL),
             rope: Rope::new(ROPE),
         }
     }

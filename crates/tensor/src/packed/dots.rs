@@ -5,7 +5,7 @@ use std::hint::black_box;
 use std::marker::PhantomData;
 
 use super::PANEL;
-use super::group::{Codes, QUADS, UNIT, ZERO_STEPS};
+use super::group::{Codes, QUAD, QUADS, UNIT, ZERO_STEPS};
 use super::grouped::{Groups, Tile};
 use super::lanes::{Lanes, Narrow, Wide};
 use super::quantise::GROUP_BYTES;
@@ -122,8 +122,8 @@ unsafe fn half<L: Lanes, C: Codes, const MR: usize, const NP: usize, const HALF:
         let start = |start: i32| match C::BITS {
             _ if C::HAS_ZERO => 0,
             8 if !L::ROOM => 0,
-            4 if !raised => start >> 4,
-            _ => start,
+            _ if raised => start,
+            bits => start >> (8 - bits),
         };
         let scales = words.add((2 * block + HALF) * height * GROUP_BYTES).cast::<f32>();
         let starts = scales.add(height).cast::<i32>();
@@ -138,11 +138,15 @@ unsafe fn half<L: Lanes, C: Codes, const MR: usize, const NP: usize, const HALF:
         for quad in 0..quads {
             let mut w = [L::V::ints(0); NP];
             for p in 0..NP {
-                let line = ws[p].add(block * C::BYTES + C::quad(HALF, quad));
-                if !raised {
-                    prefetch.ask(line);
+                let block = ws[p].add(block * C::BYTES);
+                match C::BITS {
+                    // The first half asks for eight of thirteen lines, the second for the five behind them.
+                    6 if HALF == 1 && quad <= QUADS / 2 => prefetch.ask(block.add(C::BYTES + quad * QUAD)),
+                    6 if HALF == 1 => {}
+                    4 if raised => {}
+                    _ => prefetch.ask(block.add(C::quad(HALF, quad))),
                 }
-                w[p] = L::weights(line, C::BITS, HALF);
+                w[p] = L::weights::<C>(block, HALF, quad);
             }
             for m in 0..MR {
                 let x = L::codes(codes.add(m));

@@ -7,7 +7,7 @@ use half::f16;
 
 use crate::simd::{Kernel, Simd};
 
-use super::group::{BLOCK, Codes, Eight, Four, FourZero, ZERO_STEPS, put_grid};
+use super::group::{BLOCK, Codes, Eight, Four, FourZero, Six, ZERO_STEPS, put_grid};
 use super::{GROUP, PANEL, zeros};
 
 /// One number of each output of a panel.
@@ -23,6 +23,13 @@ impl Encode for Eight {
     #[inline(always)]
     fn search(group: &[Lanes; GROUP]) -> [u16; PANEL] {
         scales::<Self>(group, [-120.0, -121.0, -122.0, -123.0, -124.0, -125.0, -126.0, -127.0])
+    }
+}
+
+impl Encode for Six {
+    #[inline(always)]
+    fn search(group: &[Lanes; GROUP]) -> [u16; PANEL] {
+        scales::<Self>(group, [-29.0, -30.0, -30.5, -31.0, -31.5, -32.0, -32.5, -33.0])
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::param::DType;
 
 use super::PANEL;
-use super::group::{self, Codes, Eight, Four, FourZero};
+use super::group::{self, Codes, Eight, Four, FourZero, Six};
 
 /// How the numbers of a packed matrix are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +12,8 @@ pub enum Format {
     Float(DType),
     /// 8 bits, and a 16-bit scale for each 32 inputs of an output: 8.5 bits a weight.
     Q8,
+    /// 6 bits, and a 16-bit scale for each 32 inputs of an output: 6.5 bits a weight.
+    Q6,
     /// 4 bits, and a 16-bit scale for each 32 inputs of an output: 4.5 bits a weight.
     Q4,
     /// 4 bits, and for each 32 inputs of an output a scale of 9 bits and a zero point of 7: 4.5 bits a weight.
@@ -24,6 +26,10 @@ macro_rules! by_format {
         match $format {
             Format::Q8 => {
                 type $codes = Eight;
+                $coded
+            }
+            Format::Q6 => {
+                type $codes = Six;
                 $coded
             }
             Format::Q4 => {
@@ -43,14 +49,20 @@ pub(crate) use by_format;
 
 impl Format {
     /// Every format by its name.
-    pub const NAMED: [(&'static str, Self); 6] = [
+    pub const NAMED: [(&'static str, Self); 7] = [
         ("f32", Self::Float(DType::F32)),
         ("bf16", Self::Float(DType::Bf16)),
         ("f16", Self::Float(DType::F16)),
         ("q8", Self::Q8),
+        ("q6", Self::Q6),
         ("q4", Self::Q4),
         ("q4z", Self::Q4Zero),
     ];
+
+    /// The format of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::NAMED.iter().find(|(other, _)| *other == name).map(|(_, format)| *format)
+    }
 
     /// Bits of a code; none of floats.
     pub fn code_bits(self) -> Option<usize> {

@@ -1,9 +1,10 @@
-//! Panels of 8 and 4 bits: for each 64 inputs sixteen grids for either half, then the codes, four inputs of every output
+//! Panels of 8, 6 and 4 bits: for each 64 inputs sixteen grids for either half, then the codes, four inputs of every output
 //! together.
 //!
 //! A grid is 16 bits that say which numbers the codes of a group stand for. Codes are stored without sign, `OFFSET` too large.
-//! Four-bit codes of the second half of a block share their bytes with those of the first. Blocks are whole cache lines, so that
-//! no load crosses one.
+//! Four-bit codes of the second half of a block share their bytes with those of the first. Codes of six bits have their low four
+//! there, and the high two of both halves of two quads in the bytes of a line before them. Blocks are whole cache lines, so that no
+//! load crosses one.
 
 use half::f16;
 
@@ -52,33 +53,58 @@ pub(crate) trait Codes: Copy + Send + Sync + 'static {
         }
     }
 
-    /// Where a block holds the quad of either half.
+    /// Where a block holds the quad of either half, of codes of six bits the low four.
     #[inline(always)]
     fn quad(half: usize, quad: usize) -> usize {
-        GRIDS + if Self::BITS == 8 { half * QUADS + quad } else { quad } * QUAD
+        let line = match Self::BITS {
+            8 => half * QUADS + quad,
+            6 => QUADS / 2 + quad,
+            _ => quad,
+        };
+        GRIDS + line * QUAD
     }
 
-    /// The byte of a block that holds the code of an input of an output, and how far left in it.
+    /// Where it holds the high two bits of the quad of either half, and how far left in their bytes.
     #[inline(always)]
-    fn place(output: usize, input: usize) -> (usize, usize) {
-        let half = input / GROUP;
-        let byte = Self::quad(half, input % GROUP / 4) + output * 4 + input % 4;
-        (byte, if Self::BITS == 8 { 0 } else { 4 * half })
+    fn high(half: usize, quad: usize) -> (usize, usize) {
+        (GRIDS + quad / 2 * QUAD, 4 * half + 2 * (quad % 2))
     }
 
     /// A code as it is stored.
     #[inline(always)]
     fn get(block: &[u8], output: usize, input: usize) -> u8 {
-        let (byte, shift) = Self::place(output, input);
-        (block[byte] >> shift) & (u8::MAX >> (8 - Self::BITS))
+        let (half, quad, at) = place(output, input);
+        let low = block[Self::quad(half, quad) + at];
+        match Self::BITS {
+            8 => low,
+            4 => low >> (4 * half) & 15,
+            _ => {
+                let (line, shift) = Self::high(half, quad);
+                low >> (4 * half) & 15 | (block[line + at] >> shift & 3) << 4
+            }
+        }
     }
 
     /// Stores a code in a block of zeros.
     #[inline(always)]
     fn put(block: &mut [u8], output: usize, input: usize, code: u8) {
-        let (byte, shift) = Self::place(output, input);
-        block[byte] |= code << shift;
+        let (half, quad, at) = place(output, input);
+        let low = &mut block[Self::quad(half, quad) + at];
+        match Self::BITS {
+            8 => *low = code,
+            _ => *low |= (code & 15) << (4 * half),
+        }
+        if Self::BITS == 6 {
+            let (line, shift) = Self::high(half, quad);
+            block[line + at] |= code >> 4 << shift;
+        }
     }
+}
+
+/// The half and the quad of an input, and the place of an output in a quad's bytes.
+#[inline(always)]
+fn place(output: usize, input: usize) -> (usize, usize, usize) {
+    (input / GROUP, input % GROUP / 4, output * 4 + input % 4)
 }
 
 /// Bits of an f32 below those that a scale of nine bits has.
@@ -117,6 +143,10 @@ impl Grid {
 #[derive(Clone, Copy)]
 pub(crate) struct Eight;
 
+/// 6 bits, -32 to 31.
+#[derive(Clone, Copy)]
+pub(crate) struct Six;
+
 /// 4 bits, -8 to 7.
 #[derive(Clone, Copy)]
 pub(crate) struct Four;
@@ -128,6 +158,11 @@ pub(crate) struct FourZero;
 impl Codes for Eight {
     const BITS: usize = 8;
     const RANGE: [f32; 2] = [-127.0, 127.0];
+}
+
+impl Codes for Six {
+    const BITS: usize = 6;
+    const RANGE: [f32; 2] = [-32.0, 31.0];
 }
 
 impl Codes for Four {

@@ -3,7 +3,7 @@
 
 use std::arch::x86_64::*;
 
-use super::group::ZERO_BITS;
+use super::group::{Codes, ZERO_BITS};
 use crate::sixteen::{Sixteen, Ymms, Zmm};
 
 /// The bits of a grid that hold its zero point.
@@ -19,7 +19,7 @@ pub(crate) trait Lanes {
     const KEPT: usize;
 
     /// Whether steps add the products of any codes without sign. Where they do not, codes of eight bits are weights with their
-    /// sign, and those of four are shifted down.
+    /// sign, and those of four are never raised.
     const ROOM: bool;
 
     /// The vectors.
@@ -30,8 +30,9 @@ pub(crate) trait Lanes {
     /// Four codes of an input.
     unsafe fn codes(from: *const i32) -> Self::Codes;
 
-    /// Four codes of each output, of so many bits, from the bytes of a half of a block.
-    unsafe fn weights(from: *const u8, bits: usize, half: usize) -> Ints<Self>;
+    /// A quad of codes of each output from a half of a block; those of four bits in the second half are raised by four where there is
+    /// room.
+    unsafe fn weights<C: Codes>(block: *const u8, half: usize, quad: usize) -> Ints<Self>;
 
     /// Adds the four products of every output; without room, those of four bits in two sums of sixteen bits, which hold a group.
     unsafe fn dot(sums: Ints<Self>, weights: Ints<Self>, codes: Self::Codes, bits: usize) -> Ints<Self>;
@@ -62,8 +63,8 @@ pub(crate) struct Narrow<const VNNI: bool>;
 #[inline(always)]
 fn mask(bits: usize, half: usize) -> i8 {
     match (bits, half) {
-        (4, 0) => 0x0f,
-        (4, _) => -16,
+        (4 | 6, 0) => 0x0f,
+        (4 | 6, _) => -16,
         _ => -1,
     }
 }
@@ -99,8 +100,20 @@ impl Lanes for Wide {
     }
 
     #[inline(always)]
-    unsafe fn weights(from: *const u8, bits: usize, half: usize) -> __m512i {
-        unsafe { _mm512_and_si512(_mm512_loadu_si512(from.cast()), _mm512_set1_epi8(mask(bits, half))) }
+    unsafe fn weights<C: Codes>(block: *const u8, half: usize, quad: usize) -> __m512i {
+        unsafe {
+            let low = _mm512_loadu_si512(block.add(C::quad(half, quad)).cast());
+            if C::BITS != 6 {
+                return _mm512_and_si512(low, _mm512_set1_epi8(mask(C::BITS, half)));
+            }
+            let (line, shift) = C::high(half, quad);
+            // Both bits come to places 4 and 5 of their byte.
+            let turns = _mm512_set1_epi32(shift as i32 - 4);
+            let high = _mm512_rorv_epi32(_mm512_loadu_si512(block.add(line).cast()), turns);
+            let low = if half == 1 { _mm512_srli_epi32::<4>(low) } else { low };
+            let [low_bits, high_bits] = [_mm512_set1_epi8(0x0f), _mm512_set1_epi8(0x30)];
+            _mm512_or_si512(_mm512_and_si512(low, low_bits), _mm512_and_si512(high, high_bits))
+        }
     }
 
     #[inline(always)]
@@ -151,18 +164,25 @@ impl<const VNNI: bool> Lanes for Narrow<VNNI> {
     }
 
     #[inline(always)]
-    unsafe fn weights(from: *const u8, bits: usize, half: usize) -> [__m256i; 2] {
+    unsafe fn weights<C: Codes>(block: *const u8, half: usize, quad: usize) -> [__m256i; 2] {
         unsafe {
-            let [low, high] = [_mm256_loadu_si256(from.cast()), _mm256_loadu_si256(from.add(32).cast())];
-            let mask = _mm256_set1_epi8(mask(bits, half));
-            let [low, high] = [_mm256_and_si256(low, mask), _mm256_and_si256(high, mask)];
-            match (bits, half) {
-                (8, _) if !VNNI => {
-                    let offset = _mm256_set1_epi8(-128);
-                    [_mm256_xor_si256(low, offset), _mm256_xor_si256(high, offset)]
+            let from = block.add(C::quad(half, quad));
+            let both = [_mm256_loadu_si256(from.cast()), _mm256_loadu_si256(from.add(32).cast())];
+            let masked = both.map(|codes| _mm256_and_si256(codes, _mm256_set1_epi8(mask(C::BITS, half))));
+            match (C::BITS, half) {
+                (8, _) if !VNNI => masked.map(|codes| _mm256_xor_si256(codes, _mm256_set1_epi8(-128))),
+                (4, 1) if !VNNI => masked.map(|codes| _mm256_srli_epi16::<4>(codes)),
+                (6, _) => {
+                    let low = if half == 1 { masked.map(|codes| _mm256_srli_epi16::<4>(codes)) } else { masked };
+                    let (line, shift) = C::high(half, quad);
+                    let (from, shift) = (block.add(line), _mm_cvtsi32_si128(shift as i32));
+                    [(low[0], from), (low[1], from.add(32))].map(|(low, from)| {
+                        let high = _mm256_srl_epi16(_mm256_loadu_si256(from.cast()), shift);
+                        let high = _mm256_and_si256(high, _mm256_set1_epi8(3));
+                        _mm256_or_si256(low, _mm256_slli_epi16::<4>(high))
+                    })
                 }
-                (4, 1) if !VNNI => [_mm256_srli_epi16::<4>(low), _mm256_srli_epi16::<4>(high)],
-                _ => [low, high],
+                _ => masked,
             }
         }
     }
@@ -176,6 +196,7 @@ impl<const VNNI: bool> Lanes for Narrow<VNNI> {
                     add_pairs(s0, _mm256_abs_epi8(w0), _mm256_sign_epi8(x, w0)),
                     add_pairs(s1, _mm256_abs_epi8(w1), _mm256_sign_epi8(x, w1)),
                 ],
+                6 => [add_pairs(s0, w0, x), add_pairs(s1, w1, x)],
                 _ => [
                     _mm256_add_epi16(s0, _mm256_maddubs_epi16(w0, x)),
                     _mm256_add_epi16(s1, _mm256_maddubs_epi16(w1, x)),

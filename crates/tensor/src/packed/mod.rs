@@ -44,7 +44,7 @@ use float::FloatPanels;
 pub use format::Format;
 use format::by_format;
 pub(crate) use gated::multiply_gated;
-use group::{Eight, Four, FourZero};
+use group::{Eight, Four, FourZero, Six};
 use grouped::Groups;
 pub(crate) use memory::Memory;
 #[cfg(target_arch = "x86_64")]
@@ -99,7 +99,8 @@ impl Packed {
     pub(crate) fn from_coded(coded: &Coded, format: Format, threads: usize) -> Self {
         let &[d_out, d_in] = coded.shape() else { panic!("a matrix has two axes, not {:?}", coded.shape()) };
         let has_codes = match format {
-            Format::Q8 => matches!(coded.format(), Some(Format::Q4 | Format::Q8)),
+            Format::Q8 => matches!(coded.format(), Some(Format::Q4 | Format::Q6 | Format::Q8)),
+            Format::Q6 => matches!(coded.format(), Some(Format::Q4 | Format::Q6)),
             Format::Q4 | Format::Q4Zero => coded.format() == Some(format),
             Format::Float(_) => false,
         };

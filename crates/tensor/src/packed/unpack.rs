@@ -10,7 +10,7 @@ use crate::param::DType;
 use crate::sixteen::{Sixteen as _, Zmm};
 
 use super::format::by_format;
-use super::group::{Codes, Eight, Four, FourZero, QUADS, UNIT, ZERO_STEPS};
+use super::group::{Codes, Eight, Four, FourZero, QUADS, Six, UNIT, ZERO_STEPS};
 use super::lanes::{Lanes as _, Wide};
 use super::parts::{STEP, split};
 use super::tiles::{LINE, TILE};
@@ -151,10 +151,10 @@ impl<C: Codes> Unpack for Coded<C> {
             }
         };
         let less = _mm512_mul_ps(scale, _mm512_mul_ps(less, _mm512_set1_ps(-1.0 / ZERO_STEPS as f32)));
-        let low = _mm512_set1_epi32(0xff >> (8 - C::BITS));
+        let low = _mm512_set1_epi32(0xff);
         for quad in 0..QUADS {
             // SAFETY: so do the codes.
-            let codes = unsafe { _mm512_loadu_si512(block[C::quad(half, quad)..][..LINE].as_ptr().cast()) };
+            let codes = unsafe { Wide::weights::<C>(block.as_ptr(), half, quad) };
             let codes = if C::BITS == 4 && half == 1 { _mm512_srli_epi32::<4>(codes) } else { codes };
             let number = |code: __m512i| _mm512_fmadd_ps(_mm512_cvtepi32_ps(_mm512_and_si512(code, low)), scale, less);
             let [a, b] = [number(codes), number(_mm512_srli_epi32::<8>(codes))];

@@ -59,7 +59,7 @@ fn load<M: Model>(options: &Options, contexts: &[Context]) -> Result<(M, Loaded)
         Ok(path) => Weights::open(path, &M::INFO.mapping)?,
         Err(_) => Weights::synthetic(SEED, &M::INFO.mapping),
     };
-    let weights = weights.hold(options.holding()?, M::INFO.vocab_size).threads(threads);
+    let weights = weights.hold(options.holding()?).threads(threads);
     let model = load_from(&weights)?;
     let (seconds, level) = (start.elapsed().as_secs_f64(), contexts[0].device().simd().level());
     Ok((model, Loaded { seconds, format: weights.format(), held: weights.places(), level }))
