@@ -1,6 +1,6 @@
 //! Speed of matrix products in every format, beside what the machine does at best in the same run.
 //!
-//! `products [rounded] [FORMAT..]`: `f32`, `bf16`, `f16`, `q8`, `q4`, `q4z`; all unless told. `rounded` is `--precision bf16`.
+//! `products [rounded] [FORMAT..]`: `f32`, `bf16`, `f16`, `q8`, `q6`, `q4`, `q4z`; all unless told. `rounded` is `--precision bf16`.
 
 use std::time::Instant;
 
