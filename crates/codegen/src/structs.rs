@@ -232,7 +232,7 @@ impl Structs<'_> {
         let name = ident(&field.name);
         match &field.kind {
             FieldKind::Layer { load, args, path, grade, .. } => {
-                let grade = grade.name().map(|name| ident(name)).map(|grade| quote!(.#grade()));
+                let grade = grade.name().map(ident).map(|grade| quote!(.#grade()));
                 let load = ident(load);
                 let args = args.iter().map(|a| self.constants.lit_in_load(a, "n"));
                 quote!(#name: w #grade.#load(#path #(, #args)*))
