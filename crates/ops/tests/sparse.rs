@@ -11,7 +11,7 @@ use formwork_ops::rope::{Rope, RopeConfig, RopeLayout, RopeScaling};
 use formwork_ops::row_cache::RowCache;
 use formwork_ops::sparse::{sparse_attention, sparse_attention_full};
 use formwork_tensor::{Context, Ids, Tensor, Tokens};
-use support::{close, contexts, in_pieces, piece, tensor, tokens};
+use support::{close, contexts, in_pieces, piece, plain, tensor, tokens};
 
 const B: usize = 2;
 const S: usize = 37;
@@ -25,12 +25,10 @@ fn operands(ctx: &Context) -> [Tensor; 3] {
     [tensor(ctx, &[B, S, H, E], 1), tensor(ctx, &[B, S, K, E], 2), tensor(ctx, &[B, S, K, D], 3)]
 }
 
-/// Dense attention where a pair `(query, key)` that is not seen scores minus infinity.
-fn dense(ctx: &Context, [q, k, v]: [&Tensor; 3], sees: impl Fn(usize, usize) -> bool) -> Tensor {
-    let bias: Vec<f32> =
-        (0..H * S * S).map(|at| if sees(at / S % S, at % S) { 0.0 } else { f32::NEG_INFINITY }).collect();
-    let bias = ctx.from_slice(&[H, S, S], &bias);
-    Attention::new(Mask::Full, SCALE).bias(&bias).run(ctx, q, k, v, &tokens(B, 0, S, None))
+/// Dense attention to the keys that a query sees.
+fn dense(operands: [&Tensor; 3], sees: impl Fn(usize, usize) -> bool) -> Vec<f32> {
+    let score = |product: f64, [_, _, i, j]: [usize; 4]| sees(i, j).then(|| f64::from(SCALE) * product);
+    plain(operands, score).into_iter().map(|x| x as f32).collect()
 }
 
 fn patterns(causal: bool) -> Vec<Pattern> {
@@ -49,20 +47,20 @@ fn a_pattern_equals_its_mask() {
     for ctx in contexts() {
         let [q, k, v] = operands(&ctx);
         for pattern in patterns(true) {
-            let expected = dense(&ctx, [&q, &k, &v], |i, j| seen(pattern, i, S).contains(&j));
+            let expected = dense([&q, &k, &v], |i, j| seen(pattern, i, S).contains(&j));
             for sizes in [&[S][..], &[1], &[11, 2]] {
                 let mut cache = KvCache::new(B, K, E, D, S);
                 let y = in_pieces(S, sizes, |from, to| {
                     let [q, k, v] = [&q, &k, &v].map(|x| piece(&ctx, x, from, to));
                     sparse_attention(&ctx, &q, &k, &v, pattern, SCALE, &tokens(B, from, to, None), &mut cache)
                 });
-                close(&y.concat(), expected.data(), 1e-5, &format!("{pattern:?} {sizes:?}"));
+                close(&y.concat(), &expected, 1e-5, &format!("{pattern:?} {sizes:?}"));
             }
         }
         for pattern in patterns(false) {
-            let expected = dense(&ctx, [&q, &k, &v], |i, j| seen(pattern, i, S).contains(&j));
+            let expected = dense([&q, &k, &v], |i, j| seen(pattern, i, S).contains(&j));
             let y = sparse_attention_full(&ctx, &q, &k, &v, pattern, SCALE, &tokens(B, 0, S, None));
-            close(y.data(), expected.data(), 1e-5, &format!("{pattern:?}"));
+            close(y.data(), &expected, 1e-5, &format!("{pattern:?}"));
         }
     }
 }
@@ -125,13 +123,9 @@ fn groups_of_heads_see_their_windows() {
                 .concat()
             };
             let group = |heads: std::ops::Range<usize>, window: usize| {
-                let whole =
-                    dense(&ctx, [&q, &k, &v], |i, j| (!causal || j <= i) && (window == 0 || i.abs_diff(j) < window));
-                let rows: Vec<f32> = whole
-                    .data()
-                    .chunks_exact(H * D)
-                    .flat_map(|row| row[heads.start * D..heads.end * D].to_vec())
-                    .collect();
+                let whole = dense([&q, &k, &v], |i, j| (!causal || j <= i) && (window == 0 || i.abs_diff(j) < window));
+                let rows: Vec<f32> =
+                    whole.chunks_exact(H * D).flat_map(|row| row[heads.start * D..heads.end * D].to_vec()).collect();
                 rows
             };
             let (near, all) = (group(0..2, 5), group(2..4, 0));
@@ -243,9 +237,9 @@ fn the_index_chooses_the_best_keys() {
             let mut cache = KvCache::new(B, K, E, D, S);
             let y = chosen_attention(&ctx, &q, &k, &v, &chosen, SCALE, &tokens(B, 0, S, valid), &mut cache);
             for b in 0..B {
-                let masked = dense(&ctx, [&q, &k, &v], |i, j| expected[b * S + i].contains(&j));
+                let masked = dense([&q, &k, &v], |i, j| expected[b * S + i].contains(&j));
                 let rows = b * S * H * D..(b + 1) * S * H * D;
-                close(&y.data()[rows.clone()], &masked.data()[rows], 1e-5, "chosen");
+                close(&y.data()[rows.clone()], &masked[rows], 1e-5, "chosen");
             }
         }
     }

@@ -76,7 +76,7 @@ impl Case {
             scale: 1.0 / (e as f32).sqrt(),
             softcap: some(8).then_some(2.0),
             alibi: some(9).then_some(0.5),
-            bias: some(10).then(|| tensor(ctx, &[BATCH, heads, len, all], seed + 4)),
+            bias: some(10).then(|| tensor(ctx, &[heads, len + all - 1], seed + 4)),
             sinks: some(11).then(|| tensor(ctx, &[heads], seed + 5)),
             // Two tokens of padding before the first sequence, and three behind the second.
             valid: some(12).then(|| (0..BATCH * all).map(|at| at >= 2 && at < BATCH * all - 3).collect()),

@@ -65,6 +65,40 @@ pub(crate) fn in_pieces(len: usize, sizes: &[usize], mut step: impl FnMut(usize,
     out
 }
 
+/// Attention by its definition, in double precision: `[B, S, H, d]`. `score` says the score of (sequence, head, query, key), given the
+/// product of the query and the key; none where the key is not seen.
+pub(crate) fn plain([q, k, v]: [&Tensor; 3], score: impl Fn(f64, [usize; 4]) -> Option<f64>) -> Vec<f64> {
+    let ([b, s, heads, e], [_, t, kv_heads, d]) = (q.axes("plain"), v.axes("plain"));
+    let mut out = Vec::with_capacity(b * s * heads * d);
+    for (sequence, i, head) in (0..b * s * heads).map(|at| (at / heads / s, at / heads % s, at % heads)) {
+        let query = &q.data()[((sequence * s + i) * heads + head) * e..][..e];
+        let row = |j: usize| (sequence * t + j) * kv_heads + head / (heads / kv_heads);
+        let of_key = |j: usize| {
+            let score = score(dot(query, &k.data()[row(j) * e..][..e]), [sequence, head, i, j])?;
+            Some((score.exp(), &v.data()[row(j) * d..][..d]))
+        };
+        let (mut total, mut sums) = (0.0, vec![0.0; d]);
+        for (weight, value) in (0..t).filter_map(of_key) {
+            total += weight;
+            sums.iter_mut().zip(value).for_each(|(sum, value)| *sum += weight * f64::from(*value));
+        }
+        out.extend(sums.iter().map(|sum| sum / if total > 0.0 { total } else { 1.0 }));
+    }
+    out
+}
+
+/// A product in double precision.
+pub(crate) fn dot(a: &[f32], b: &[f32]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
+}
+
+/// The most memory that this process has held, in KiB; none where the system does not tell.
+pub(crate) fn peak() -> Option<usize> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    line.split_whitespace().nth(1)?.parse().ok()
+}
+
 /// The largest difference, relative to the largest number.
 pub(crate) fn close(actual: &[f32], expected: &[f32], tolerance: f32, what: &str) {
     assert_eq!(actual.len(), expected.len(), "{what}");
