@@ -243,17 +243,21 @@ impl<'a> BodyWriter<'a> {
                 let name = ident(name);
                 quote!(&#first.#name)
             }
-            Form::Attention { mask, scale, softcap, alibi, rope, cached } => {
+            Form::Attention { mask, scale, softcap, alibi, rope, distances, cached } => {
                 let (mask, scale) = (self.constants.lit(mask, "window"), self.constants.lit(scale, "attention_scale"));
                 let softcap =
                     softcap.as_ref().map(|c| self.constants.lit(c, "attention_softcap")).map(|c| quote!(.softcap(#c)));
                 let alibi = alibi.as_ref().map(|a| self.constants.lit(a, "alibi_factor")).map(|a| quote!(.alibi(#a)));
                 let bias = operand(3).map(|b| quote!(.bias(#b)));
                 let sinks = operand(4).map(|s| quote!(.sinks(#s)));
+                let table = |at| operand(at).map_or(quote!(None), |table| quote!(Some(#table)));
+                let distances = distances.as_ref().map(|it| self.constants.lit(it, "distances"));
+                let by_distance =
+                    distances.map(|it| (it, table(5), table(6))).map(|(it, q, k)| quote!(.by_distance(#it, #q, #k)));
                 let cache = cached.then(|| access(self.layout, key, true)).map(|c| quote!(.cached(#c)));
                 let (q, k, v) = (operand(0), operand(1), operand(2));
                 let rotated = rope.as_ref().map(|_| quote!(.rotated(&self.#field)));
-                quote!(Attention::new(#mask, #scale) #softcap #alibi #bias #sinks #cache #rotated .run(ctx, #q, #k, #v, #stream))
+                quote!(Attention::new(#mask, #scale) #softcap #alibi #bias #sinks #by_distance #cache #rotated .run(ctx, #q, #k, #v, #stream))
             }
         }
     }

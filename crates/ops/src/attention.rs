@@ -13,9 +13,13 @@ mod appended;
 #[cfg(feature = "kernels")]
 mod block;
 #[cfg(feature = "kernels")]
+mod by_distance;
+#[cfg(feature = "kernels")]
 pub(crate) mod call;
 #[cfg(feature = "kernels")]
 mod codes;
+#[cfg(feature = "kernels")]
+mod distances;
 #[cfg(feature = "kernels")]
 mod kernel;
 #[cfg(feature = "kernels")]
@@ -33,7 +37,12 @@ pub(crate) mod row;
 #[cfg(feature = "kernels")]
 pub(crate) mod slots;
 #[cfg(feature = "kernels")]
+mod strips;
+mod tables;
+#[cfg(feature = "kernels")]
 mod tiles;
+#[cfg(feature = "kernels")]
+pub use distances::Distances;
 #[cfg(feature = "kernels")]
 pub use kernel::Attention;
 #[cfg(feature = "kernels")]
@@ -45,15 +54,24 @@ pub use rotated::Rotated;
 
 pub(crate) static ATTENTION: Op = Op {
     name: "attention",
-    summary: "y = softmax(scale · q·kᵀ + bias - alibi · slope · |i - j|, over visible keys and the head's sink) · v; H query heads share K key/value heads; queries and keys rotate first where `rope` says how",
-    source: "Vaswani et al. 2017, section 3.2.1; Ainslie et al. 2023, arXiv:2305.13245; ALiBi: Press et al. 2021, arXiv:2108.12409",
-    inputs: &[Input::tensor("q"), Input::tensor("k"), Input::tensor("v"), Input::optional("bias"), Input::optional("sinks")],
+    summary: "y = softmax(scale · (q·kᵀ + q_i · content_to_position[r] + k_j · position_to_content[r]) + bias[h, j - i + S - 1] - alibi · slope · |i - j|, over visible keys and the head's sink) · v; r is the row of the distance i - j, as `distances` says; H query heads share K key/value heads; queries and keys rotate first where `rope` says how",
+    source: "Vaswani et al. 2017, section 3.2.1; Ainslie et al. 2023, arXiv:2305.13245; ALiBi: Press et al. 2021, arXiv:2108.12409; distances: He et al. 2020, arXiv:2006.03654, section 3.1",
+    inputs: &[
+        Input::tensor("q"),
+        Input::tensor("k"),
+        Input::tensor("v"),
+        Input::optional("bias"),
+        Input::optional("sinks"),
+        Input::optional(tables::NAMES[0]),
+        Input::optional(tables::NAMES[1]),
+    ],
     attrs: &[
         Attr::required("mask", AttrType::Declared("mask")),
         Attr::with("scale", AttrType::Float, AttrDefault::Null),
         Attr::with("softcap", AttrType::Float, AttrDefault::Null),
         Attr::with("alibi", AttrType::Float, AttrDefault::Null),
         Attr::with("rope", AttrType::Declared("rope_config"), AttrDefault::Null),
+        Attr::with("distances", AttrType::Declared("distance_rows"), AttrDefault::Null),
     ],
     stream_of: Some(1),
     packs: true,
@@ -95,6 +113,7 @@ fn facts(call: &Call<'_>) -> Result<Facts, OpError> {
         AttrValue::Null => (Poly::zero(), None),
         config => rotation(call, &h, config).map(|(work, constant)| (work, Some(constant)))?,
     };
+    let tables = tables::tables(call, &h, cached)?;
     let window = match &visibility {
         Visibility::Window(w) => Some(w.clone()),
         _ => None,
@@ -106,16 +125,16 @@ fn facts(call: &Call<'_>) -> Result<Facts, OpError> {
         flops: Flops {
             attention: Some(AttentionFlops {
                 per_pair: &(&Poly::int(2) * &pairs) * &(&h.d_k + &h.d_v),
-                elementwise_per_pair: &Poly::int(5 + extra) * &pairs,
+                elementwise_per_pair: &Poly::int(5 + extra + tables.count) * &pairs,
                 queries: h.queries.clone(),
                 keys: &h.keys + &past,
                 visibility: visibility.clone(),
                 cached,
             }),
-            ..Flops::pointwise(turned, Poly::zero())
+            ..Flops::product(tables.products, turned)
         },
         state: cached.then_some(State::KeyValue { heads: h.kv_heads, d_k: h.d_k, d_v: h.d_v, window }),
-        form: Form::Attention { mask: mask(&visibility), scale, softcap, alibi, rope, cached },
+        form: Form::Attention { mask: mask(&visibility), scale, softcap, alibi, rope, distances: tables.distances, cached },
     })
 }
 
@@ -156,21 +175,14 @@ fn rotation(call: &Call<'_>, h: &Heads, config: &AttrValue) -> Result<(Poly, Lit
     Ok((&of_queries + &of_keys, constant))
 }
 
-/// A bias is for all sequences alike, or for each its own; or it depends on the distance alone.
+/// A bias is one number for each head and distance, the same for all sequences.
 fn check_bias(bias: &Type, h: &Heads, past: &Poly) -> Result<(), OpError> {
-    let keys = &h.keys + past;
-    let distances = &(&h.queries + &keys) - &Poly::int(1);
-    let scores = [h.heads.clone(), h.queries.clone(), keys];
-    let by_distance = [h.heads.clone(), distances];
-    let (own, shape) = match bias.shape.as_slice() {
-        [batch, shape @ ..] if shape.len() == 3 => (batch.same(&h.batch), shape),
-        shape => (true, shape),
-    };
-    let is = |expected: &[Poly]| shape.len() == expected.len() && shape.iter().zip(expected).all(|(a, b)| a.same(b));
-    if own && is(&scores) || is(&by_distance) {
-        return Ok(());
+    let distances = &(&(&h.queries + &h.keys) + past) - &Poly::int(1);
+    let expected = Type::f32(vec![h.heads.clone(), distances]);
+    match bias.same(&expected) {
+        true => Ok(()),
+        false => Err(OpError::new(format!("the bias is {bias}, the heads and distances from queries to keys are {expected}")).at("bias")),
     }
-    Err(OpError::new(format!("the bias is {bias}, the scores are {}", Type::f32(scores.to_vec()))).at("bias"))
 }
 
 fn check_sinks(sinks: &Type, h: &Heads) -> Result<(), OpError> {

@@ -72,6 +72,8 @@ pub enum Form {
         alibi: Option<Lit>,
         /// The constant of the helper that rotates queries and keys.
         rope: Option<Lit>,
+        /// Which rows of the tables by distance, its last two operands, stand for which distance.
+        distances: Option<Lit>,
         /// Whether it reads and appends to a cache.
         cached: bool,
     },
@@ -93,8 +95,8 @@ impl Form {
             Self::Helper { config, .. } => vec![config],
             Self::Infix { right, .. } => right.iter().collect(),
             Self::StreamField { .. } => Vec::new(),
-            Self::Attention { mask, scale, softcap, alibi, rope, .. } => {
-                [mask, scale].into_iter().chain(softcap).chain(alibi).chain(rope).collect()
+            Self::Attention { mask, scale, softcap, alibi, rope, distances, .. } => {
+                [mask, scale].into_iter().chain(softcap).chain(alibi).chain(rope).chain(distances).collect()
             }
         }
     }

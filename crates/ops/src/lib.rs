@@ -54,7 +54,6 @@ catalogue! {
     concat: CONCAT;
     decayed_attention: DECAYED_ATTENTION;
     differential: DIFFERENTIAL;
-    disentangled: CONTENT_TO_POSITION, POSITION_TO_CONTENT;
     dual_chunk: DUAL_CHUNK_ATTENTION;
     dynamic_context: CHOSEN_ATTENTION, TOP_KEYS;
     chosen_mla: CHOSEN_MLA;

@@ -1,25 +1,18 @@
-//! Sparse attention over a long text: as many pairs as the pattern has, no square of scores, and the masked dense result.
+//! Attention over a long text: no square of scores. Of sparse attention also as many pairs as the pattern has, and the masked dense result.
 
 mod support;
 
 use formwork_ops::Pattern;
-use formwork_ops::attention::{Attention, KvCache, Mask};
+use formwork_ops::attention::{Attention, Distances, KvCache, Mask};
 use formwork_ops::sparse::sparse_attention;
 use formwork_tensor::{Context, Simd};
-use support::{close, tensor, tokens};
+use support::{close_f64, peak, plain, tensor, tokens};
 
 const S: usize = 4096;
 const D: usize = 8;
 
-/// The most memory that this process has held, in KiB; none where the system does not tell.
-fn peak() -> Option<usize> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
-    line.split_whitespace().nth(1)?.parse().ok()
-}
-
 #[test]
-fn a_long_text_costs_what_its_pattern_visits() {
+fn a_long_text_costs_no_square_but_what_its_pattern_visits() {
     let level = Simd::supported().pop().unwrap_or(Simd::PORTABLE);
     let ctx = Context::with(2, level);
     let [q, k, v] = [1, 2, 3].map(|seed| tensor(&ctx, &[1, S, 1, D], seed));
@@ -27,6 +20,14 @@ fn a_long_text_costs_what_its_pattern_visits() {
     // Of a query: the last 64 keys and every 64th before; or its own block, one before, one leading and two that were picked.
     let bounds = [(Pattern::Strided { stride: 64, causal: true }, 64 + S / 64), (blocks, 5 * 64)];
     // Before any square is made that would hide a smaller one.
+    let tables = [4, 5].map(|seed| tensor(&ctx, &[2 * 256, 1, D], seed));
+    let before = peak();
+    let distances = Distances { max_distance: 512, buckets: 256 };
+    let attention = Attention::new(Mask::Full, 0.4).by_distance(distances, Some(&tables[0]), Some(&tables[1]));
+    attention.run(&ctx, &q, &k, &v, &tokens(1, 0, S, None));
+    if let (Some(before), Some(after)) = (before, peak()) {
+        assert!(after - before < 16 * 1024, "by distance: {} KiB; a square of scores is 65536", after - before);
+    }
     let found = bounds.map(|(pattern, _)| {
         let before = peak();
         let mut cache = KvCache::new(1, 1, D, D, S);
@@ -37,16 +38,16 @@ fn a_long_text_costs_what_its_pattern_visits() {
         y
     });
     for ((pattern, most), y) in bounds.into_iter().zip(found) {
-        let mut bias = ctx.from_slice(&[1, S, S], &vec![f32::NEG_INFINITY; S * S]);
+        let mut seen = vec![false; S * S];
         let mut pairs = 0;
-        for (i, row) in bias.data_mut().chunks_exact_mut(S).enumerate() {
+        for (i, row) in seen.chunks_exact_mut(S).enumerate() {
             pattern.for_each(i, S, &mut |keys| {
                 pairs += keys.len();
-                row[keys].fill(0.0);
+                row[keys].fill(true);
             });
         }
         assert!(pairs > S && pairs <= S * most, "{pattern:?}: {pairs} pairs");
-        let dense = Attention::new(Mask::Full, 0.4).bias(&bias).run(&ctx, &q, &k, &v, &tokens(1, 0, S, None));
-        close(y.data(), dense.data(), 1e-5, &format!("{pattern:?}"));
+        let dense = plain([&q, &k, &v], |product, [_, _, i, j]| seen[i * S + j].then(|| f64::from(0.4_f32) * product));
+        close_f64(y.data(), &dense, 1e-5, &format!("{pattern:?}"));
     }
 }

@@ -1,6 +1,6 @@
 //! Texts that stand in one row, one after the other: each as if it were alone, to the last bit.
 
-use formwork_ops::attention::{Attention, Mask};
+use formwork_ops::attention::{Attention, Distances, Mask};
 use formwork_tensor::{Context, Ids, Precision, Simd, Tensor, Tokens};
 
 const HEADS: usize = 6;
@@ -20,13 +20,20 @@ fn check(ctx: &Context, kv_heads: usize) {
     let all = [(HEADS, 1), (kv_heads, 2), (kv_heads, 3)].map(|(heads, seed)| numbers(ctx, total, heads, seed));
     let sinks = ctx.from_slice(&[HEADS], &[0.5; HEADS]);
     let packed = Tokens::packed(Ids::zeros(1, total), &LENGTHS).unwrap();
-    for mask in MASKS {
+    let tables = [4, 5].map(|seed| numbers(ctx, 40, HEADS, seed).reshape(&[40, HEADS, WIDTH]));
+    // With one vector a head and distance, where each head has keys of its own.
+    for (mask, by_distance) in MASKS.into_iter().flat_map(|mask| [(mask, false), (mask, kv_heads == HEADS)]) {
         let attend = |[q, k, v]: &[Tensor; 3], tokens: &Tokens| {
             let (len, all) = (tokens.len(), 2 * total - 1);
             let of_head = |head: usize| (head * all + total - len..).take(2 * len - 1).map(|i| (i % 89) as f32 / 50.0);
             let bias: Vec<f32> = (0..HEADS).flat_map(of_head).collect();
             let bias = ctx.from_slice(&[HEADS, 2 * len - 1], &bias);
             let attention = Attention::new(mask, 0.2).softcap(20.0).alibi(0.5).sinks(&sinks).bias(&bias);
+            let distances = Distances { max_distance: 60, buckets: 20 };
+            let attention = match by_distance {
+                true => attention.by_distance(distances, Some(&tables[0]), Some(&tables[1])),
+                false => attention,
+            };
             attention.run(ctx, q, k, v, tokens)
         };
         let together = attend(&all, &packed);
@@ -55,6 +62,7 @@ fn packed_texts_do_not_see_each_other() {
 #[test]
 fn nor_do_they_in_tiles() {
     for threads in [1, 2] {
-        check(&Context::open(Some(threads), Precision::Bf16).unwrap(), 2);
+        let ctx = Context::open(Some(threads), Precision::Bf16).unwrap();
+        [2, HEADS].into_iter().for_each(|kv_heads| check(&ctx, kv_heads));
     }
 }

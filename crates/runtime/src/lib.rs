@@ -16,12 +16,11 @@ mod worker;
 
 pub use formwork_ops::activation::Gate;
 pub use formwork_ops::attention::KvCache;
-pub use formwork_ops::attention::{Attention, Mask};
+pub use formwork_ops::attention::{Attention, Distances, Mask};
 pub use formwork_ops::batch_norm::BatchNorm;
 pub use formwork_ops::block_linear::BlockLinear;
 pub use formwork_ops::chosen_mla::ChosenMla;
 pub use formwork_ops::differential::Differential;
-pub use formwork_ops::disentangled::Distances;
 pub use formwork_ops::embedding::Embedding;
 pub use formwork_ops::expert_heads::{ExpertHeads, MergedExpertHeads};
 pub use formwork_ops::experts::{ExpertActivation, ExpertKind, Experts, ExpertsConfig};
@@ -74,7 +73,6 @@ pub mod ops {
     pub use formwork_ops::clamp::clamp;
     pub use formwork_ops::concat::concat;
     pub use formwork_ops::decayed_attention::decayed_attention;
-    pub use formwork_ops::disentangled::{content_to_position, position_to_content};
     pub use formwork_ops::dual_chunk::dual_chunk_attention;
     pub use formwork_ops::dynamic_context::{chosen_attention, top_keys};
     pub use formwork_ops::gated_delta::{gated_delta, gated_delta_features};

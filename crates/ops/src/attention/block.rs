@@ -8,6 +8,7 @@ use formwork_tensor::Kernel;
 use formwork_tensor::lanes::{Ahead, Next, accumulate, dots, load, load_tail, mul_add, tanh};
 
 use super::alibi::Linear;
+use super::by_distance::Terms;
 use super::codes::{self, Coded};
 use super::row::{exponentials, maximum};
 use super::slots::{Run, Slots};
@@ -43,7 +44,12 @@ pub(crate) struct Query<'a> {
     pub(crate) bias: Option<&'a [f32]>,
 }
 
-impl Query<'_> {
+impl<'a> Query<'a> {
+    /// One whose products are wanted alone.
+    pub(crate) fn plain(q: &'a [f32]) -> Self {
+        Self { q, seen: 0..0, linear: None, bias: None }
+    }
+
     /// Scales scores of slots from `start` on, and caps them and adds to them what is asked for.
     #[inline(always)]
     fn adjust<const FMA: bool>(&self, scores: &mut [f32], start: usize, scale: f32, softcap: Option<f32>) {
@@ -72,6 +78,8 @@ pub(crate) struct Block<'a> {
     pub(crate) valid: Option<&'a [bool]>,
     pub(crate) scale: f32,
     pub(crate) softcap: Option<f32>,
+    /// What is added to products before they are scaled.
+    pub(crate) terms: Option<Terms<'a>>,
     /// The block's first slot.
     pub(crate) first: usize,
     /// Keys and values that are multiplied as codes.
@@ -154,43 +162,12 @@ impl Block<'_> {
         }
     }
 
-    /// The same where the keys are in lanes, two panels at a time.
+    /// The same where the keys are in lanes.
     #[inline(always)]
     fn score_panels<const N: usize, const FMA: bool>(&mut self, seen: &Range<usize>) {
-        let e = self.queries[0].q.len();
-        let start = seen.start - seen.start % PANEL;
-        let panels = (seen.end - start).div_ceil(PANEL);
-        let half = panels.div_ceil(STREAMS);
-        for at in 0..half {
-            let slots = [start + at * PANEL, start + (half + at) * PANEL];
-            let both = half + at < panels;
-            let (scores, rest) = self.scratch.split_at_mut(self.queries.len() * BLOCK);
-            let (one, other) = rest.split_at_mut(e * PANEL);
-            let one = self.keys.panel::<N>(slots[0], seen, e, one);
-            let other = if both { self.keys.panel::<N>(slots[1], seen, e, other) } else { one };
-            let next = [0, usize::from(both)].map(|panel| self.keys.next(slots[panel], PANEL));
-            let panels = [one, other].map(|panel| panel.as_chunks::<PANEL>().0);
-            let places = slots.map(|slot| slot - self.first);
-            let mut row = 0;
-            while row < self.queries.len() {
-                let queries = &self.queries[row..];
-                let it = Products { queries, e, scores: &mut scores[row * BLOCK..], places, panels, next, of: self.queries.len() };
-                row += match (queries.len(), both) {
-                    (5.., true) if N == 16 => it.run::<8, 2, FMA>(),
-                    (5.., false) if N == 16 => it.run::<8, 1, FMA>(),
-                    (3.., true) if N == 16 => it.run::<4, 2, FMA>(),
-                    (3.., false) if N >= 8 => it.run::<4, 1, FMA>(),
-                    (2.., true) if N == 16 => it.run::<2, 2, FMA>(),
-                    (2.., false) => it.run::<2, 1, FMA>(),
-                    (1, true) if N >= 8 => it.run::<1, 2, FMA>(),
-                    (_, false) => it.run::<1, 1, FMA>(),
-                    // Few registers: one panel after the other.
-                    (3.., true) if N >= 8 => it.apart::<4, FMA>(),
-                    (2.., true) => it.apart::<2, FMA>(),
-                    _ => it.apart::<1, FMA>(),
-                };
-            }
-        }
+        let (scores, scratch) = self.scratch.split_at_mut(self.queries.len() * BLOCK);
+        let (rows, slots, seen, first) = (self.queries, self.keys, seen.clone(), self.first);
+        Scores { rows, slots, seen, first, stride: BLOCK, scores, scratch }.run::<N, FMA>();
     }
 
     /// Scores to weights, their largest score and their sum.
@@ -202,6 +179,9 @@ impl Block<'_> {
         let part = &mut self.parts[(row + 1) * width - 2..][..2];
         let lanes = (all.end - start).next_multiple_of(N);
         let scores = &mut self.scratch[row * BLOCK + start - self.first..][..lanes];
+        if let Some(terms) = &self.terms {
+            terms.add(row, scores, start);
+        }
         // Scores that are only scaled are scaled by their exponentials, which takes a pass less; a positive scale keeps the largest.
         let scale = if self.softcap.is_none() && query.linear.is_none() && query.bias.is_none() && self.scale > 0.0 {
             self.scale
@@ -256,6 +236,62 @@ impl Block<'_> {
     }
 }
 
+/// Products of every row with the slots that are seen, which are in lanes: two panels of them at a time.
+pub(crate) struct Scores<'a> {
+    pub(crate) rows: &'a [Query<'a>],
+    pub(crate) slots: Slots<'a>,
+    pub(crate) seen: Range<usize>,
+    /// The slot of a row's first product, a multiple of [`PANEL`].
+    pub(crate) first: usize,
+    /// Floats from one row of products to the next.
+    pub(crate) stride: usize,
+    pub(crate) scores: &'a mut [f32],
+    /// Both panels.
+    pub(crate) scratch: &'a mut [f32],
+}
+
+impl Kernel for Scores<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<const N: usize, const FMA: bool>(self) {
+        let Self { rows, slots, seen, first, stride, scores, scratch } = self;
+        let e = rows[0].q.len();
+        let start = seen.start - seen.start % PANEL;
+        let panels = (seen.end - start).div_ceil(PANEL);
+        let half = panels.div_ceil(STREAMS);
+        for at in 0..half {
+            let here = [start + at * PANEL, start + (half + at) * PANEL];
+            let both = half + at < panels;
+            let (one, other) = scratch.split_at_mut(e * PANEL);
+            let one = slots.panel::<N>(here[0], &seen, e, one);
+            let other = if both { slots.panel::<N>(here[1], &seen, e, other) } else { one };
+            let next = [0, usize::from(both)].map(|panel| slots.next(here[panel], PANEL));
+            let panels = [one, other].map(|panel| panel.as_chunks::<PANEL>().0);
+            let places = here.map(|slot| slot - first);
+            let mut row = 0;
+            while row < rows.len() {
+                let queries = &rows[row..];
+                let it = Products { queries, e, scores: &mut scores[row * stride..], stride, places, panels, next, of: rows.len() };
+                row += match (queries.len(), both) {
+                    (5.., true) if N == 16 => it.run::<8, 2, FMA>(),
+                    (5.., false) if N == 16 => it.run::<8, 1, FMA>(),
+                    (3.., true) if N == 16 => it.run::<4, 2, FMA>(),
+                    (3.., false) if N >= 8 => it.run::<4, 1, FMA>(),
+                    (2.., true) if N == 16 => it.run::<2, 2, FMA>(),
+                    (2.., false) => it.run::<2, 1, FMA>(),
+                    (1, true) if N >= 8 => it.run::<1, 2, FMA>(),
+                    (_, false) => it.run::<1, 1, FMA>(),
+                    // Few registers: one panel after the other.
+                    (3.., true) if N >= 8 => it.apart::<4, FMA>(),
+                    (2.., true) => it.apart::<2, FMA>(),
+                    _ => it.apart::<1, FMA>(),
+                };
+            }
+        }
+    }
+}
+
 /// Products of queries with the keys of two panels.
 struct Products<'s> {
     /// Those that are left.
@@ -263,6 +299,7 @@ struct Products<'s> {
     e: usize,
     /// Their rows of scores.
     scores: &'s mut [f32],
+    stride: usize,
     /// Where the panels' scores start in a row of scores.
     places: [usize; 2],
     panels: [&'s [[f32; PANEL]]; 2],
@@ -316,7 +353,7 @@ impl Products<'_> {
         }
         for (r, sums) in sums.iter().enumerate().take(self.queries.len()) {
             for (sums, place) in sums.iter().zip(self.places) {
-                self.scores[r * BLOCK + place..][..PANEL].copy_from_slice(sums);
+                self.scores[r * self.stride + place..][..PANEL].copy_from_slice(sums);
             }
         }
     }

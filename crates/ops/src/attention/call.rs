@@ -10,7 +10,8 @@ use super::block::{BLOCK, Block, Query, nothing, scratch_len};
 use super::kernel::Attention;
 use super::merge::{Finish, Merge};
 use super::slots::{Slots, Source};
-use super::tiles;
+use super::strips::{self, Shared};
+use super::tiles::{self, Sides};
 
 /// Queries of a tile: as many as make up for laying out the keys.
 const TILE: usize = 64;
@@ -87,7 +88,8 @@ impl<'a> Call<'a> {
         let texts = self.texts(b, steps);
         // Threads that have as many key heads each need not cut them, and what a block gives stays with the core that made it.
         let are_even = (texts.len() * kv_heads).is_multiple_of(ctx.device().threads().count());
-        if sizes.are_few(steps) && !are_even && self.tokens.packed_texts().is_empty() {
+        let in_strips = self.attention.tables.is_some();
+        if sizes.are_few(steps) && !are_even && !in_strips && self.tokens.packed_texts().is_empty() {
             self.by_keys(ctx, &texts, kv_heads, sizes, &mut y);
         } else {
             self.by_queries(ctx, &texts, kv_heads, sizes, &mut y);
@@ -157,11 +159,13 @@ impl<'a> Call<'a> {
     /// Every task takes a tile of queries of one text and walks over the keys that they see.
     fn by_queries(&self, ctx: &Context, texts: &[Text], kv_heads: usize, sizes: Sizes, y: &mut Tensor) {
         let Sizes { group, e, d, .. } = sizes;
-        let device: &Device = ctx.device();
+        let (device, tables): (&Device, _) = (ctx.device(), self.attention.tables);
+        let longest = texts.iter().map(|text| text.slots).max().unwrap_or(0);
+        let distances = tables.map(|tables| tables.distances.rows(longest)).unwrap_or_default();
         let in_tiles = |text: Text| tiles::are_used(device) && !sizes.are_few(text.steps);
         let cut = |text: &Text| {
-            let tile = (if in_tiles(*text) { tiles::QUERIES } else { TILE } / group).max(1);
-            let (text, end) = (*text, text.first + text.steps);
+            let queries = if in_tiles(*text) || tables.is_some() { strips::QUERIES } else { TILE };
+            let (text, tile, end) = (*text, (queries / group).max(1), text.first + text.steps);
             (text.first..end).step_by(tile).map(move |first| (text, first..(first + tile).min(end)))
         };
         let (of_texts, runs): (Vec<Text>, Vec<Range<usize>>) = texts.iter().flat_map(cut).unzip();
@@ -172,16 +176,23 @@ impl<'a> Call<'a> {
             let floats = steps.len() * group * (d + 2);
             let in_tiles = in_tiles(text);
             let most = if in_tiles { tiles::scratch_len(e, d) } else { scratch_len(steps.len() * group, e, d) };
-            threads::scratch(most + 2 * floats, |scratch| {
+            let of_distances = tables.map_or(0, |tables| tables.memory_len(steps.len(), e));
+            threads::scratch(most + 2 * floats + of_distances, |scratch| {
                 let (totals, rest) = scratch.split_at_mut(floats);
-                let (parts, scratch) = rest.split_at_mut(floats);
+                let (parts, rest) = rest.split_at_mut(floats);
+                let (memory, scratch) = rest.split_at_mut(of_distances);
                 totals.chunks_exact_mut(d + 2).for_each(nothing);
                 for form in self.forms {
                     let rows = self.queries(text, kv_head, *form, steps.clone(), sizes);
                     let blocks = self.blocks(form, &[text], steps.clone());
+                    let slots = text.slot(steps.start)..text.slot(steps.end);
+                    let shared = Shared {
+                        sides: in_tiles.then(|| Sides::new(device, &rows, d)),
+                        by_distance: tables.map(|tables| tables.of_head(kv_head, e, &distances, slots, &mut *memory)),
+                    };
                     let memory = [&mut *totals, &mut *parts, &mut *scratch];
-                    match in_tiles {
-                        true => self.add_in_tiles(device, text, kv_head, &rows, blocks, memory),
+                    match in_tiles || tables.is_some() {
+                        true => self.add_in_strips(device, text, kv_head, &rows, blocks, shared, memory),
                         false => self.add(device, text, kv_head, &rows, blocks, memory),
                     }
                 }
@@ -251,7 +262,7 @@ impl<'a> Call<'a> {
                 q: &form.q.data()[at * e..][..e],
                 seen,
                 linear: slope.map(|slope| Linear { slope, query: text.slot(step) }),
-                bias: attention.bias.map(|bias| self.bias(text, bias, step, head, heads)),
+                bias: attention.bias.map(|bias| self.bias(text, bias, step, head)),
             }
         };
         let mut all = Vec::with_capacity(steps.len() * group);
@@ -262,13 +273,9 @@ impl<'a> Call<'a> {
         all
     }
 
-    /// What is added to the scores of one query.
-    fn bias<'q>(&self, text: Text, bias: &'q Tensor, step: usize, head: usize, heads: usize) -> &'q [f32] {
-        let first = match *bias.shape() {
-            [_, distances] => head * distances + self.forms[0].q.shape()[1] - 1 - step,
-            [_, _, slots] => (head * text.steps + step) * slots,
-            _ => ((text.sequence * heads + head) * text.steps + step) * text.slots,
-        };
+    /// What is added to the scores of one query of a text, of a bias by distance.
+    fn bias<'q>(&self, text: Text, bias: &'q Tensor, step: usize, head: usize) -> &'q [f32] {
+        let first = head * bias.dims().width() + self.forms[0].q.shape()[1] - 1 - step;
         &bias.data()[first..][..text.slots]
     }
 
@@ -305,6 +312,7 @@ impl<'a> Call<'a> {
             valid: self.tokens.valid_row(text.sequence),
             scale: self.attention.scale,
             softcap: self.attention.softcap,
+            terms: None,
             first: block * BLOCK,
             coded: None,
             scratch,

@@ -2,7 +2,9 @@
 
 use formwork_tensor::{Context, Tensor, Tokens};
 
+use super::by_distance::Tables;
 use super::call::{Call, Form};
+use super::distances::Distances;
 use super::kv_cache::KvCache;
 use super::mask::Mask;
 use super::rotated::Rotated;
@@ -16,6 +18,7 @@ pub struct Attention<'a> {
     pub(crate) softcap: Option<f32>,
     pub(crate) alibi: Option<f32>,
     pub(crate) bias: Option<&'a Tensor>,
+    pub(crate) tables: Option<Tables<'a>>,
     pub(crate) sinks: Option<&'a Tensor>,
     pub(crate) cache: Option<&'a mut KvCache>,
 }
@@ -29,6 +32,7 @@ impl<'a> Attention<'a> {
             softcap: None,
             alibi: None,
             bias: None,
+            tables: None,
             sinks: None,
             cache: None,
         }
@@ -46,10 +50,17 @@ impl<'a> Attention<'a> {
         self
     }
 
-    /// Adds `[H, S, T]`, or `[B, H, S, T]`, to the scores; or `[H, S + T - 1]`, of which number `j - i + S - 1` is added to that of query
-    /// `i` on key `j`, both counted to the last one.
+    /// Adds `[H, S + T - 1]` to the scores, of which number `j - i + S - 1` is added to that of query `i` on key `j`, both counted to the
+    /// last one.
     pub fn bias(mut self, bias: &'a Tensor) -> Self {
         self.bias = Some(bias);
+        self
+    }
+
+    /// Adds, before scores are scaled, the product of a query and the row of a table `[R, H, e]` that stands for its distance from a key,
+    /// and the product of the key and such a row of another table. Every head has keys of its own, and there is no cache.
+    pub fn by_distance(mut self, distances: Distances, of_queries: Option<&'a Tensor>, of_keys: Option<&'a Tensor>) -> Self {
+        self.tables = Some(Tables { distances, of_queries, of_keys });
         self
     }
 
@@ -108,9 +119,12 @@ impl<'a> Attention<'a> {
         let slots = tokens.slots();
         assert_eq!(tokens.batch(), b, "queries and keys of one batch");
         if let Some(bias) = self.bias {
-            let (shape, own, by_distance) = (bias.shape(), [b, heads, s, slots], [heads, s + slots - 1]);
-            let is_one = shape == own || shape == &own[1..] || shape == by_distance;
-            assert!(is_one, "one bias per head, query and key, or per head and distance, not {shape:?}");
+            assert_eq!(bias.shape(), [heads, s + slots - 1], "one bias per head and distance");
+        }
+        if let Some(tables) = self.tables {
+            assert!(heads == kv_heads && s == slots && matches!(source, Source::Tensors(..)), "every key is that of a query");
+            let are_alike = |table: &Tensor| table.shape()[1..] == [heads, q.dims().width()];
+            assert!([tables.of_queries, tables.of_keys].into_iter().flatten().all(are_alike), "vectors as wide as queries");
         }
         if let Some(sinks) = self.sinks {
             assert_eq!(sinks.shape(), [heads], "one sink per head");

@@ -6,15 +6,8 @@ use formwork_tensor::rounded::{Columns, Product, Rows, SIDE, STEP};
 use formwork_tensor::{Device, Kernel, Precision};
 
 use super::block::{BLOCK, Block, Query, nothing, seen};
-use super::call::{Call, Text};
-use super::merge::Merge;
 use super::slots::{Run, Slots};
-
-/// Queries of a task: as many as make up for laying out keys and values.
-pub(crate) const QUERIES: usize = 256;
-
-/// Queries whose scores of a block stay near.
-const NEAR: usize = 64;
+use super::strips::NEAR;
 
 /// Whether products of many rows are rounded on this device.
 pub(crate) fn are_used(device: &Device) -> bool {
@@ -32,7 +25,7 @@ pub(crate) fn scratch_len(e: usize, d: usize) -> usize {
 }
 
 /// What the products of one task multiply.
-struct Sides<'a> {
+pub(super) struct Sides<'a> {
     queries: Rows<'a>,
     keys: Columns<'a>,
     weights: Rows<'a>,
@@ -43,7 +36,7 @@ struct Sides<'a> {
 
 impl<'a> Sides<'a> {
     /// Those of queries that share keys, and of values of width `d`.
-    fn new(device: &'a Device, queries: &[Query<'_>], d: usize) -> Self {
+    pub(super) fn new(device: &'a Device, queries: &[Query<'_>], d: usize) -> Self {
         let e = queries[0].q.len();
         let mut rows = Rows::new(device, queries.len(), e);
         queries.iter().enumerate().for_each(|(row, query)| rows.set(row, 0, query.q));
@@ -58,7 +51,7 @@ impl<'a> Sides<'a> {
     }
 
     /// Lays out the keys and values of the block that starts at slot `first`, of which `seen` are seen by any query.
-    fn lay_out(&mut self, [keys, values]: [Slots<'_>; 2], first: usize, seen: Range<usize>, scratch: &mut [f32]) {
+    pub(super) fn lay_out(&mut self, [keys, values]: [Slots<'_>; 2], first: usize, seen: Range<usize>, scratch: &mut [f32]) {
         for slot in (seen.start / SIDE * SIDE..seen.end).step_by(SIDE) {
             let panel = keys.panel::<SIDE>(slot, &seen, self.e, scratch).as_chunks::<SIDE>().0;
             for (step, lanes) in panel.chunks(STEP).enumerate() {
@@ -91,11 +84,11 @@ impl<'a> Sides<'a> {
 }
 
 /// The kernel of one block whose keys and values are laid out.
-struct Tiled<'a, 's> {
-    block: Block<'a>,
-    sides: &'a mut Sides<'s>,
+pub(super) struct Tiled<'a, 's> {
+    pub(super) block: Block<'a>,
+    pub(super) sides: &'a mut Sides<'s>,
     /// The block's queries among those of the task; at most [`NEAR`].
-    rows: Range<usize>,
+    pub(super) rows: Range<usize>,
 }
 
 impl Kernel for Tiled<'_, '_> {
@@ -133,37 +126,6 @@ impl Kernel for Tiled<'_, '_> {
             of_inputs: steps,
         };
         sums.run(block.parts, width);
-    }
-}
-
-impl Call<'_> {
-    /// As [`add`](Self::add), in tiles.
-    pub(super) fn add_in_tiles(
-        &self,
-        device: &Device,
-        text: Text,
-        kv_head: usize,
-        queries: &[Query<'_>],
-        blocks: Range<usize>,
-        [totals, parts, scratch]: [&mut [f32]; 3],
-    ) {
-        let (simd, width) = (device.simd(), totals.len() / queries.len());
-        let (d, slots) = (width - 2, self.slots(text, kv_head));
-        let mut sides = Sides::new(device, queries, d);
-        for block in blocks {
-            let seen = seen(queries, block * BLOCK);
-            if seen.is_empty() {
-                continue;
-            }
-            sides.lay_out(slots, block * BLOCK, seen, scratch);
-            for (at, totals) in totals.chunks_mut(NEAR * width).enumerate() {
-                let rows = at * NEAR..at * NEAR + totals.len() / width;
-                let parts = &mut parts[..totals.len()];
-                let block = self.block(text, kv_head, &queries[rows.clone()], block, scratch, parts);
-                simd.run(Tiled { block, sides: &mut sides, rows });
-                simd.run(Merge { totals, parts, d, apart: 0, blocks: 1 });
-            }
-        }
     }
 }
 
