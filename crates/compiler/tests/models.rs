@@ -42,3 +42,56 @@ fn every_published_size_compiles() {
         }
     }
 }
+
+/// The matrices of a published model that are to be kept nearer to their originals, by block and path.
+fn grades(name: &str) -> BTreeSet<String> {
+    let compiled = load(&root().join(format!("specs/models/{name}.toml")), &Options::default()).unwrap();
+    let plan = formwork_ir::plan::plan(&compiled.model);
+    let grades = plan.changes.iter().filter(|change| change.pass == "grade_matrices");
+    grades.map(|change| format!("{}: {}", change.module, change.after)).collect()
+}
+
+#[test]
+fn values_outputs_routers_and_answers_are_kept_nearer() {
+    let expected: [(&str, &[&str]); 5] = [
+        (
+            "olmoe-1b-7b",
+            &[
+                "causal_lm: lm_head {weight: finest}",
+                "self_attention: o_proj {weight: fine}",
+                "self_attention: v_proj {weight: fine}",
+                "mixture: gate {weight: exact}",
+            ],
+        ),
+        (
+            "t5-small",
+            &[
+                "cross_attention: o {weight: fine}",
+                "cross_attention: v {weight: fine}",
+                "self_attention: o {weight: fine}",
+                "self_attention: v {weight: fine}",
+                "seq2seq: lm_head {weight: finest}",
+            ],
+        ),
+        (
+            "bert-base-uncased",
+            &[
+                "encoder_attention: value {weight: fine}",
+                "layer: attention.output.dense {weight: fine}",
+                "masked_lm_head: decoder {weight: finest}",
+            ],
+        ),
+        (
+            "deepseek-v3",
+            &[
+                "causal_lm: lm_head {weight: finest}",
+                "latent_attention: o_proj {weight: fine}",
+                "mixture_of: gate {weight: exact}",
+            ],
+        ),
+        ("mamba-130m", &["causal_lm: lm_head {weight: finest}"]),
+    ];
+    for (name, expected) in expected {
+        assert_eq!(grades(name), expected.iter().map(ToString::to_string).collect(), "{name}");
+    }
+}

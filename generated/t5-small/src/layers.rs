@@ -196,7 +196,7 @@ impl CrossAttention {
         Self {
             q: w.linear("q", D_MODEL, D_HEAD * N_HEADS),
             k: w.linear("k", D_MODEL, D_HEAD * N_HEADS),
-            v: w.linear("v", D_MODEL, D_HEAD * N_HEADS),
+            v: w.fine().linear("v", D_MODEL, D_HEAD * N_HEADS),
             o: w.fine().linear("o", D_HEAD * N_HEADS, D_MODEL),
         }
     }

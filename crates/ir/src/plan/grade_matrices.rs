@@ -23,7 +23,7 @@ type Place = (ModuleId, ValueId);
 fn run(model: &mut Model) -> Vec<Change> {
     let mut graded = Vec::new();
     for id in (0..model.modules.len()).map(ModuleId) {
-        for (_, node, op) in ops(model.module(id)) {
+        for (node, op) in ops(model.module(id)) {
             if op.op.name == "route" {
                 graded.extend(made_by(model, (id, node.inputs[0])).into_iter().map(|at| (at, Grade::Exact)));
             }
@@ -35,26 +35,28 @@ fn run(model: &mut Model) -> Vec<Change> {
     }
     let answers = model.root().outputs.iter().flat_map(|value| made_by(model, (model.root, *value)));
     graded.extend(answers.map(|at| (at, Grade::Finest)).collect::<Vec<_>>());
-    graded.into_iter().filter_map(|((id, at), grade)| set(model, id, at, grade)).collect()
+    graded.into_iter().filter_map(|(product, grade)| set(model, product, grade)).collect()
 }
 
 /// The uses of ops of a block, but for those inside of others.
-fn ops(module: &Module) -> impl Iterator<Item = (usize, &Node, &OpNode)> {
-    module.nodes.iter().enumerate().filter_map(|(at, node)| match &node.kind {
-        NodeKind::Op(op) => Some((at, node, op)),
+fn ops(module: &Module) -> impl Iterator<Item = (&Node, &OpNode)> {
+    module.nodes.iter().filter_map(|node| match &node.kind {
+        NodeKind::Op(op) => Some((node, op)),
         _ => None,
     })
 }
 
-/// The products that a value comes from through ops without parameters.
-fn made_by(model: &Model, from: Place) -> Vec<(ModuleId, usize)> {
-    let (mut found, mut left) = (Vec::new(), vec![from]);
+/// The values of products that a value comes from through ops without parameters.
+fn made_by(model: &Model, from: Place) -> Vec<Place> {
+    let (mut found, mut left, mut seen) = (Vec::new(), vec![from], BTreeSet::new());
     while let Some((id, value)) = left.pop() {
+        if !seen.insert((id, value)) {
+            continue;
+        }
         let module = model.module(id);
-        let Some(at) = module.nodes.iter().position(|node| node.outputs.contains(&value)) else { continue };
-        let node = &module.nodes[at];
+        let Some(node) = maker(&module.nodes, value) else { continue };
         match &node.kind {
-            NodeKind::Op(op) if op.op.name == "linear" => found.push((id, at)),
+            NodeKind::Op(op) if op.op.name == "linear" => found.push((id, value)),
             NodeKind::Op(op) if is_plain(op, node) => left.extend(node.inputs.iter().map(|input| (id, *input))),
             NodeKind::Call(child) => {
                 let slot = node.outputs.iter().position(|output| *output == value);
@@ -66,18 +68,18 @@ fn made_by(model: &Model, from: Place) -> Vec<(ModuleId, usize)> {
     found
 }
 
-/// The products that read a value, perhaps through ops without parameters or a norm, before anything is added to it.
-fn read_by(model: &Model, from: Place) -> Vec<(ModuleId, usize)> {
+/// The values of products that read a value, perhaps through ops without parameters or a norm, before anything is added to it.
+fn read_by(model: &Model, from: Place) -> Vec<Place> {
     let (mut found, mut left, mut seen) = (Vec::new(), vec![from], BTreeSet::new());
     while let Some((id, value)) = left.pop() {
         if !seen.insert((id, value)) {
             continue;
         }
         let module = model.module(id);
-        for (at, node) in module.nodes.iter().enumerate().filter(|(_, node)| node.inputs.contains(&value)) {
+        for node in module.nodes.iter().filter(|node| node.inputs.contains(&value)) {
             let slot = node.inputs.iter().position(|input| *input == value).unwrap_or_default();
             match &node.kind {
-                NodeKind::Op(op) if op.op.name == "linear" => found.push((id, at)),
+                NodeKind::Op(op) if op.op.name == "linear" => found.push((id, node.outputs[0])),
                 NodeKind::Op(op) if op.op.name == "add" => {}
                 NodeKind::Op(op) if is_plain(op, node) || op.op.name.ends_with("_norm") => {
                     left.push((id, node.outputs[0]))
@@ -93,6 +95,22 @@ fn read_by(model: &Model, from: Place) -> Vec<(ModuleId, usize)> {
     found
 }
 
+/// The node that makes a value, perhaps once.
+fn maker(nodes: &[Node], value: ValueId) -> Option<&Node> {
+    nodes.iter().find_map(|node| match &node.kind {
+        NodeKind::Once(inner) => maker(inner, value),
+        _ => node.outputs.contains(&value).then_some(node),
+    })
+}
+
+/// The same to be changed.
+fn maker_mut(nodes: &mut [Node], value: ValueId) -> Option<&mut Node> {
+    nodes.iter_mut().find_map(|node| match node {
+        Node { kind: NodeKind::Once(inner), .. } => maker_mut(inner, value),
+        _ => node.outputs.contains(&value).then_some(node),
+    })
+}
+
 /// Whether an op only looks at its inputs, and neither keeps nor mixes anything.
 fn is_plain(op: &OpNode, node: &Node) -> bool {
     op.facts.params.is_empty() && op.facts.state.is_none() && op.stream.is_none() && node.outputs.len() == 1
@@ -106,9 +124,9 @@ fn callers(model: &Model, id: ModuleId) -> impl Iterator<Item = (ModuleId, &Node
 }
 
 /// Gives a product its first grade.
-fn set(model: &mut Model, id: ModuleId, at: usize, grade: Grade) -> Option<Change> {
+fn set(model: &mut Model, (id, value): Place, grade: Grade) -> Option<Change> {
     let module = &mut model.modules[id.0];
-    let NodeKind::Op(op) = &mut module.nodes[at].kind else { return None };
+    let NodeKind::Op(op) = &mut maker_mut(&mut module.nodes, value)?.kind else { return None };
     if op.grade != Grade::Plain {
         return None;
     }
