@@ -177,13 +177,13 @@ unsafe fn half<L: Lanes, C: Codes, const MR: usize, const NP: usize, const HALF:
             // Raised products count sixteenfold, others are counted as the steps of a zero point are.
             let unit = if raised { UNIT * raise } else { UNIT / ZERO_STEPS as f32 };
             let (weights, zeros) = (L::V::times(L::scales_beside_zeros(grids), unit), L::zeros(grids));
+            // A start is -128 times the sum of the codes. Out of memory a number is repeated as it is multiplied.
+            let shift = if raised { 6 } else { 7 };
+            let sums_of_codes: [i32; MR] = std::array::from_fn(|m| starts.add(m).read_unaligned() >> shift);
+            let sums_of_codes = if MR > 3 { black_box(&sums_of_codes) } else { &sums_of_codes };
             for m in 0..MR {
-                // A start is -128 times the sum of the codes.
-                let start = starts.add(m).read_unaligned();
-                let group = match raised {
-                    true => L::V::add_pairs(whole[m][p], zeros, start >> 6),
-                    false => L::V::add_pairs(L::eightfold(whole[m][p]), zeros, start >> 7),
-                };
+                let group = if raised { whole[m][p] } else { L::eightfold(whole[m][p]) };
+                let group = L::V::add_pairs(group, zeros, sums_of_codes[m]);
                 sums[m][p] = L::V::add(sums[m][p], group, weights, scales.add(m).read_unaligned());
             }
         }
