@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use formwork_runtime::Mix;
 
 use crate::text_args::{Chat, Classify, Embed, FillMask};
 
@@ -228,7 +230,7 @@ pub(crate) struct Target {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Holding {
     /// The format that matrices are kept in [default: as stored]
-    #[arg(long, value_parser = ["f32", "bf16", "f16", "q8", "q6", "q4m", "q4z", "q4"])]
+    #[arg(long, value_parser = PossibleValuesParser::new(Mix::ALL.map(Mix::name)))]
     pub(crate) dtype: Option<String>,
     /// Where matrices are kept: in the mapped file, or packed for products in memory of their own
     #[arg(long, value_parser = ["mapped", "packed"])]
@@ -375,7 +377,7 @@ pub(crate) struct Quantize {
     #[arg(long, value_name = "PATH")]
     pub(crate) weights: PathBuf,
     /// The format that matrices are written in
-    #[arg(long, value_parser = ["q8", "q6", "q4m", "q4z", "q4", "bf16", "f16", "f32"])]
+    #[arg(long, value_parser = PossibleValuesParser::new(Mix::ALL.map(Mix::name)))]
     pub(crate) dtype: String,
     /// The folder to write
     #[arg(short, long, value_name = "DIR")]
