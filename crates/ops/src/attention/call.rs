@@ -53,7 +53,7 @@ struct Sizes {
 
 /// One text of the batch.
 #[derive(Clone, Copy)]
-pub(crate) struct Text {
+struct Text {
     /// Its row of the batch.
     sequence: usize,
     /// Where its queries start among those of the batch, and how many there are.
@@ -62,6 +62,13 @@ pub(crate) struct Text {
     /// Where its keys start in their row, and how many there are.
     keys: usize,
     slots: usize,
+}
+
+/// One key head of a text.
+#[derive(Clone, Copy)]
+pub(crate) struct KeyHead {
+    text: Text,
+    head: usize,
 }
 
 impl Sizes {
@@ -119,7 +126,7 @@ impl<'a> Call<'a> {
         let blocks: Vec<(usize, usize)> = self.forms.iter().enumerate().flat_map(of_form).collect();
         let (simd, threads) = (ctx.device().simd(), ctx.device().threads());
         let of_head = |form: &Form<'a>, at| {
-            let queries = self.queries(texts[at / kv_heads], at % kv_heads, *form, 0..steps, sizes);
+            let queries = self.queries(KeyHead { text: texts[at / kv_heads], head: at % kv_heads }, *form, 0..steps, sizes);
             let rounded = self.rounded(&queries, simd);
             (queries, rounded)
         };
@@ -133,7 +140,8 @@ impl<'a> Call<'a> {
                 threads::scratch(scratch_len(rows, e, d), |scratch| {
                     let (form, block) = blocks[at];
                     let (queries, rounded) = &heads_of[form][text * kv_heads + kv_head];
-                    let of_block = self.block(texts[text], kv_head, queries, block, scratch, blocks_of.row(at));
+                    let of = KeyHead { text: texts[text], head: kv_head };
+                    let of_block = self.block(of, queries, block, scratch, blocks_of.row(at));
                     simd.run(of_block.in_codes(rounded.as_ref(), simd));
                 });
             }
@@ -172,6 +180,7 @@ impl<'a> Call<'a> {
         let work = texts[0].slots * group * (e + d);
         device.threads().runs(y.data_mut(), [kv_heads, group * d], &runs, work, |run, kv_head, mut queries| {
             let (text, range) = (of_texts[run], queries.range());
+            let of = KeyHead { text, head: kv_head };
             let steps = range.start - text.first..range.end - text.first;
             let floats = steps.len() * group * (d + 2);
             let in_tiles = in_tiles(text);
@@ -183,7 +192,7 @@ impl<'a> Call<'a> {
                 let (memory, scratch) = rest.split_at_mut(of_distances);
                 totals.chunks_exact_mut(d + 2).for_each(nothing);
                 for form in self.forms {
-                    let rows = self.queries(text, kv_head, *form, steps.clone(), sizes);
+                    let rows = self.queries(of, *form, steps.clone(), sizes);
                     let blocks = self.blocks(form, &[text], steps.clone());
                     let slots = text.slot(steps.start)..text.slot(steps.end);
                     let shared = Shared {
@@ -192,8 +201,8 @@ impl<'a> Call<'a> {
                     };
                     let memory = [&mut *totals, &mut *parts, &mut *scratch];
                     match in_tiles || tables.is_some() {
-                        true => self.add_in_strips(device, text, kv_head, &rows, blocks, shared, memory),
-                        false => self.add(device, text, kv_head, &rows, blocks, memory),
+                        true => self.add_in_strips(device, of, &rows, blocks, shared, memory),
+                        false => self.add(device, of, &rows, blocks, memory),
                     }
                 }
                 for (row, totals) in range.zip(totals.chunks_exact(group * (d + 2))) {
@@ -206,12 +215,11 @@ impl<'a> Call<'a> {
         });
     }
 
-    /// Adds blocks of keys to the totals of queries of one text and key head. `parts` are as long as totals.
+    /// Adds blocks of a head's keys to the totals of queries. `parts` are as long as totals.
     fn add(
         &self,
         device: &Device,
-        text: Text,
-        kv_head: usize,
+        of: KeyHead,
         queries: &[Query<'_>],
         blocks: Range<usize>,
         [totals, parts, scratch]: [&mut [f32]; 3],
@@ -219,7 +227,7 @@ impl<'a> Call<'a> {
         let (simd, d) = (device.simd(), totals.len() / queries.len() - 2);
         let rounded = self.rounded(queries, simd);
         for block in blocks {
-            simd.run(self.block(text, kv_head, queries, block, scratch, parts).in_codes(rounded.as_ref(), simd));
+            simd.run(self.block(of, queries, block, scratch, parts).in_codes(rounded.as_ref(), simd));
             simd.run(Merge { totals: &mut *totals, parts: &*parts, d, apart: 0, blocks: 1 });
         }
     }
@@ -252,7 +260,8 @@ impl<'a> Call<'a> {
     }
 
     /// The queries of the steps of all heads that share a key head: rows are `[steps, group]`.
-    fn queries<'q>(&'q self, text: Text, kv_head: usize, form: Form<'q>, steps: Range<usize>, sizes: Sizes) -> Vec<Query<'q>> {
+    fn queries<'q>(&'q self, of: KeyHead, form: Form<'q>, steps: Range<usize>, sizes: Sizes) -> Vec<Query<'q>> {
+        let KeyHead { text, head: kv_head } = of;
         let Sizes { group, heads, e, .. } = sizes;
         let attention = self.attention;
         let query = |step: usize, head: usize, seen: Range<usize>| {
@@ -285,16 +294,15 @@ impl<'a> Call<'a> {
         (self.source.is_coded() && simd != Simd::PORTABLE).then(|| Rounded::new(queries.iter().map(|query| query.q), width))
     }
 
-    /// Where the keys and values of a text are.
-    pub(super) fn slots(&self, text: Text, kv_head: usize) -> [Slots<'a>; 2] {
-        self.source.slots(text.sequence, kv_head).map(|slots| slots.skip(text.keys))
+    /// Where the keys and values of a head are.
+    pub(super) fn slots(&self, KeyHead { text, head }: KeyHead) -> [Slots<'a>; 2] {
+        self.source.slots(text.sequence, head).map(|slots| slots.skip(text.keys))
     }
 
     /// One block of keys.
     pub(super) fn block<'q>(
         &self,
-        text: Text,
-        kv_head: usize,
+        of: KeyHead,
         queries: &'q [Query<'q>],
         block: usize,
         scratch: &'q mut [f32],
@@ -303,13 +311,13 @@ impl<'a> Call<'a> {
     where
         'a: 'q,
     {
-        let [keys, values] = self.slots(text, kv_head);
+        let [keys, values] = self.slots(of);
         Block {
             queries,
             lanes_of_keys: keys.are_panels() || self.source.can_lay_out(),
             keys,
             values,
-            valid: self.tokens.valid_row(text.sequence),
+            valid: self.tokens.valid_row(of.text.sequence),
             scale: self.attention.scale,
             softcap: self.attention.softcap,
             terms: None,

@@ -6,7 +6,7 @@ use formwork_tensor::Device;
 
 use super::block::{BLOCK, Block, Query, seen};
 use super::by_distance::ByDistance;
-use super::call::{Call, Text};
+use super::call::{Call, KeyHead};
 use super::merge::Merge;
 use super::tiles::{Sides, Tiled};
 
@@ -27,8 +27,7 @@ impl Call<'_> {
     pub(super) fn add_in_strips(
         &self,
         device: &Device,
-        text: Text,
-        kv_head: usize,
+        of: KeyHead,
         queries: &[Query<'_>],
         blocks: Range<usize>,
         shared: Shared<'_>,
@@ -36,7 +35,7 @@ impl Call<'_> {
     ) {
         let Shared { mut sides, mut by_distance } = shared;
         let (simd, width) = (device.simd(), totals.len() / queries.len());
-        let (d, slots) = (width - 2, self.slots(text, kv_head));
+        let (d, slots) = (width - 2, self.slots(of));
         for block in blocks {
             let seen = seen(queries, block * BLOCK);
             if seen.is_empty() {
@@ -52,7 +51,7 @@ impl Call<'_> {
                 let rows = at * NEAR..at * NEAR + totals.len() / width;
                 let (queries, parts) = (&queries[rows.clone()], &mut parts[..totals.len()]);
                 let terms = by_distance.as_mut().and_then(|it| it.meet_queries(simd, block * BLOCK, rows.start, queries));
-                let block = Block { terms, ..self.block(text, kv_head, queries, block, scratch, parts) };
+                let block = Block { terms, ..self.block(of, queries, block, scratch, parts) };
                 match &mut sides {
                     Some(sides) => simd.run(Tiled { block, sides, rows }),
                     None => simd.run(block),
