@@ -79,6 +79,12 @@ impl Next {
         Self { prefetch: Prefetch::exact(), from: read.as_ptr().cast(), bytes: 0 }
     }
 
+    /// As much again, so many times further on.
+    #[inline(always)]
+    pub fn further(self, times: usize) -> Self {
+        Self { from: self.from.wrapping_add(times * self.bytes), ..self }
+    }
+
     /// The same asked for in another way.
     #[inline(always)]
     pub fn by(self, prefetch: Prefetch) -> Self {

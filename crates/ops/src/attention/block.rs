@@ -266,7 +266,11 @@ impl Kernel for Scores<'_> {
             let (one, other) = scratch.split_at_mut(e * PANEL);
             let one = slots.panel::<N>(here[0], &seen, e, one);
             let other = if both { slots.panel::<N>(here[1], &seen, e, other) } else { one };
-            let next = [0, usize::from(both)].map(|panel| slots.next(here[panel], PANEL));
+            let mut next = [0, usize::from(both)].map(|panel| slots.next(here[panel], PANEL));
+            if both && at + 1 == half {
+                // Behind the last panels follow the first of both halves of the next block.
+                next = [next[1], next[1].further(BLOCK / PANEL / STREAMS)];
+            }
             let panels = [one, other].map(|panel| panel.as_chunks::<PANEL>().0);
             let places = here.map(|slot| slot - first);
             let mut row = 0;
@@ -274,8 +278,14 @@ impl Kernel for Scores<'_> {
                 let queries = &rows[row..];
                 let it = Products { queries, e, scores: &mut scores[row * stride..], stride, places, panels, next, of: rows.len() };
                 row += match (queries.len(), both) {
-                    (5.., true) if N == 16 => it.run::<8, 2, FMA>(),
-                    (5.., false) if N == 16 => it.run::<8, 1, FMA>(),
+                    (8.., true) if N == 16 => it.run::<8, 2, FMA>(),
+                    (8.., false) if N == 16 => it.run::<8, 1, FMA>(),
+                    (7, true) if N == 16 => it.run::<7, 2, FMA>(),
+                    (7, false) if N == 16 => it.run::<7, 1, FMA>(),
+                    (6, true) if N == 16 => it.run::<6, 2, FMA>(),
+                    (6, false) if N == 16 => it.run::<6, 1, FMA>(),
+                    (5, true) if N == 16 => it.run::<5, 2, FMA>(),
+                    (5, false) if N == 16 => it.run::<5, 1, FMA>(),
                     (3.., true) if N == 16 => it.run::<4, 2, FMA>(),
                     (3.., false) if N >= 8 => it.run::<4, 1, FMA>(),
                     (2.., true) if N == 16 => it.run::<2, 2, FMA>(),
